@@ -1,0 +1,1 @@
+"""Benchmarks: one file for each claim of speed, run by `make bench`."""

@@ -1,0 +1,109 @@
+"""Collect one shard: plan batches, run them, halve the budget when memory runs out.
+
+n examples of the shard, d parameters of a block.
+"""
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from datainf.capture.session import CaptureSession
+from datainf.core.batch import plan_batches
+from datainf.core.errors import MemoryLimitError
+from datainf.core.task import Example, Task
+
+
+@dataclass(frozen=True)
+class ShardGradients:
+    """What one shard's examples gave.
+
+    Attributes:
+        gradients: Block -> `[n, d]`, rows in the order of the examples.
+        losses: `[n]`.
+    """
+
+    gradients: dict[str, Float[Tensor, "n _"]]
+    losses: Float[Tensor, " n"]
+
+
+def collect_shard(
+    session: CaptureSession,
+    task: Task,
+    examples: Sequence[Example],
+    *,
+    lengths: Sequence[int],
+    budget: int,
+    halved_at: Sequence[int] = (),
+    on_halving: Callable[[int], None] = lambda batch: None,
+    on_batch: Callable[[int], None] = lambda rows: None,
+) -> ShardGradients:
+    """Take the gradients of one shard's examples.
+
+    Args:
+        session: An entered capture session.
+        task: Makes the batches.
+        examples: The shard's examples, n of them.
+        lengths: Tokens of each.
+        budget: Most padded tokens in a batch.
+        halved_at: Batches at which memory ran out in an earlier try, replayed.
+        on_halving: Called with the batch number when memory runs out, before going on.
+        on_batch: Called with the number of examples done after each batch.
+
+    Returns:
+        Gradients and losses in the order of the examples.
+
+    Raises:
+        MemoryLimitError: If a single example does not fit.
+    """
+    halvings = list(halved_at)
+    rows: dict[str, Tensor] = {}
+    losses = torch.empty(0)
+    number = 0
+    while number < len(plan := plan_batches(lengths, budget, halvings)):
+        positions = plan[number]
+        batch = task.collate([examples[i] for i in positions])
+        try:
+            gradients, batch_losses = session.gradients(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not _out_of_memory(error):
+                raise
+            longest = max(lengths[i] for i in positions)
+            if len(positions) == 1:
+                raise MemoryLimitError(
+                    f"one example of {longest} tokens does not fit into memory; lower the "
+                    "task's max_length or switch gradient checkpointing on."
+                ) from error
+            halvings.append(number)
+            on_halving(number)
+            _free()
+            continue
+        if not rows:
+            rows = {
+                k: g.new_empty(len(examples), g.shape[1]) for k, g in gradients.items()
+            }
+            losses = batch_losses.new_empty(len(examples))
+        for name, gradient in gradients.items():
+            rows[name][positions] = gradient
+        losses[positions] = batch_losses
+        on_batch(len(positions))
+        number += 1
+    return ShardGradients(rows, losses)
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Recognise the ways in which devices say that memory ran out."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error)
+    return "can't allocate memory" in text or "out of memory" in text.lower()
+
+
+def _free() -> None:
+    """Give memory back before the next try."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

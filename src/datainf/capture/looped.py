@@ -1,0 +1,110 @@
+"""The looped path: one backward pass an example. Slow, always right.
+
+For parameters of layers without a rule, and the judge of the rules: before a run begins, a
+probe of two examples is differentiated both ways. Cost: one forward and backward an example.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from datainf.core.adapter import TrainedParameter
+
+Losses = Callable[[nn.Module, Mapping[str, Any]], Tensor]
+
+
+def looped_gradients(
+    model: nn.Module,
+    batch: Mapping[str, Any],
+    losses: Losses,
+    parameters: Sequence[nn.Parameter],
+) -> list[Tensor]:
+    """Differentiate each example's loss by itself.
+
+    Args:
+        model: The model, in the mode in which it is to be differentiated.
+        batch: Tensors with the examples in the first dimension.
+        losses: `(model, batch) -> [B]`.
+        parameters: What to differentiate by. `requires_grad` is switched on for the call.
+
+    Returns:
+        `[B, *shape]` for each parameter, zero where a loss does not depend on it.
+    """
+    rows: list[list[Tensor]] = [[] for _ in parameters]
+    if not parameters:
+        return []
+    for i in range(batch_size(batch)):
+        one = {
+            key: value[i : i + 1] if isinstance(value, Tensor) else value
+            for key, value in batch.items()
+        }
+        found = _differentiate(model, one, losses, parameters)
+        for row, parameter, gradient in zip(rows, parameters, found, strict=True):
+            row.append(torch.zeros_like(parameter) if gradient is None else gradient)
+    return [torch.stack(row).detach() for row in rows]
+
+
+def unused(
+    model: nn.Module,
+    batch: Mapping[str, Any],
+    losses: Losses,
+    trained: Sequence[TrainedParameter],
+) -> list[TrainedParameter]:
+    """Find the parameters on which no loss of a batch depends.
+
+    Args:
+        model: The model.
+        batch: Tensors with the examples in the first dimension.
+        losses: `(model, batch) -> [B]`.
+        trained: The parameters to ask about.
+
+    Returns:
+        Those that autograd does not reach.
+    """
+    found = _differentiate(model, batch, losses, [t.parameter for t in trained])
+    return [t for t, gradient in zip(trained, found, strict=True) if gradient is None]
+
+
+def _differentiate(
+    model: nn.Module,
+    batch: Mapping[str, Any],
+    losses: Losses,
+    parameters: Sequence[nn.Parameter],
+) -> tuple[Tensor | None, ...]:
+    """Differentiate the summed losses, with `requires_grad` on for the call only."""
+    before = [parameter.requires_grad for parameter in parameters]
+    try:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        with torch.inference_mode(False), torch.enable_grad():
+            total = losses(model, batch).sum()
+            if not total.requires_grad:
+                return tuple(None for _ in parameters)
+            # backward, not grad: reentrant checkpointing knows backward alone.
+            with _grads_set_aside(parameters):
+                total.backward()
+                return tuple(parameter.grad for parameter in parameters)
+    finally:
+        for parameter, flag in zip(parameters, before, strict=True):
+            parameter.requires_grad_(flag)
+
+
+@contextmanager
+def _grads_set_aside(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Keep `.grad` of the parameters as it was before the scope."""
+    before = [parameter.grad for parameter in parameters]
+    try:
+        for parameter in parameters:
+            parameter.grad = None
+        yield
+    finally:
+        for parameter, gradient in zip(parameters, before, strict=True):
+            parameter.grad = gradient
+
+
+def batch_size(batch: Mapping[str, Any]) -> int:
+    """Count the examples of a batch, B."""
+    return next(len(value) for value in batch.values() if isinstance(value, Tensor))

@@ -1,0 +1,55 @@
+"""The tap: an identity in the graph that sees a layer's input and its output's gradient.
+
+It is an autograd function rather than a tensor hook because its input is then a saved tensor
+like any other: gradient checkpointing drops it and computes it again. The anchor, a constant
+that requires a gradient, makes the graph begin at the lowest tapped layer although no
+parameter requires one, so nothing below it is differentiated and no summed parameter
+gradient is ever formed.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Sink = Callable[[Tensor, Tensor], None]
+
+
+class _Tap(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's own type is private
+        output: Tensor,
+        inputs: Tensor,
+        anchor: Tensor,  # noqa: ARG004 - only its requires_grad matters
+        sink: Sink,
+    ) -> Tensor:
+        ctx.save_for_backward(inputs)
+        ctx.sink = sink
+        return output.view_as(output)
+
+    @staticmethod
+    def backward(  # type: ignore[override]
+        ctx: Any,  # noqa: ANN401
+        grad_output: Tensor,
+    ) -> tuple[Tensor | None, None, None, None]:
+        (inputs,) = ctx.saved_tensors
+        ctx.sink(inputs, grad_output)
+        return (grad_output if ctx.needs_input_grad[0] else None), None, None, None
+
+
+def tap(output: Tensor, inputs: Tensor, anchor: Tensor, sink: Sink) -> Tensor:
+    """Pass a layer's output on, and its input and output gradient to `sink` in backward.
+
+    Args:
+        output: What the layer returned.
+        inputs: What it was called with.
+        anchor: Any tensor that requires a gradient.
+        sink: Called as `sink(inputs, grad_output)` during the backward pass.
+
+    Returns:
+        The output, part of the graph.
+    """
+    tapped: Tensor = _Tap.apply(output, inputs, anchor, sink)
+    return tapped

@@ -1,0 +1,1 @@
+"""Vocabulary of the package: values, protocols and errors; imports nothing of ours."""

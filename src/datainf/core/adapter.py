@@ -1,0 +1,49 @@
+"""What an adapter would train: the parameters whose gradients are collected."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import nn
+
+from datainf.core.layout import Block, Layout
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedParameter:
+    """One parameter that the adapter trains.
+
+    Attributes:
+        block: Its name without the tuner's wrapping, and its shape.
+        parameter: The parameter itself.
+        path: Its full path in the model, for messages.
+    """
+
+    block: Block
+    parameter: nn.Parameter
+    path: str
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """An adapter of a model, as capture sees it: no tuner library involved.
+
+    Attributes:
+        name: The adapter's name in the model.
+        parameters: Everything that is collected, in the model's order.
+        left_out: (name, reason) of saved tensors that are not collected.
+        task_type: What the adapter was made for ("SEQ_CLS", "CAUSAL_LM"), if it says so.
+        activated: Gives a scope in which this adapter, and no other, is switched on.
+    """
+
+    name: str
+    parameters: tuple[TrainedParameter, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+    task_type: str | None = None
+    activated: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The blocks of a gradient row."""
+        return Layout(tuple(trained.block for trained in self.parameters))

@@ -1,0 +1,73 @@
+"""Everything `datainf` raises on purpose.
+
+    DatainfError
+    ├── OptionError      (ValueError)       a wrong argument, option, flag or run.yaml key
+    ├── DataError        (ValueError)       examples that cannot be used as they are
+    ├── AdapterError     (ValueError)       a model or adapter that cannot be attributed
+    ├── StoreError       (OSError)          a gradient store or scores folder refused
+    │   └── StoreBusyError                  another process is writing it
+    ├── NonFiniteError   (ArithmeticError)  NaN or infinity where a number is needed
+    └── MemoryLimitError (MemoryError)      one example alone does not fit
+
+Each class also inherits the built-in that a caller would expect, so `except ValueError`
+works. A message says what came, what was expected and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class DatainfError(Exception):
+    """Base of every error that `datainf` raises on purpose."""
+
+
+class OptionError(DatainfError, ValueError):
+    """A wrong argument, option, command-line flag or `run.yaml` key."""
+
+
+class DataError(DatainfError, ValueError):
+    """Examples that cannot be used as they are: missing column, bad label, empty set."""
+
+
+class AdapterError(DatainfError, ValueError):
+    """A model or adapter that cannot be attributed as asked."""
+
+
+class StoreError(DatainfError, OSError):
+    """A gradient store or scores folder that is foreign, altered or incomplete."""
+
+
+class StoreBusyError(StoreError):
+    """Another process is writing this store."""
+
+
+class NonFiniteError(DatainfError, ArithmeticError):
+    """NaN or infinity where a number is needed."""
+
+
+class MemoryLimitError(DatainfError, MemoryError):
+    """One example alone does not fit into memory."""
+
+
+class DatainfWarning(UserWarning):
+    """Something works, but not as well or as fast as the user may expect."""
+
+
+def near(given: str, known: Iterable[str]) -> str:
+    """Write the closing words of a message about an unknown name.
+
+    Args:
+        given: The name that came.
+        known: The names that exist.
+
+    Returns:
+        `"expected one of: a, b"`, followed by `"; did you mean 'b'?"` where one is close.
+
+    Example:
+        >>> near("datinf", ["dot", "datainf"])
+        "expected one of: dot, datainf; did you mean 'datainf'?"
+    """
+    names = [str(name) for name in known]
+    listed = f"expected one of: {', '.join(names)}"
+    close = difflib.get_close_matches(str(given), names, n=1)
+    return f"{listed}; did you mean '{close[0]}'?" if close else listed

@@ -1,0 +1,81 @@
+"""What gradients were made from, and what differs between two such descriptions.
+
+A store carries the identity of its base model, adapter, task and data; anything that would
+mix gradients of different origin is refused with the parts that differ.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from datainf.core.canonical import sha256_of
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Fingerprints of everything a gradient depends on.
+
+    Attributes:
+        base: Hash of the base model: config, tensor names, shapes, dtypes and a seeded
+            sample of each tensor.
+        adapter: Hash of the adapter: config and every trained tensor, whole.
+        task: The task's settings, readable, compared one by one.
+        data: Hash over the hashes of the rows, in order.
+        about: Names for people (paths, adapter name); never compared.
+    """
+
+    base: str
+    adapter: str
+    task: Mapping[str, Any]
+    data: str
+    about: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def model(self) -> str:
+        """Hash of base, adapter and task: equal for stores that may be scored together."""
+        return sha256_of([self.base, self.adapter, dict(self.task)])
+
+    def differences(self, other: "Identity", *, data: bool = True) -> list[str]:
+        """Say in words where two identities part.
+
+        Args:
+            other: The identity to compare with.
+            data: Whether the data must be the same too.
+
+        Returns:
+            One phrase a difference; empty when there is none.
+
+        Example:
+            >>> a = Identity("b1", "a1", {"max_length": 128}, "d")
+            >>> b = Identity("b1", "a2", {"max_length": 64}, "d")
+            >>> a.differences(b)
+            ['another adapter', 'task max_length: 128 against 64']
+        """
+        found = []
+        if self.base != other.base:
+            found.append("another base model")
+        if self.adapter != other.adapter:
+            found.append("another adapter")
+        for key in sorted({*self.task, *other.task}):
+            mine, theirs = self.task.get(key), other.task.get(key)
+            if mine != theirs:
+                found.append(f"task {key}: {mine!r} against {theirs!r}")
+        if data and self.data != other.data:
+            found.append("other data")
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write the identity as JSON values."""
+        return {
+            "base": self.base,
+            "adapter": self.adapter,
+            "task": dict(self.task),
+            "data": self.data,
+            "about": dict(self.about),
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Identity":
+        """Read what `to_dict` wrote."""
+        return cls(**{key: value[key] for key in ("base", "adapter", "task", "data")},
+                   about=value.get("about", {}))  # fmt: skip

@@ -1,0 +1,150 @@
+"""Which adapter tensors a gradient row is made of: names, shapes, order, grouping.
+
+A *block* is one adapter tensor, the paper's θ_l. Names are the parameter's path in the
+base model with PEFT's wrapping taken out ("model.layers.0.self_attn.q_proj.lora_A.weight"),
+so that they do not depend on the adapter's name. L blocks, d parameters of a block, D = Σ d.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from datainf.core.errors import OptionError, StoreError
+from datainf.core.options import Blocks, word
+
+# Name components with which PEFT's tuners begin their own parameters.
+_TUNER = re.compile(r"^(lora_|vera_|ia3_|hada_|lokr_|oft_|randlora_|fourierft_)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One adapter tensor: its name and shape."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of parameters, d."""
+        return math.prod(self.shape)
+
+    @property
+    def module(self) -> str:
+        """Path of the adapted module: what stands before the tuner's own names."""
+        parts = self.name.split(".")
+        for i, part in enumerate(parts):
+            if i and _TUNER.match(part):
+                return ".".join(parts[:i])
+        return ".".join(parts[:-1]) or self.name
+
+    @property
+    def layer(self) -> str:
+        """Path up to the first number ("model.layers.0"); the module where none."""
+        found = re.match(r"^(.*?\.\d+)(?:\.|$)", self.name)
+        return found.group(1) if found else self.module
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The blocks of a gradient row, in their order."""
+
+    blocks: tuple[Block, ...]
+
+    def __post_init__(self) -> None:
+        """Check that there are blocks, of different names and positive sizes.
+
+        Raises:
+            OptionError: If not.
+        """
+        if not self.blocks:
+            raise OptionError("a layout needs at least one block, got none.")
+        names = [block.name for block in self.blocks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise OptionError(
+                f"block names must differ, got twice: {', '.join(twice)}."
+            )
+        empty = [block.name for block in self.blocks if block.size < 1]
+        if empty:
+            raise OptionError(
+                f"blocks must hold parameters, empty: {', '.join(empty)}."
+            )
+
+    @classmethod
+    def from_shapes(cls, shapes: Mapping[str, tuple[int, ...]]) -> "Layout":
+        """Make a layout from names and shapes, in the mapping's order."""
+        return cls(tuple(Block(name, tuple(shape)) for name, shape in shapes.items()))
+
+    def __iter__(self) -> Iterator[Block]:
+        """Go through the blocks in order."""
+        return iter(self.blocks)
+
+    def __len__(self) -> int:
+        """Count the blocks, L."""
+        return len(self.blocks)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Block names in order."""
+        return tuple(block.name for block in self.blocks)
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Parameters of each block, d."""
+        return {block.name: block.size for block in self.blocks}
+
+    @property
+    def total(self) -> int:
+        """Parameters of all blocks, D."""
+        return sum(self.sizes.values())
+
+    def group(self, by: Blocks | str) -> dict[str, tuple[str, ...]]:
+        """Gather block names into curvature groups.
+
+        Args:
+            by: `tensor`, `module`, `layer` or `all`.
+
+        Returns:
+            Group name -> names of its blocks, both in layout order.
+
+        Example:
+            >>> shapes = {"h.0.q.lora_A.weight": (2, 5), "h.0.q.lora_B.weight": (3, 2)}
+            >>> Layout.from_shapes(shapes).group("module")
+            {'h.0.q': ('h.0.q.lora_A.weight', 'h.0.q.lora_B.weight')}
+        """
+        key = {
+            Blocks.TENSOR: lambda block: block.name,
+            Blocks.MODULE: lambda block: block.module,
+            Blocks.LAYER: lambda block: block.layer,
+            Blocks.ALL: lambda block: "all",
+        }[word(Blocks, by, "blocks")]
+        groups: dict[str, tuple[str, ...]] = {}
+        for block in self.blocks:
+            groups[key(block)] = (*groups.get(key(block), ()), block.name)
+        return groups
+
+    def require_same(self, other: "Layout", what: str, other_what: str) -> None:
+        """Refuse two gradient sources whose rows are not made of the same tensors.
+
+        Args:
+            other: The other source's layout.
+            what: What this one belongs to, for the message ("train").
+            other_what: What the other belongs to.
+
+        Raises:
+            StoreError: If they differ; names the first difference.
+        """
+        for mine, theirs in zip(self.blocks, other.blocks, strict=False):
+            if mine != theirs:
+                raise StoreError(
+                    f"{what} and {other_what} hold gradients of different tensors: "
+                    f"{mine.name} {list(mine.shape)} against {theirs.name} "
+                    f"{list(theirs.shape)}; collect both with the same adapter."
+                )
+        if len(self) != len(other):
+            raise StoreError(
+                f"{what} holds {len(self)} blocks and {other_what} {len(other)}; "
+                "collect both with the same adapter and parameters=."
+            )

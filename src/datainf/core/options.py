@@ -1,0 +1,211 @@
+"""The words that options take, and the one place where each option is described.
+
+Command-line help, docs and `run.yaml` all read the descriptions from here.
+"""
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from datainf.core.errors import OptionError, near
+
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+class Blocks(StrEnum):
+    """Which tensors share one curvature block."""
+
+    TENSOR = "tensor"
+    """Every adapter tensor by itself, as in the paper."""
+    MODULE = "module"
+    """The tensors of one adapted module together (A with B, weight with bias)."""
+    LAYER = "layer"
+    """Everything in one layer of the model together."""
+    ALL = "all"
+    """One joint block: no block-diagonal approximation at all."""
+
+
+class Normalize(StrEnum):
+    """What training gradients are divided by before curvature and scores."""
+
+    NONE = "none"
+    """Nothing: the paper's scores."""
+    EXAMPLE = "example"
+    """Each training gradient's length over all blocks, so that each counts the same."""
+
+
+class Order(StrEnum):
+    """Which end of the scores comes first."""
+
+    PROPONENTS = "proponents"
+    """Most negative first: up-weighting the example lowers the query's loss."""
+    OPPONENTS = "opponents"
+    """Most positive first: up-weighting the example raises the query's loss."""
+    MAGNITUDE = "magnitude"
+    """Largest absolute score first, the paper's "most influential" (Fig. 3)."""
+
+
+class StoreDtype(StrEnum):
+    """How gradients are kept on disk."""
+
+    FP32 = "fp32"
+    """4 bytes a number."""
+    BF16 = "bf16"
+    """2 bytes, the range of fp32, about 3 digits."""
+    FP16 = "fp16"
+    """2 bytes, about 4 digits, values above 65504 are refused."""
+
+
+class Parameters(StrEnum):
+    """Which trained parameters are collected."""
+
+    ALL = "all"
+    """Everything the adapter trains."""
+    PAPER = "paper"
+    """LoRA matrices and the last weight of the trained head, as the paper does."""
+
+
+class Reduction(StrEnum):
+    """How the losses of one example's tokens become one number."""
+
+    MEAN = "mean"
+    """Mean over the label tokens."""
+    SUM = "sum"
+    """Sum over the label tokens: what a token-averaging trainer adds up."""
+
+
+def word(kind: type[_Word], given: object, option: str) -> _Word:
+    """Turn what the user wrote into a word of an option.
+
+    Args:
+        kind: The option's words.
+        given: What came, a string or a member.
+        option: The option's name, for the message.
+
+    Returns:
+        The member.
+
+    Raises:
+        OptionError: If there is no such word; the message lists those there are.
+    """
+    try:
+        return kind(given)
+    except ValueError:
+        known = near(str(given), [member.value for member in kind])
+        raise OptionError(f"{option}={given!r} is unknown: {known}.") from None
+
+
+def described(default: Any, text: str) -> Any:  # noqa: ANN401 - as dataclasses.field
+    """Make a dataclass field that carries its own description.
+
+    Args:
+        default: The default value; mutable ones are copied.
+        text: One sentence, shown in help and docs.
+
+    Returns:
+        The field.
+    """
+    metadata = {"help": text}
+    if isinstance(default, (dict, list)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def help_of(owner: type, name: str) -> str:
+    """Give the description of an option.
+
+    Args:
+        owner: One of the option classes.
+        name: The field's name.
+
+    Returns:
+        Its sentence.
+    """
+    (found,) = [f for f in fields(owner) if f.name == name]
+    return str(found.metadata["help"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectOptions:
+    """How gradients are gathered and kept."""
+
+    dtype: StoreDtype = described(
+        StoreDtype.FP32, "Number format of the stored gradients: fp32, bf16 or fp16."
+    )
+    parameters: Parameters = described(
+        Parameters.ALL,
+        "Which trained parameters: all, or paper (LoRA matrices and the head's last weight).",
+    )
+    output: str = described(
+        "loss", "What is differentiated; loss is the only choice of this version."
+    )
+    batch_tokens: int = described(
+        4096, "Most padded tokens in one batch; halves itself when memory runs out."
+    )
+    shard_rows: int | None = described(
+        None,
+        "Examples a shard; chosen from the row's size (about 64 MiB) when not given.",
+    )
+    store_text: bool = described(
+        True, "Keep each example's text beside the gradients, for reports."
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            OptionError: If a value is outside its range.
+        """
+        object.__setattr__(self, "dtype", word(StoreDtype, self.dtype, "dtype"))
+        object.__setattr__(
+            self, "parameters", word(Parameters, self.parameters, "parameters")
+        )
+        if self.output != "loss":
+            raise OptionError(
+                f"output={self.output!r} is unknown: expected one of: loss."
+            )
+        if self.batch_tokens < 1:
+            raise OptionError(
+                f"batch_tokens must be at least 1, got {self.batch_tokens}."
+            )
+        if self.shard_rows is not None and self.shard_rows < 1:
+            raise OptionError(f"shard_rows must be at least 1, got {self.shard_rows}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """How gradients become scores. `None` means: as the method's own default says."""
+
+    method: str = described(
+        "datainf", "The estimator; `datainf methods` lists them with their formulas."
+    )
+    damping: float | None = described(
+        None,
+        "λ of a block = damping × its mean squared gradient entry; the paper's is 0.1.",
+    )
+    blocks: Blocks | None = described(
+        None, "Which tensors share a curvature block: tensor, module, layer or all."
+    )
+    normalize: Normalize | None = described(
+        None,
+        "none, or example: scale every training gradient to unit length over all blocks.",
+    )
+    options: dict[str, Any] = described(
+        {}, "Further options of the method itself, such as LiSSA's steps."
+    )
+    keep_blocks: bool = described(
+        False, "Keep the score of every block by itself too ([groups, Q, N])."
+    )
+
+    def __post_init__(self) -> None:
+        """Check the words.
+
+        Raises:
+            OptionError: If a word is unknown.
+        """
+        if self.blocks is not None:
+            object.__setattr__(self, "blocks", word(Blocks, self.blocks, "blocks"))
+        if self.normalize is not None:
+            object.__setattr__(
+                self, "normalize", word(Normalize, self.normalize, "normalize")
+            )

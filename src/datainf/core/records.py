@@ -1,0 +1,250 @@
+"""Scores: what every method returns, with where it came from. numpy and pandas, no torch.
+
+Q queries, N candidates (training examples), G curvature groups. Everywhere: negative =
+proponent (up-weighting the example lowers the query's loss), positive = opponent.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from datainf.core.canonical import canonical_json
+from datainf.core.errors import NonFiniteError, OptionError, StoreError
+from datainf.core.options import Order, word
+
+SCORES_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How scores came about; enough to make them again.
+
+    Attributes:
+        method: The estimator's public name.
+        options: Every option with the value that was used.
+        version: The library's version.
+        sources: Identity of the candidates', the curvature's and the queries' store, as
+            dictionaries; empty for plain tensors.
+        notes: What the method has to say about its own work, such as LiSSA's verdict.
+    """
+
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    version: str = ""
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Influence of N training examples on Q queries.
+
+    Attributes:
+        values: `[Q, N]`; negative = proponent.
+        groups: Names of the G curvature groups.
+        residual: `[Q, G]` in [0, 1]: min over c of ‖c (H + λI) x − v‖ / ‖v‖, how well the
+            system named by the method was solved; NaN where it solves none.
+        scale: `[Q, G]`, that c; NaN likewise.
+        provenance: Method, options, sources.
+        train: One row a candidate: `index` in the training data, `text` where kept.
+        queries: One row a query, likewise.
+        per_block: `[G, Q, N]`, summing to `values`; only with `keep_blocks=True`.
+    """
+
+    values: NDArray[np.floating]
+    groups: tuple[str, ...]
+    residual: NDArray[np.floating]
+    scale: NDArray[np.floating]
+    provenance: Provenance
+    train: pd.DataFrame | None = None
+    queries: pd.DataFrame | None = None
+    per_block: NDArray[np.floating] | None = None
+
+    def __post_init__(self) -> None:
+        """Fill in the row tables and check shapes and finiteness.
+
+        Raises:
+            OptionError: If shapes do not fit each other.
+            NonFiniteError: If a score is NaN or infinite; names the first.
+        """
+        q, n = self.values.shape
+        for name, rows in (("train", n), ("queries", q)):
+            table = getattr(self, name)
+            if table is None:
+                object.__setattr__(self, name, pd.DataFrame({"index": np.arange(rows)}))
+            elif len(table) != rows or "index" not in table:
+                raise OptionError(
+                    f"scores.{name} must be a table of {rows} rows with a column 'index', "
+                    f"got {len(table)} rows with {list(table.columns)}."
+                )
+        expected = {"residual": (q, len(self.groups)), "scale": (q, len(self.groups))}
+        if self.per_block is not None:
+            expected["per_block"] = (len(self.groups), q, n)
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise OptionError(
+                    f"scores.{name} must have shape {list(shape)}, "
+                    f"got {list(getattr(self, name).shape)}."
+                )
+        if not np.isfinite(self.values).all():
+            row, column = np.argwhere(~np.isfinite(self.values))[0]
+            raise NonFiniteError(
+                f"score of query {row} and training example {column} is "
+                f"{self.values[row, column]}; check the gradients with `datainf verify`."
+            )
+
+    def with_rows(
+        self, *, train: pd.DataFrame | None = None, queries: pd.DataFrame | None = None
+    ) -> "Scores":
+        """Attach tables that describe the candidates and the queries.
+
+        Args:
+            train: N rows with `index` and whatever else is known, or None to keep.
+            queries: Q rows likewise.
+
+        Returns:
+            New scores with the same values.
+        """
+        return replace(
+            self,
+            train=self.train if train is None else train,
+            queries=self.queries if queries is None else queries,
+        )
+
+    def top(
+        self,
+        k: int = 10,
+        order: Order | str = Order.PROPONENTS,
+        *,
+        query: int | None = None,
+    ) -> pd.DataFrame:
+        """List the training examples that matter most to each query.
+
+        Args:
+            k: How many a query; all when there are fewer.
+            order: `proponents` (most negative first), `opponents` (most positive first) or
+                `magnitude` (largest absolute first: the paper's most influential).
+            query: Only this row of `values`; every query when None.
+
+        Returns:
+            Columns `query`, `rank` (from 1), `train` (index in the training data), `score`
+            and, where kept, `text`. Ties keep the data's order.
+
+        Raises:
+            OptionError: If `k` is below 1, the order unknown or the query not there.
+        """
+        chosen = word(Order, order, "order")
+        if k < 1:
+            raise OptionError(f"top: k must be at least 1, got {k}.")
+        rows = range(len(self.values)) if query is None else [query]
+        if query is not None and not 0 <= query < len(self.values):
+            raise OptionError(
+                f"top: query {query} is not there; scores hold queries 0 to "
+                f"{len(self.values) - 1}."
+            )
+        key = {
+            Order.PROPONENTS: lambda row: row,
+            Order.OPPONENTS: lambda row: -row,
+            Order.MAGNITUDE: lambda row: -np.abs(row),
+        }[chosen]
+        parts = []
+        for row in rows:
+            best = np.argsort(key(self.values[row]), kind="stable")[:k]
+            part = self.train.iloc[best].rename(columns={"index": "train"})
+            part.insert(0, "query", self.queries["index"].iloc[row])
+            part.insert(1, "rank", np.arange(1, len(best) + 1))
+            part.insert(3, "score", self.values[row, best])
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give all scores as one table.
+
+        Returns:
+            N rows named by training index, Q columns named by query index.
+        """
+        return pd.DataFrame(
+            self.values.T,
+            index=pd.Index(self.train["index"], name="train"),
+            columns=pd.Index(self.queries["index"], name="query"),
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the scores into a folder; `load` gives them back equal.
+
+        Args:
+            path: Folder, made if need be.
+
+        Returns:
+            The folder.
+        """
+        from safetensors.numpy import save_file
+
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        arrays = {"values": self.values, "residual": self.residual, "scale": self.scale}
+        if self.per_block is not None:
+            arrays["per_block"] = self.per_block
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            folder / "values.safetensors",
+        )
+        self.train.to_parquet(folder / "train.parquet", index=False)
+        self.queries.to_parquet(folder / "queries.parquet", index=False)
+        head = {
+            "format": SCORES_FORMAT,
+            "groups": list(self.groups),
+            "provenance": {
+                "method": self.provenance.method,
+                "options": dict(self.provenance.options),
+                "version": self.provenance.version,
+                "sources": dict(self.provenance.sources),
+                "notes": list(self.provenance.notes),
+            },
+        }
+        (folder / "scores.json").write_text(canonical_json(head), encoding="utf-8")
+        return folder
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Scores":
+        """Read what `save` wrote.
+
+        Args:
+            path: The folder.
+
+        Returns:
+            The scores.
+
+        Raises:
+            StoreError: If the folder holds no scores, or those of another format.
+        """
+        from safetensors.numpy import load_file
+
+        folder = Path(path)
+        head_path = folder / "scores.json"
+        if not head_path.is_file():
+            raise StoreError(
+                f"{folder} holds no scores (no scores.json); "
+                "make them with `datainf score` or `datainf attribute`."
+            )
+        head = json.loads(head_path.read_text(encoding="utf-8"))
+        if head.get("format") != SCORES_FORMAT:
+            raise StoreError(
+                f"{folder} holds scores of format {head.get('format')!r}, this version "
+                f"reads {SCORES_FORMAT}; score the stores again."
+            )
+        arrays = load_file(folder / "values.safetensors")
+        made = head["provenance"]
+        return cls(
+            **arrays,
+            groups=tuple(head["groups"]),
+            provenance=Provenance(**{**made, "notes": tuple(made["notes"])}),
+            train=pd.read_parquet(folder / "train.parquet"),
+            queries=pd.read_parquet(folder / "queries.parquet"),
+        )

@@ -1,0 +1,152 @@
+"""run.yaml: everything a run was asked to do, in one file that replays it.
+
+    datainf: "0.1.0"          version that wrote it
+    format: 1                 version of this schema
+    model: path or hub name   the base model
+    adapter: path             the PEFT adapter
+    task: {name: causal-lm, ...}
+    train: {data: FILE, ...}  the examples that are ranked
+    queries: {data: FILE}     the outputs that are explained
+    collect: {...}            CollectOptions
+    score: {...}              ScoreOptions
+    recipe: {...}             Recipe
+    out: folder
+
+Only values: reading and writing the file is the workflows' work. Unknown keys are refused
+with the near one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from datainf.core.errors import OptionError, near
+from datainf.core.options import CollectOptions, ScoreOptions, described
+from datainf.core.recipe import Recipe
+
+RUN_FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where examples come from."""
+
+    data: str = described(
+        "", "A jsonl, json, csv, tsv or parquet file, a `datasets` folder or hub name."
+    )
+    split: str | None = described(
+        None, "The split of a `datasets` folder or name; needed where it has several."
+    )
+    limit: int | None = described(None, "Use only the first so many rows.")
+    truth: str | None = described(
+        None, "Column with the right labels, to measure how well wrong ones are found."
+    )
+    flip_labels: float = described(
+        0.0,
+        "Share of the labels to flip before use, for experiments with known errors.",
+    )
+    flip_seed: int = described(0, "Chooses which labels are flipped, and to what.")
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            OptionError: If a value is outside its range.
+        """
+        if not 0 <= self.flip_labels < 1:
+            raise OptionError(
+                f"flip_labels must lie in [0, 1), got {self.flip_labels}."
+            )
+        if self.limit is not None and self.limit < 1:
+            raise OptionError(f"limit must be at least 1, got {self.limit}.")
+        if self.truth and self.flip_labels:
+            raise OptionError(
+                "truth and flip_labels exclude each other: give the column of right "
+                "labels, or flip some of them."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run of `datainf attribute`, `train` or `mislabeled`."""
+
+    model: str | None = described(
+        None, "The base model: a folder or hub name; the adapter's own when not given."
+    )
+    adapter: str | None = described(None, "The PEFT adapter: a folder or hub name.")
+    task: Mapping[str, Any] = described(
+        {}, "The task's name and settings; `datainf doctor` shows what would be used."
+    )
+    train: DataConfig | None = field(default=None)
+    queries: DataConfig | None = field(default=None)
+    collect: CollectOptions = field(default_factory=CollectOptions)
+    score: ScoreOptions = field(default_factory=ScoreOptions)
+    recipe: Recipe | None = field(default=None)
+    out: str = described("runs/datainf", "Folder for stores, scores and report.")
+
+    def to_dict(self, version: str) -> dict[str, Any]:
+        """Write the run as plain values, defaults included, nothing left out but None.
+
+        Args:
+            version: The library's version, for the reader's information.
+
+        Returns:
+            What run.yaml holds.
+        """
+        body = _plain(asdict(self))
+        if self.recipe is not None:
+            body["recipe"] = self.recipe.to_dict()
+        return {"datainf": version, "format": RUN_FORMAT, **body}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "RunConfig":
+        """Read what run.yaml holds.
+
+        Args:
+            value: The file's mapping.
+
+        Returns:
+            The run.
+
+        Raises:
+            OptionError: If the format is another one or a key is unknown.
+        """
+        given = dict(value)
+        given.pop("datainf", None)
+        version = given.pop("format", RUN_FORMAT)
+        if version != RUN_FORMAT:
+            raise OptionError(
+                f"run.yaml has format {version!r}, this version reads {RUN_FORMAT}; "
+                "use the version of datainf that is written in the file."
+            )
+        parts: dict[str, Any] = {
+            "train": DataConfig,
+            "queries": DataConfig,
+            "collect": CollectOptions,
+            "score": ScoreOptions,
+        }
+        _refuse_unknown(given, [f.name for f in fields(cls)], "run.yaml: ")
+        for key, kind in parts.items():
+            if given.get(key) is not None:
+                _refuse_unknown(
+                    given[key], [f.name for f in fields(kind)], f"run.yaml: {key}."
+                )
+                given[key] = kind(**given[key])
+        if given.get("recipe") is not None:
+            given["recipe"] = Recipe.from_dict(given["recipe"])
+        return cls(**given)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any option value
+    """Turn options into what YAML holds; leave out None."""
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def _refuse_unknown(given: Mapping[str, Any], known: list[str], where: str) -> None:
+    for key in given:
+        if key not in known:
+            raise OptionError(f"{where}{key} is unknown: {near(str(key), known)}.")

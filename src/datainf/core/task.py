@@ -1,0 +1,42 @@
+"""Task: what "the loss of one example" means. B examples of one batch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Example = Mapping[str, Any]
+Batch = Mapping[str, Tensor]
+
+
+@runtime_checkable
+class Task(Protocol):
+    """How examples become a batch and a batch becomes one loss an example.
+
+    Laws, held by contract tests on every task:
+        - the loss of an example does not depend on the others in its batch, on padding,
+          or on the batch's order, beyond rounding;
+        - padding and prompt tokens never enter a loss;
+        - `length` is the number of tokens that `collate` makes of the example alone.
+    """
+
+    def collate(self, examples: Sequence[Example]) -> Batch:
+        """Turn examples into one batch of tensors, first dimension B."""
+        ...
+
+    def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
+        """Compute one loss an example, differentiable, in the batch's order."""
+        ...
+
+    def describe(self, example: Example) -> str:
+        """Write the example as one text for tables and reports."""
+        ...
+
+    def length(self, example: Example) -> int:
+        """Count the example's tokens after truncation, for batches of like lengths."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """Give every choice that changes a loss, as JSON values, for the manifest."""
+        ...

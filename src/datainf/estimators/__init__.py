@@ -1,0 +1,1 @@
+"""Estimators: from per-example gradients to scores, one file a method."""

@@ -1,0 +1,273 @@
+"""What every estimator is: a frozen value that turns gradients into scores.
+
+N candidates (training examples), Q queries, G curvature groups, d parameters of a
+group.
+
+A method says what becomes of a query's gradient v in one group: x, most often an
+approximation of (H + λI)⁻¹ v with H = (1/N) Σᵢ gᵢgᵢᵀ over the curvature rows. The score
+of a candidate is then −Σ x·g over the groups: negative = proponent.
+
+This file holds what methods share. Groups are the outermost loop and only a group's
+tensors are read, so memory is the `[Q, N]` scores, a few `[Q, d]`, one portion of rows
+and what the method itself documents. All queries go through together.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from datainf.core.errors import OptionError
+from datainf.core.layout import Layout
+from datainf.core.options import Blocks, Normalize, word
+from datainf.core.records import Provenance, Scores
+from datainf.core.source import GradientSource
+from datainf.estimators.census import take_census
+from datainf.estimators.scoring import Problem, Solution, score_groups
+from datainf.estimators.stream import GroupRows
+from datainf.linalg.damping import block_damping
+
+
+@dataclass(frozen=True)
+class State:
+    """What `fit` found: small, since the rows stay where they are.
+
+    Attributes:
+        estimator: The value that was fitted.
+        source: The curvature rows, read again while scoring.
+        damping: λ of each curvature group; empty for methods without one.
+    """
+
+    estimator: "Estimator"
+    source: GradientSource
+    damping: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimator(ABC):
+    """A method with its options. Values do not change; equal options, equal estimators.
+
+    Laws, held by the tests on every method:
+        - scores are linear in the query's gradient (`cosine`: unchanged by its length);
+        - permuting the candidates permutes the scores, and nothing else;
+        - scores do not depend on how a source cuts its rows into portions;
+        - the same rows as curvature or as a copy of it give the same scores;
+        - `residual` lies in [0, 1], NaN where no system is solved.
+
+    Attributes:
+        damping: λ of a group = damping × its mean squared gradient entry.
+        blocks: Which tensors share a curvature group.
+        normalize: Whether training gradients (curvature rows and candidates, never
+            queries) are scaled to unit length over all blocks.
+
+    None stands for the method's own default.
+    """
+
+    damping: float | None = 0.1
+    blocks: Blocks | str | None = Blocks.TENSOR
+    normalize: Normalize | str | None = Normalize.NONE
+
+    name: ClassVar[str]
+    divides: ClassVar[bool] = True
+    """Whether the method divides by curvature or λ, and so takes a damping."""
+    unit_queries: ClassVar[bool] = False
+    """Whether queries are scaled to unit length over all blocks."""
+
+    def __post_init__(self) -> None:
+        """Fill in defaults and check the options all methods share.
+
+        Raises:
+            OptionError: If one is out of range, or is none of the method's.
+        """
+        for option in fields(self):
+            if getattr(self, option.name) is None:
+                object.__setattr__(self, option.name, option.default)
+        for name, kind in (("blocks", Blocks), ("normalize", Normalize)):
+            object.__setattr__(self, name, word(kind, getattr(self, name), name))
+        if self.divides:
+            require_positive(self.name, "damping", self.damping)
+        elif self.damping is not None:
+            raise OptionError(
+                f"{self.name} does not use damping, got {self.damping!r}; leave it out."
+            )
+
+    def fit(self, curvature: GradientSource) -> State:
+        """Look at the curvature rows: λ of each group, from squared lengths alone.
+
+        Args:
+            curvature: Gradients that the curvature is made of, most often the training
+                rows.
+
+        Returns:
+            The state that `score` takes.
+        """
+        groups = self.groups_of(curvature.layout)
+        sizes = {
+            group: sum(curvature.layout.sizes[name] for name in members)
+            for group, members in groups.items()
+        }
+        self.require_room(sizes, len(curvature))
+        census = take_census(
+            curvature, "curvature rows", unit_length=self.unit_training
+        )
+        damping = {
+            group: block_damping(
+                sum(census.totals[name] for name in members),
+                rows=len(curvature),
+                size=sizes[group],
+                damping=self.damping,
+            )
+            for group, members in groups.items()
+            if self.damping is not None
+        }
+        return State(estimator=self, source=curvature, damping=damping)
+
+    def score(
+        self,
+        state: State,
+        candidates: GradientSource,
+        queries: GradientSource,
+        *,
+        keep_blocks: bool = False,
+    ) -> Scores:
+        """Score every candidate for every query.
+
+        Args:
+            state: What `fit` gave.
+            candidates: The training rows to be scored.
+            queries: The rows whose loss is explained.
+            keep_blocks: Keep the scores of every group too, `[G, Q, N]`.
+
+        Returns:
+            The scores, in the queries' dtype but no less than float32.
+
+        Raises:
+            OptionError: If the state was fitted by another estimator.
+        """
+        if state.estimator != self:
+            raise OptionError(
+                f"the state was fitted by {state.estimator}, not by {self}; fit again."
+            )
+        layout = state.source.layout
+        candidates.layout.require_same(layout, "candidates", "curvature rows")
+        queries.layout.require_same(layout, "queries", "curvature rows")
+        problem = Problem(
+            curvature=state.source,
+            candidates=candidates,
+            queries=queries,
+            groups=self.groups_of(layout),
+            damping=state.damping,
+            unit_training=self.unit_training,
+            unit_queries=self.unit_queries,
+        )
+        found = score_groups(problem, self.solve, keep_blocks=keep_blocks)
+        return Scores(
+            values=found.values,
+            groups=tuple(problem.groups),
+            residual=found.residual,
+            scale=found.scale,
+            per_block=found.per_block,
+            provenance=Provenance(
+                method=self.name,
+                options=self.options(),
+                notes=(*found.notes, *self.notes(found.facts)),
+            ),
+        )
+
+    @abstractmethod
+    def solve(
+        self, v: Float[Tensor, "Q d"], rows: GroupRows, damping: float
+    ) -> Solution:
+        """Make x of the queries in one group: the method itself.
+
+        Args:
+            v: Query gradients in this group.
+            rows: Curvature rows of the group, scaled and converted; can be read again.
+            damping: λ of the group; 0 for methods without one.
+
+        Returns:
+            x, and what is known about it.
+        """
+
+    def notes(self, facts: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
+        """Say in words how the work went; nothing by default.
+
+        Args:
+            facts: Group name -> what its solution reported.
+
+        Returns:
+            One sentence a finding.
+        """
+        del facts
+        return ()
+
+    def require_room(self, sizes: Mapping[str, int], count: int) -> None:
+        """Refuse a problem that the method has no room for; none by default.
+
+        Args:
+            sizes: Group name -> number of its parameters, d.
+            count: Number of curvature rows, N.
+        """
+        del sizes, count
+
+    @property
+    def unit_training(self) -> bool:
+        """Whether training rows are divided by their lengths."""
+        return self.normalize == Normalize.EXAMPLE
+
+    def groups_of(self, layout: Layout) -> dict[str, tuple[str, ...]]:
+        """Gather a layout's blocks into this estimator's curvature groups."""
+        return layout.group(word(Blocks, self.blocks, "blocks"))
+
+    def options(self) -> dict[str, Any]:
+        """Give every option in use with its value, as JSON values."""
+        found = {option.name: getattr(self, option.name) for option in fields(self)}
+        return {
+            name: str(value) if isinstance(value, str) else value
+            for name, value in found.items()
+            if value is not None
+        }
+
+
+def require_positive(method: str, option: str, value: object) -> None:
+    """Refuse an option that is not a positive, finite number.
+
+    Args:
+        method: The method's name, for the message.
+        option: The option's name.
+        value: What came.
+
+    Raises:
+        OptionError: If it is not.
+    """
+    if (
+        not isinstance(value, (int, float))
+        or isinstance(value, bool)
+        or not 0 < value < math.inf
+    ):
+        raise OptionError(
+            f"{method}: {option} must be a positive number, got {value!r}."
+        )
+
+
+def require_count(method: str, option: str, value: object, least: int = 1) -> None:
+    """Refuse an option that is not a whole number of at least some size.
+
+    Args:
+        method: The method's name, for the message.
+        option: The option's name.
+        value: What came.
+        least: The smallest number allowed.
+
+    Raises:
+        OptionError: If it is not.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise OptionError(
+            f"{method}: {option} must be a whole number of at least {least}, "
+            f"got {value!r}."
+        )

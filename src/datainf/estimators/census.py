@@ -1,0 +1,72 @@
+"""What squared lengths alone tell of a source, in one reading without any gradient.
+
+N rows, L blocks. Finds what must be refused (no rows, NaN, infinity) before the first
+product is made.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from datainf.core.errors import DataError, NonFiniteError
+from datainf.core.source import GradientSource
+from datainf.estimators.stream import lengths
+
+
+@dataclass(frozen=True)
+class Census:
+    """Sums over the rows of one source.
+
+    Attributes:
+        totals: Σᵢ ‖gᵢ‖² of each block, after scaling to unit length where asked.
+        lengths: Length of each row over all blocks, before scaling; 1 where it is zero.
+        zero_rows: Number of rows of length zero.
+    """
+
+    totals: Mapping[str, float]
+    lengths: Float64[Tensor, " N"]
+    zero_rows: int
+
+
+def take_census(source: GradientSource, what: str, *, unit_length: bool) -> Census:
+    """Read the squared lengths of a source.
+
+    Args:
+        source: The rows.
+        what: What they are, for messages ("queries").
+        unit_length: Whether rows count as divided by their length over all blocks.
+
+    Returns:
+        The sums.
+
+    Raises:
+        DataError: If there are no rows.
+        NonFiniteError: If a gradient is NaN or infinite; names block and row.
+    """
+    if not len(source):
+        raise DataError(f"{what} hold no rows; collect at least one example.")
+    names = source.layout.names
+    totals = torch.zeros(len(names), dtype=torch.float64)
+    found, zero_rows = [], 0
+    for part in source.rows([]):
+        squares = part.squared_norms.cpu()
+        bad = (~torch.isfinite(squares)).nonzero()
+        if len(bad):
+            row, block = bad[0].tolist()
+            raise NonFiniteError(
+                f"{what}: the gradient of block {names[block]}, row "
+                f"{part.start + row} is NaN or infinite; leave that example out and "
+                "collect again."
+            )
+        zero_rows += int((squares.sum(dim=1) == 0).sum())
+        length = lengths(squares)
+        found.append(length)
+        if unit_length:
+            squares = squares / length[:, None] ** 2
+        totals += squares.sum(dim=0)
+    return Census(
+        dict(zip(names, totals.tolist(), strict=True)), torch.cat(found), zero_rows
+    )

@@ -1,0 +1,113 @@
+"""The rows of one curvature group, as matrices ready to multiply.
+
+N rows, n of one portion, d parameters of the group (all its tensors side by side), L
+blocks of the whole layout, w columns of a slab. Memory: one portion, or one slab.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from datainf.core.source import GradientSource, RowBlock
+
+
+@dataclass(frozen=True)
+class GroupRows:
+    """Gradient rows of one group, converted and scaled on the way.
+
+    Iterating yields portions `[n, d]`; it can be done again and again.
+
+    Attributes:
+        name: The group's name, for messages.
+        source: Where the rows come from.
+        members: The group's blocks, in layout order.
+        dtype: What the rows are converted to.
+        device: Where the rows are brought.
+        unit_length: Whether each row is divided by its length over all blocks of the
+            layout; rows of length zero stay zero.
+    """
+
+    name: str
+    source: GradientSource
+    members: tuple[str, ...]
+    dtype: torch.dtype
+    device: torch.device
+    unit_length: bool = False
+
+    @property
+    def count(self) -> int:
+        """Number of rows, N."""
+        return len(self.source)
+
+    @property
+    def size(self) -> int:
+        """Number of parameters of the group, d."""
+        return sum(self.source.layout.sizes[name] for name in self.members)
+
+    def __iter__(self) -> Iterator[Float[Tensor, "n d"]]:
+        """Go through the rows in portions."""
+        for part in self.source.rows(self.members):
+            yield self._matrix(part)
+
+    def with_squares(
+        self,
+    ) -> Iterator[tuple[Float[Tensor, "n d"], Float[Tensor, " n"]]]:
+        """Go through the rows with their squared lengths within the group.
+
+        Yields:
+            Portions of rows, and one number a row.
+        """
+        names = self.source.layout.names
+        columns = [names.index(name) for name in self.members]
+        for part in self.source.rows(self.members):
+            squares = part.squared_norms[:, columns].sum(dim=1)
+            if self.unit_length:
+                squares = squares / lengths(part.squared_norms) ** 2
+            yield self._matrix(part), squares.to(self.device, self.dtype)
+
+    def slabs(self) -> Iterator[Float[Tensor, "N w"]]:
+        """Go through column ranges of at most N columns, tensor by tensor.
+
+        Yields:
+            All rows of some columns; together each column once.
+        """
+        for name in self.members:
+            width = self.source.layout.sizes[name]
+            for left in range(0, width, self.count):
+                right = min(left + self.count, width)
+                slab = torch.empty(
+                    self.count, right - left, dtype=self.dtype, device=self.device
+                )
+                for part in self.source.rows([name]):
+                    rows = part.gradients[name][:, left:right]
+                    slab[part.start : part.start + len(part)] = self._ready(rows, part)
+                yield slab
+
+    def in_float64(self) -> "GroupRows":
+        """Give the same rows in float64."""
+        return replace(self, dtype=torch.float64)
+
+    def _matrix(self, part: RowBlock) -> Float[Tensor, "n d"]:
+        """Put a portion's tensors side by side."""
+        pieces = [part.gradients[name] for name in self.members]
+        return self._ready(
+            pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1), part
+        )
+
+    def _ready(
+        self, rows: Float[Tensor, "n _"], part: RowBlock
+    ) -> Float[Tensor, "n _"]:
+        """Convert rows, and scale them where asked."""
+        rows = rows.to(self.device, self.dtype)
+        if self.unit_length:
+            return rows / lengths(part.squared_norms).to(rows)[:, None]
+        return rows
+
+
+def lengths(squared_norms: Float64[Tensor, "n L"]) -> Float64[Tensor, " n"]:
+    """Lengths of rows over all blocks, 1 for rows of length zero, which stay zero."""
+    found = squared_norms.sum(dim=1).sqrt()
+    return torch.where(found == 0, torch.ones_like(found), found)

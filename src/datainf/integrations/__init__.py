@@ -1,0 +1,1 @@
+"""The edge: the only importers of transformers, peft, datasets and accelerate."""

@@ -1,0 +1,161 @@
+"""Fingerprints: hashes by which a store knows the model, adapter and data it came from.
+
+The base by its config, tensor names, shapes, dtypes and a seeded sample of each tensor (a
+base of many gigabytes is read only at those places); the adapter whole; the data by one hash
+a row.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from datainf.core.adapter import Adapter
+from datainf.core.canonical import canonical_json, sha256_of
+from datainf.core.errors import DataError
+from datainf.core.identity import Identity
+from datainf.core.task import Example, Task
+
+SAMPLE = 256
+# Config entries that name places or library versions rather than the model.
+_NOT_THE_MODEL = {
+    "_name_or_path",
+    "transformers_version",
+    "_attn_implementation_autoset",
+}
+_ADAPTED = ("lora_", "modules_to_save", "original_module")
+
+
+def identify(
+    model: nn.Module,
+    adapter: Adapter,
+    task: Task,
+    row_hashes: Sequence[str],
+    about: Mapping[str, Any],
+) -> Identity:
+    """Describe what gradients will be made from.
+
+    Args:
+        model: The PEFT model.
+        adapter: The adapter that is collected.
+        task: The task with its settings.
+        row_hashes: `hash_row` of each example, in order.
+        about: Names for people, never compared.
+
+    Returns:
+        The identity that a store carries.
+    """
+    return Identity(
+        base=hash_base(model, adapter),
+        adapter=hash_adapter(model, adapter),
+        task=json.loads(canonical_json(task.settings())),
+        data=sha256_of(list(row_hashes)),
+        about=dict(about),
+    )
+
+
+def hash_row(example: Example) -> str:
+    """Hash one example: every column, whatever their order.
+
+    Args:
+        example: Column -> value: text, numbers, lists of them, tensors, bytes.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        DataError: If a value is of a kind that cannot be written down.
+    """
+    try:
+        text = json.dumps(dict(example), sort_keys=True, default=_plain)
+    except TypeError as error:
+        raise DataError(f"an example cannot be fingerprinted: {error}.") from error
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_base(model: nn.Module, adapter: Adapter) -> str:
+    """Hash the base model, the adapter's own tensors left out.
+
+    Args:
+        model: The PEFT model.
+        adapter: Its adapter.
+
+    Returns:
+        64 hexadecimal digits; the same for every adapter on this base.
+    """
+    trained = {trained.path for trained in adapter.parameters}
+    digest = hashlib.sha256(canonical_json(_config(model)).encode())
+    for name, tensor in _base_tensors(model, trained):
+        head = f"{name} {list(tensor.shape)} {tensor.dtype}"
+        digest.update(head.encode())
+        digest.update(_sample(name, tensor))
+    return digest.hexdigest()
+
+
+def hash_adapter(model: nn.Module, adapter: Adapter) -> str:
+    """Hash every trained tensor, whole, with what scales it.
+
+    Args:
+        model: The PEFT model.
+        adapter: Its adapter.
+
+    Returns:
+        64 hexadecimal digits, the same under whatever name the adapter was loaded.
+    """
+    digest = hashlib.sha256()
+    for trained in adapter.parameters:
+        tensor = trained.parameter
+        head = f"{trained.block.name} {list(tensor.shape)} {tensor.dtype}"
+        digest.update(head.encode())
+        digest.update(_bytes(tensor))
+    for path, module in model.named_modules():
+        scaling = getattr(module, "scaling", None)
+        if isinstance(scaling, Mapping) and adapter.name in scaling:
+            digest.update(f"{path} {float(scaling[adapter.name])!r}".encode())
+    return digest.hexdigest()
+
+
+def _config(model: nn.Module) -> dict[str, Any]:
+    config = getattr(model, "config", None)
+    values = config.to_dict() if hasattr(config, "to_dict") else {}
+    kept = {key: value for key, value in values.items() if key not in _NOT_THE_MODEL}
+    plain: dict[str, Any] = json.loads(json.dumps(kept, default=str))
+    return plain
+
+
+def _base_tensors(model: nn.Module, trained: set[str]) -> Iterator[tuple[str, Tensor]]:
+    for path, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if path not in trained and not any(part in path for part in _ADAPTED):
+            yield (
+                path.replace(".base_layer", "").removeprefix("base_model.model."),
+                tensor,
+            )
+
+
+def _sample(name: str, tensor: Tensor) -> bytes:
+    """Read a few entries at places drawn from the tensor's name."""
+    if tensor.is_meta or not tensor.numel():
+        return b""
+    places = np.random.default_rng(zlib.crc32(name.encode()))
+    chosen = torch.from_numpy(places.integers(tensor.numel(), size=SAMPLE))
+    return _bytes(tensor.detach().flatten()[chosen.to(tensor.device)])
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    flat = tensor.detach().cpu().contiguous().flatten()
+    return flat.view(torch.uint8).numpy().tobytes()
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, Tensor):
+        return value.tolist()
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, (bytes, bytearray)):
+        return {"bytes": hashlib.sha256(value).hexdigest()}
+    raise TypeError(f"a value of type {type(value).__name__} has no fixed form")

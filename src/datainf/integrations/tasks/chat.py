@@ -1,0 +1,214 @@
+"""Conversations through a chat template: token ids, and which the assistant wrote.
+
+A template that marks the assistant's words (`{% generation %}`) says so itself. For any
+other, the text of turn i is what rendering one message more adds:
+
+    render(messages[:i], with the generation prompt)  ->  where the turn begins
+    render(messages[:i+1])                            ->  where it ends
+
+Both must begin the rendering of the whole conversation; if they do not (some templates
+rewrite earlier turns), that is an error and never a guess. Every token that shares a
+character with the turn's text belongs to it, the end-of-turn mark included.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import TemplateError
+from transformers import PreTrainedTokenizerBase
+
+from datainf.core.errors import DataError, OptionError
+from datainf.integrations.tasks.tokens import brief
+
+Message = Mapping[str, Any]
+_GENERATION = re.compile(r"\{%-?\s*generation\b")
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A tokenizer with its template and the arguments that go to every rendering.
+
+    Attributes:
+        tokenizer: Any fast tokenizer.
+        template: Used instead of the tokenizer's own when given.
+        options: Further arguments of `apply_chat_template`, such as `tools`.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    template: str | None
+    options: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        """Check that there is a template, and a tokenizer that can place characters.
+
+        Raises:
+            OptionError: If not.
+        """
+        if self.template is None and not self.tokenizer.chat_template:
+            raise OptionError(
+                "the tokenizer has no chat template; give the one the adapter was "
+                "trained with as chat_template=."
+            )
+        if not self.tokenizer.is_fast:
+            raise OptionError(
+                "messages need a fast tokenizer, which knows the characters of its "
+                "tokens; tokenise the rows yourself and give input_ids with labels."
+            )
+
+    def assistant_turns(
+        self, messages: Sequence[Message], *, last: bool
+    ) -> tuple[list[int], list[bool]]:
+        """Tokenise a conversation and mark what the assistant wrote.
+
+        Args:
+            messages: The conversation.
+            last: Mark only the last of the assistant's turns.
+
+        Returns:
+            Ids, and for each whether the assistant wrote it.
+
+        Raises:
+            DataError: If the assistant wrote nothing, or the template rewrites turns.
+        """
+        turns = [i for i, m in enumerate(messages) if m["role"] == "assistant"]
+        if not turns:
+            raise DataError(
+                f"no message of the assistant in {brief({'messages': messages})}; "
+                "there is nothing to learn from it."
+            )
+        if _GENERATION.search(self._source()):
+            return self._marked_by_template(messages, last=last)
+        text = self.render(messages)
+        spans = []
+        for i in turns[-1:] if last else turns:
+            start = self.render(messages[:i], prompt=True)
+            end = self.render(messages[: i + 1])
+            if not (text.startswith(end) and end.startswith(start)):
+                raise DataError(
+                    f"the chat template writes message {i} differently inside of the "
+                    f"whole conversation {brief({'messages': messages})}; use "
+                    "turns='last', or a template with {% generation %} marks."
+                )
+            spans.append((len(start), len(end)))
+        return self._tokenize(text, spans)
+
+    def completion(
+        self, prompt: Sequence[Message], completion: Sequence[Message]
+    ) -> tuple[list[int], list[bool]]:
+        """Tokenise a prompt and its completion and mark the completion.
+
+        Args:
+            prompt: Messages before.
+            completion: Messages learned.
+
+        Returns:
+            Ids, and for each whether it belongs to the completion.
+
+        Raises:
+            DataError: If the template rewrites the prompt.
+        """
+        text = self.render([*prompt, *completion])
+        start = self.render(prompt, prompt=True)
+        if not text.startswith(start):
+            raise DataError(
+                "the chat template writes the prompt differently once the completion "
+                f"follows: {brief({'prompt': prompt})}; tokenise the rows yourself and "
+                "give input_ids with completion_mask."
+            )
+        return self._tokenize(text, [(len(start), len(text))])
+
+    def render(self, messages: Sequence[Message], *, prompt: bool = False) -> str:
+        """Write messages as the template does.
+
+        Args:
+            messages: Any number of messages.
+            prompt: Whether to end with what asks the assistant to speak.
+
+        Returns:
+            The text.
+
+        Raises:
+            DataError: If the template refuses them.
+        """
+        try:
+            return self.tokenizer.apply_chat_template(
+                list(messages),
+                chat_template=self.template,
+                tokenize=False,
+                add_generation_prompt=prompt,
+                **self.options,
+            )
+        except (TemplateError, TypeError) as error:
+            raise DataError(
+                f"the chat template refuses {brief({'messages': messages})}: {error}"
+            ) from error
+
+    def _source(self) -> str:
+        if self.template is not None:
+            return self.template
+        return self.tokenizer.get_chat_template(tools=self.options.get("tools"))
+
+    def _tokenize(
+        self, text: str, spans: Sequence[tuple[int, int]]
+    ) -> tuple[list[int], list[bool]]:
+        # The template writes the special tokens itself.
+        encoded = self.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+        )
+        mask = [
+            any(left < end and right > start for start, end in spans)
+            for left, right in encoded["offset_mapping"]
+        ]
+        return list(encoded["input_ids"]), mask
+
+    def _marked_by_template(
+        self, messages: Sequence[Message], *, last: bool
+    ) -> tuple[list[int], list[bool]]:
+        try:
+            encoded = self.tokenizer.apply_chat_template(
+                list(messages),
+                chat_template=self.template,
+                tokenize=True,
+                return_dict=True,
+                return_assistant_tokens_mask=True,
+                **self.options,
+            )
+        except (TemplateError, TypeError) as error:
+            raise DataError(
+                f"the chat template refuses {brief({'messages': messages})}: {error}"
+            ) from error
+        mask = [bool(kept) for kept in encoded["assistant_masks"]]
+        if last and True in mask:
+            end = len(mask) - mask[::-1].index(True)
+            start = end - 1 - [*mask[:end][::-1], False].index(False) + 1
+            mask = [start <= i < end for i in range(len(mask))]
+        return list(encoded["input_ids"]), mask
+
+
+def checked_messages(value: Any, column: str) -> list[dict[str, Any]]:
+    """Check that a value is a list of messages.
+
+    Args:
+        value: What stands in the row.
+        column: Its column, for the message.
+
+    Returns:
+        The messages, without the empty fields that Arrow tables fill in.
+
+    Raises:
+        DataError: If it is none.
+    """
+    good = isinstance(value, (list, tuple)) and all(
+        isinstance(message, Mapping) and message.get("role") for message in value
+    )
+    if not (good and value):
+        raise DataError(
+            f"column {column!r} must hold a list of messages, each with role and "
+            f"content, got {brief({column: value})}."
+        )
+    return [
+        {name: part for name, part in message.items() if part is not None}
+        for message in value
+    ]

@@ -1,0 +1,185 @@
+"""The shapes of a language-model row, and reading rows that are already tokenised.
+
+    tokens              input_ids, with labels, completion_mask or assistant_masks
+    messages            a conversation
+    prompt-completion   two texts, or two lists of messages
+    text                one text
+
+as the TRL library documents them. A row that fits more than one is refused: only the
+user knows which one the adapter was trained on. Packed rows (several documents in one)
+are refused: their loss is not that of one example.
+"""
+
+import difflib
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from datainf.core.errors import DataError, OptionError, near
+from datainf.core.task import Example
+from datainf.integrations.tasks.tokens import IGNORED, brief, require_column
+
+SHAPES: Mapping[str, tuple[str, ...]] = {
+    "tokens": ("input_ids",),
+    "messages": ("messages",),
+    "prompt-completion": ("prompt", "completion"),
+    "text": ("text",),
+}
+_EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "tokens": ("labels", "completion_mask", "assistant_masks"),
+    "messages": ("tools",),
+    "prompt-completion": ("tools",),
+    "text": (),
+}
+COLUMN_NAMES = tuple(dict.fromkeys(sum((*SHAPES.values(), *_EXTRAS.values()), ())))
+"""Names that `columns=` may map to the data's own."""
+
+_MASKS = ("completion_mask", "assistant_masks")
+_LENGTHS = ("seq_lengths", "cu_seq_lens_q")
+_DOCUMENTS = ("document_ids", "seq_idx")
+
+
+def check_names(columns: Mapping[str, str]) -> None:
+    """Refuse a mapping of columns that names nothing we read.
+
+    Args:
+        columns: Our name -> the data's column.
+
+    Raises:
+        OptionError: If a name of ours is unknown.
+    """
+    for name in columns:
+        if name not in COLUMN_NAMES:
+            raise OptionError(
+                f"columns={name!r} is unknown: {near(name, COLUMN_NAMES)}."
+            )
+
+
+def shape_of(present: Mapping[str, Any], columns: Mapping[str, str]) -> str:
+    """Tell which shape a row has.
+
+    Args:
+        present: The row, or anything keyed by its columns.
+        columns: Our name -> the data's column, for those that differ. Shapes that do
+            not use all of these names are left aside.
+
+    Returns:
+        A key of `SHAPES`.
+
+    Raises:
+        DataError: If no shape fits, or more than one.
+    """
+    fitting = [
+        shape
+        for shape, names in SHAPES.items()
+        if all(columns.get(name, name) in present for name in names)
+        and set(columns) <= {*names, *_EXTRAS[shape]}
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(present)
+    if fitting:
+        raise DataError(
+            f"the columns {listed} can be read as {' or as '.join(fitting)}; say which "
+            "was trained on with columns=, such as columns={'text': 'text'}."
+        )
+    wanted = {columns.get(name, name) for names in SHAPES.values() for name in names}
+    close = [
+        f"did you mean {match[0]!r} for {name!r}? "
+        for name in sorted(wanted - set(present))
+        if (match := difflib.get_close_matches(name, list(present), n=1))
+        and match[0] not in wanted
+    ]
+    raise DataError(
+        f"no example can be read from the columns {listed}: expected text, prompt and "
+        f"completion, messages, or input_ids. {''.join(close)}Map other names with "
+        "columns=, such as columns={'prompt': 'question', 'completion': 'answer'}."
+    )
+
+
+def read_tokens(
+    example: Example, columns: Mapping[str, str]
+) -> tuple[list[int], list[int]]:
+    """Read a row that is already tokenised.
+
+    Args:
+        example: The row: `input_ids`, and `labels` or masks where it has them. Padding
+            at either end, marked by `attention_mask`, is taken off.
+        columns: Our name -> the data's column.
+
+    Returns:
+        Ids, and labels with -100 wherever labels or a mask leave a token out.
+
+    Raises:
+        DataError: If the row is packed, or its lists differ in length.
+    """
+    _refuse_packed(example)
+    ids = _integers(example, columns.get("input_ids", "input_ids"))
+    lists = {"input_ids": ids, "labels": list(ids)}
+    for name in ("labels", *_MASKS, "attention_mask"):
+        column = columns.get(name, name)
+        if example.get(column) is not None:
+            lists[name] = _integers(example, column)
+    for name, values in lists.items():
+        if len(values) != len(ids):
+            raise DataError(
+                f"{name} holds {len(values)} numbers and input_ids {len(ids)} in the "
+                f"row {brief(example)}; they must go together."
+            )
+    labels = [
+        label if all(kept) else IGNORED
+        for label, *kept in zip(
+            lists["labels"],
+            *(lists[name] for name in _MASKS if name in lists),
+            strict=True,
+        )
+    ]
+    mask = lists.get("attention_mask", [1] * len(ids))
+    if 1 not in mask:
+        raise DataError(f"the row {brief(example)} holds no token.")
+    first, last = mask.index(1), len(mask) - mask[::-1].index(1)
+    if 0 in mask[first:last]:
+        raise DataError(
+            f"attention_mask has a gap in the row {brief(example)}; only padding at "
+            "the ends can be taken off."
+        )
+    return ids[first:last], labels[first:last]
+
+
+def _integers(example: Example, column: str) -> list[int]:
+    """Read a list of whole numbers, from a list, an array or a tensor."""
+    value = require_column(example, column)
+    try:
+        return [int(item) for item in value]
+    except (TypeError, ValueError):
+        raise DataError(
+            f"column {column!r} must hold one list of whole numbers in the row "
+            f"{brief(example)}."
+        ) from None
+
+
+def _refuse_packed(example: Example) -> None:
+    """Refuse a row that holds several documents."""
+    found = [
+        name
+        for name in _LENGTHS
+        if example.get(name) is not None
+        and len(example[name]) > (1 if name == "seq_lengths" else 2)
+    ]
+    found += [
+        name
+        for name in _DOCUMENTS
+        if example.get(name) is not None and len(set(_integers(example, name))) > 1
+    ]
+    if example.get("position_ids") is not None:
+        positions = _integers(example, "position_ids")
+        if example.get("attention_mask") is not None:
+            mask = _integers(example, "attention_mask")
+            positions = [p for p, kept in zip(positions, mask, strict=False) if kept]
+        if any(b <= a for a, b in pairwise(positions)):
+            found.append("position_ids")
+    if found:
+        raise DataError(
+            f"the row {brief(example)} is packed: {found[0]} shows several documents "
+            "in it; give the documents as rows of their own, as before packing."
+        )

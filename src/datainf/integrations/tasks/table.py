@@ -1,0 +1,149 @@
+"""The tasks by name: what run.yaml and the command line choose from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from datainf.core.errors import AdapterError, OptionError, near
+from datainf.core.task import Task
+from datainf.integrations.tasks.callable import CallableTask
+from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.tokens import tokenizer_fingerprint
+
+TASKS: Mapping[str, type[SequenceClassification] | type[CausalLM]] = {
+    SequenceClassification.name: SequenceClassification,
+    CausalLM.name: CausalLM,
+}
+
+# Endings of model class names, for bases without a PEFT task type.
+_CLASS_ENDINGS: Mapping[str, str] = {
+    "ForSequenceClassification": SequenceClassification.name,
+    "ForCausalLM": CausalLM.name,
+    "LMHeadModel": CausalLM.name,
+}
+
+
+def task_from_settings(
+    settings: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase
+) -> SequenceClassification | CausalLM:
+    """Build a task from run.yaml's `task:` or from what `Task.settings` gave.
+
+    Args:
+        settings: `name` and any of the task's options. A `tokenizer` entry must be the
+            fingerprint of the tokenizer given here.
+        tokenizer: The tokenizer.
+
+    Returns:
+        The task.
+
+    Raises:
+        OptionError: If the name or an option is unknown, or the tokenizer another one.
+    """
+    given = dict(settings)
+    name = given.pop("name", None)
+    if name not in TASKS:
+        raise OptionError(f"task.name={name!r} is unknown: {near(str(name), TASKS)}.")
+    kind = TASKS[name]
+    recorded = given.pop("tokenizer", None)
+    if recorded is not None:
+        _require_same_tokenizer(recorded, tokenizer_fingerprint(tokenizer))
+    known = [f.name for f in fields(kind) if f.name != "tokenizer"]
+    for key in given:
+        if key not in known:
+            raise OptionError(f"task.{key} is unknown: {near(str(key), known)}.")
+    return kind(tokenizer, **given)
+
+
+def infer_task_name(source: str | type | nn.Module) -> str:
+    """Tell the task from a PEFT task type or from a model.
+
+    Args:
+        source: A PEFT task type (`"SEQ_CLS"`), a model class or its name
+            (`"LlamaForCausalLM"`), or a model.
+
+    Returns:
+        A key of `TASKS`.
+
+    Raises:
+        OptionError: If it belongs to none of them.
+
+    Example:
+        >>> infer_task_name("SEQ_CLS")
+        'sequence-classification'
+    """
+    owner = source if isinstance(source, (str, type)) else type(source)
+    name = (
+        owner.__name__
+        if isinstance(owner, type)
+        else str(getattr(owner, "value", owner))
+    )
+    for task_name, task in TASKS.items():
+        if task.task_type == name:
+            return task_name
+    for ending, task_name in _CLASS_ENDINGS.items():
+        if name.endswith(ending):
+            return task_name
+    raise OptionError(
+        f"no task is known for {name}; give the task by name: {', '.join(TASKS)}."
+    )
+
+
+def require_task_fits(task: Task, task_type: str | None) -> None:
+    """Refuse an adapter that was trained for another kind of task.
+
+    Args:
+        task: The task asked for.
+        task_type: The adapter's PEFT task type; None, where the adapter does not say,
+            passes.
+
+    Raises:
+        AdapterError: If the two differ.
+    """
+    own = getattr(task, "task_type", None)
+    given = None if task_type is None else str(getattr(task_type, "value", task_type))
+    if own is None or given is None or own == given:
+        return
+    fitting = [name for name, kind in TASKS.items() if kind.task_type == given]
+    advice = f"use the task {fitting[0]}" if fitting else "give a loss of your own"
+    raise AdapterError(
+        f"the adapter was trained for {given}, the task {task.settings()['name']} "
+        f"needs {own}; {advice}."
+    )
+
+
+def as_task(given: Task | Callable[..., Any]) -> Task:
+    """Make a task of what the user passed.
+
+    Args:
+        given: A task, or a function `(model, batch) -> [B]`.
+
+    Returns:
+        The task itself, or a `CallableTask` around the function.
+
+    Raises:
+        OptionError: If it is neither.
+    """
+    if isinstance(given, Task):
+        return given
+    if callable(given) and not isinstance(given, type):
+        return CallableTask(given)
+    raise OptionError(
+        "task must be a task such as CausalLM(tokenizer), or a function "
+        f"(model, batch) -> one loss an example, got {given!r}."
+    )
+
+
+def _require_same_tokenizer(
+    recorded: Mapping[str, Any], own: Mapping[str, Any]
+) -> None:
+    """Refuse a tokenizer that differs from the one that was recorded."""
+    changed = [key for key in own if recorded.get(key) != own[key]]
+    if changed:
+        raise OptionError(
+            f"task.tokenizer was recorded for another tokenizer: {', '.join(changed)} "
+            "differ; use the tokenizer of that run, or take the entry out."
+        )

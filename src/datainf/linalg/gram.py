@@ -1,0 +1,125 @@
+"""Products with a gradient matrix that is too large to hold: read it in portions.
+
+N training examples, Q queries, d parameters of one block, n rows of one portion, w
+columns of one slab. G is the matrix of the rows gᵢ. "Rows" are any iterable of portions
+`[n, d]` that can be read again; "slabs" are column ranges `[N, w]`. Every function
+reads its input once; what it holds besides is one portion and its own result.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def products(
+    rows: Iterable[Float[Tensor, "n d"]], x: Float[Tensor, "Q d"], *, count: int
+) -> Float[Tensor, "Q N"]:
+    """Multiply every query with every row, ``x Gᵀ``; O(NQd).
+
+    Args:
+        rows: The gradient rows in portions.
+        x: One vector a query.
+        count: Rows of all portions together, N.
+
+    Returns:
+        The dot products.
+    """
+    found = x.new_empty(len(x), count)
+    start = 0
+    for g in rows:
+        found[:, start : start + len(g)] = x @ g.T
+        start += len(g)
+    return found
+
+
+def weighted_sum(
+    rows: Iterable[Float[Tensor, "n d"]], weights: Float[Tensor, "Q N"], *, size: int
+) -> Float[Tensor, "Q d"]:
+    """Add up the rows with weights, ``weights G``; O(NQd).
+
+    Args:
+        rows: The gradient rows in portions.
+        weights: One weight a query and row.
+        size: Number of columns, d.
+
+    Returns:
+        One sum a query.
+    """
+    total = weights.new_zeros(len(weights), size)
+    start = 0
+    for g in rows:
+        total.addmm_(weights[:, start : start + len(g)], g)
+        start += len(g)
+    return total
+
+
+def apply_curvature(
+    rows: Iterable[Float[Tensor, "n d"]], x: Float[Tensor, "Q d"], *, count: int
+) -> tuple[Float[Tensor, "Q d"], Float[Tensor, "Q N"]]:
+    """Multiply with the curvature without forming it: ``x GᵀG / N``; O(NQd).
+
+    Args:
+        rows: The gradient rows in portions.
+        x: One vector a query.
+        count: Rows of all portions together, N.
+
+    Returns:
+        The curvature times x, and ``x Gᵀ``, which is found on the way.
+    """
+    found = x.new_empty(len(x), count)
+    total = torch.zeros_like(x)
+    start = 0
+    for g in rows:
+        part = x @ g.T  # [Q, n]
+        found[:, start : start + len(g)] = part
+        total.addmm_(part, g)
+        start += len(g)
+    return total.div_(count), found
+
+
+def curvature_matrix(
+    rows: Iterable[Float[Tensor, "n d"]],
+    *,
+    count: int,
+    size: int,
+    device: torch.device | str = "cpu",
+) -> Float[Tensor, "d d"]:
+    """Form ``GᵀG / N`` in float64; O(Nd²) time, d² numbers.
+
+    Args:
+        rows: The gradient rows in portions, in float64.
+        count: Rows of all portions together, N.
+        size: Number of columns, d.
+        device: Where the rows lie.
+
+    Returns:
+        The mean of the rows' outer products.
+    """
+    matrix = torch.zeros(size, size, dtype=torch.float64, device=device)
+    for g in rows:
+        matrix.addmm_(g.T, g)
+    return matrix.div_(count)
+
+
+def gram_matrix(
+    slabs: Iterable[Float[Tensor, "N w"]],
+    *,
+    count: int,
+    device: torch.device | str = "cpu",
+) -> Float[Tensor, "N N"]:
+    """Form ``GGᵀ`` in float64 from column ranges; O(N²d) time, N² numbers.
+
+    Args:
+        slabs: Column ranges of G, in float64, that together hold each column once.
+        count: Number of rows, N.
+        device: Where the slabs lie.
+
+    Returns:
+        The rows' dot products with each other.
+    """
+    matrix = torch.zeros(count, count, dtype=torch.float64, device=device)
+    for slab in slabs:
+        matrix.addmm_(slab, slab.T)
+    return matrix

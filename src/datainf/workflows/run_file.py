@@ -1,0 +1,151 @@
+"""run.yaml on disk: read, merge, write. Its keys are described in `core.run_config`.
+
+Layers, the later winning: the run.yaml that `datainf train` left beside the adapter (base
+model, training data, task, recipe only), the run.yaml that was given, the flags.
+Paths are kept as they were written.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from datainf.__about__ import __version__
+from datainf.core.errors import OptionError
+from datainf.core.run_config import RunConfig
+
+RUN_FILE = "run.yaml"
+# What an adapter's own run.yaml tells about the adapter, rather than about that run.
+_OF_THE_ADAPTER = ("model", "task", "train", "recipe")
+
+
+def read_values(path: str | Path) -> dict[str, Any]:
+    """Read a run.yaml as plain values, unchecked.
+
+    Args:
+        path: The file, or a folder that holds a run.yaml.
+
+    Returns:
+        Its mapping.
+
+    Raises:
+        OptionError: If there is no such file, or it is no YAML mapping.
+    """
+    file = Path(path)
+    file = file / RUN_FILE if file.is_dir() else file
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise OptionError(
+            f"{file} cannot be read: {reason}; expected a run.yaml, such as a run writes."
+        ) from error
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it cannot be parsed"
+        raise OptionError(f"{file} is no valid YAML{where}: {problem}.") from error
+    if not isinstance(values, Mapping):
+        raise OptionError(
+            f"{file} must hold a mapping such as `model: NAME`, "
+            f"got {type(values).__name__}."
+        )
+    return dict(values)
+
+
+def read_run(path: str | Path) -> RunConfig:
+    """Read a run.
+
+    Args:
+        path: The file, or a folder that holds a run.yaml.
+
+    Returns:
+        The run, checked.
+    """
+    return RunConfig.from_dict(read_values(path))
+
+
+def write_run(config: RunConfig, folder: str | Path) -> Path:
+    """Write the run.yaml that replays a run.
+
+    Args:
+        config: The run.
+        folder: Where to; made if need be.
+
+    Returns:
+        The file.
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(
+        config.to_dict(__version__), sort_keys=False, allow_unicode=True, width=88
+    )
+    (place / RUN_FILE).write_text(text, encoding="utf-8")
+    return place / RUN_FILE
+
+
+def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one mapping over another, mapping by mapping.
+
+    Args:
+        lower: Values that give way.
+        upper: Values that win.
+
+    Returns:
+        Both together. Where `upper` names other training or query data, nothing of the
+        lower data section is kept: its flips, truth and limit belong to its own file.
+
+    Example:
+        >>> merged({"score": {"method": "dot"}, "out": "a"}, {"score": {"damping": 1}})
+        {'score': {'method': 'dot', 'damping': 1}, 'out': 'a'}
+    """
+    both = dict(lower)
+    for key, value in upper.items():
+        below = both.get(key)
+        other_data = (
+            isinstance(value, Mapping)
+            and isinstance(below, Mapping)
+            and key in ("train", "queries")
+            and value.get("data", below.get("data")) != below.get("data")
+        )
+        if isinstance(value, Mapping) and isinstance(below, Mapping) and not other_data:
+            both[key] = merged(below, value)
+        else:
+            both[key] = value
+    return both
+
+
+def beside_adapter(adapter: str | None) -> dict[str, Any]:
+    """Read what `datainf train` wrote beside an adapter.
+
+    Args:
+        adapter: The adapter's folder, or a hub name.
+
+    Returns:
+        Base model, task, training data and recipe; empty where there is no run.yaml.
+    """
+    if adapter is None or not (Path(adapter) / RUN_FILE).is_file():
+        return {}
+    values = read_values(adapter)
+    return {key: values[key] for key in _OF_THE_ADAPTER if key in values}
+
+
+def resolve(
+    flags: Mapping[str, Any], run: str | Path | None = None, *, adapted: bool = True
+) -> RunConfig:
+    """Put the layers of a run together.
+
+    Args:
+        flags: What the command line said, keyed as in run.yaml.
+        run: A run.yaml, if one was given.
+        adapted: Whether to read the run.yaml beside the adapter too.
+
+    Returns:
+        The run, checked.
+    """
+    given = merged(read_values(run) if run is not None else {}, flags)
+    below = beside_adapter(given.get("adapter")) if adapted else {}
+    return RunConfig.from_dict(merged(below, given))

@@ -1,0 +1,360 @@
+"""Captured gradients against a batch-of-one autograd loop, and the model left as it was."""
+
+import re
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from datainf.capture.session import CaptureSession
+from datainf.core.adapter import Adapter, TrainedParameter
+from datainf.core.errors import AdapterError, DatainfWarning
+from datainf.core.layout import Block
+from datainf.integrations.peft import adapter_of
+from tests.cases import CASES, TokenTask, decoder, encoder, token_rows
+from tests.reference_gradients import gradients_one_by_one
+from tests.tiny_models import tiny_bert_classifier, with_lora
+
+
+def relative_error(got: torch.Tensor, right: torch.Tensor) -> float:
+    """Largest row error over the block's largest row norm."""
+    error = (got.double() - right.double()).norm(dim=1).max()
+    return float(error / right.double().norm(dim=1).max())
+
+
+@pytest.fixture(autouse=True)
+def honest_softmax(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep float64 through Llama's eager attention, which rounds its softmax to float32."""
+    softmax = nn.functional.softmax
+
+    def keep(x: torch.Tensor, dim: int = -1, dtype: Any = None, **options: Any) -> Any:
+        return softmax(
+            x, dim, dtype=None if x.dtype == torch.float64 else dtype, **options
+        )
+
+    monkeypatch.setattr(nn.functional, "softmax", keep)
+
+
+def compare(
+    model: nn.Module, task: Any, rows: list[Any], batches: list[list[int]]
+) -> float:
+    adapter = adapter_of(model)
+    got: dict[str, list[torch.Tensor]] = {name: [] for name in adapter.layout.names}
+    order = []
+    with CaptureSession(model, adapter, task) as session:
+        for positions in batches:
+            found, _ = session.gradients(task.collate([rows[i] for i in positions]))
+            order += positions
+            assert list(found) == list(adapter.layout.names)
+            for name, gradient in found.items():
+                got[name].append(gradient)
+    parameters = {t.block.name: t.parameter for t in adapter.parameters}
+    right = gradients_one_by_one(model, task, [rows[i] for i in order], parameters)
+    assert right.keys() == got.keys() and right
+    return max(relative_error(torch.cat(got[n]), right[n]) for n in right)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("attn", ["sdpa", "eager"])
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize(
+    "dtype, bound", [(torch.float32, 1e-5), (torch.float64, 1e-10)]
+)
+def test_gradients_equal_the_autograd_loop(
+    case: str, attn: str, side: str, dtype: torch.dtype, bound: float
+) -> None:
+    kind, make = CASES[case]
+    if (kind, side) == ("encoder", "left"):
+        pytest.skip(
+            "BERT reads its class from the first token, so it pads on the right"
+        )
+    model = make(dtype=dtype, attn=attn)
+    batches = [[2, 0, 6], [1], [5, 3, 4]]
+    assert compare(model, TokenTask(side), token_rows(kind), batches) <= bound
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("size", [1, 2, 5, 7])
+def test_gradients_do_not_depend_on_the_batch_size(case: str, size: int) -> None:
+    kind, make = CASES[case]
+    batches = [list(range(7))[i : i + size] for i in range(0, 7, size)]
+    model = make(dtype=torch.float64)
+    assert compare(model, TokenTask(), token_rows(kind), batches) <= 1e-10
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("reentrant", [True, False])
+@pytest.mark.parametrize(
+    "dtype, bound", [(torch.float32, 1e-5), (torch.float64, 1e-10)]
+)
+def test_gradient_checkpointing_gives_the_same_and_is_really_used(
+    case: str, reentrant: bool, dtype: torch.dtype, bound: float
+) -> None:
+    kind, make = CASES[case]
+    model, task, rows = make(dtype=dtype), TokenTask(), token_rows(kind)
+    adapter = adapter_of(model)
+    with CaptureSession(model, adapter, task) as session:
+        plain, _ = session.gradients(task.collate(rows))
+    model.gradient_checkpointing_enable({"use_reentrant": reentrant})
+    model.train()
+    with CaptureSession(model, adapter, task) as session:
+        session.probe(rows[:2])
+        again, _ = session.gradients(task.collate(rows))
+        assert session._recomputed
+    assert model.training
+    assert max(relative_error(again[n], plain[n]) for n in plain) <= bound
+
+
+def state_of(model: nn.Module) -> dict[str, Any]:
+    return {
+        "weights": {k: v.clone() for k, v in model.state_dict().items()},
+        "grads": [
+            None if p.grad is None else p.grad.clone() for p in model.parameters()
+        ],
+        "flags": [p.requires_grad for p in model.parameters()],
+        "modes": [m.training for m in model.modules()],
+        "hooks": [
+            (len(m._forward_hooks), len(m._backward_hooks), len(m._forward_pre_hooks))
+            for m in model.modules()
+        ],
+        "rng": torch.get_rng_state(),
+    }
+
+
+def same(left: Any, right: Any) -> bool:
+    if isinstance(left, torch.Tensor):
+        return isinstance(right, torch.Tensor) and torch.equal(left, right)
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(
+            same(left[k], right[k]) for k in left
+        )
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("fails", [True, False])
+def test_the_model_is_bit_identical_afterwards_on_any_exit(
+    case: str, training: bool, fails: bool
+) -> None:
+    kind, make = CASES[case]
+    model, task, rows = make(), TokenTask(), token_rows(kind)
+    model.train(training)
+    for i, parameter in enumerate(model.parameters()):
+        parameter.requires_grad_(i % 3 == 0)
+        if i % 5 == 0:
+            parameter.grad = torch.full_like(parameter, 0.5)
+    adapter = adapter_of(model)
+    before = state_of(model)
+    with pytest.raises(KeyError, match="stop") if fails else warnings.catch_warnings():
+        with CaptureSession(model, adapter, task) as session:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DatainfWarning)
+                session.probe(rows[:2])
+            session.gradients(task.collate(rows))
+            if fails:
+                raise KeyError("stop")
+    assert same(before, state_of(model))
+
+
+def test_dropout_is_off_whatever_the_mode() -> None:
+    model, task, rows = encoder(), TokenTask(), token_rows("encoder")
+    adapter = adapter_of(model)
+    found = []
+    for mode in (True, False):
+        model.train(mode)
+        with CaptureSession(model, adapter, task) as session:
+            found.append(session.gradients(task.collate(rows))[0])
+    assert same(found[0], found[1])
+
+
+def test_the_same_batches_give_the_same_bits() -> None:
+    model, task, rows = decoder(), TokenTask(), token_rows("decoder")
+    runs = []
+    for _ in range(2):
+        with CaptureSession(model, adapter_of(model), task) as session:
+            runs.append(session.gradients(task.collate(rows)))
+    assert same(runs[0][0], runs[1][0])
+    assert torch.equal(runs[0][1], runs[1][1])
+
+
+def test_losses_are_the_tasks_own() -> None:
+    model, task, rows = decoder(), TokenTask(), token_rows("decoder")
+    batch = task.collate(rows)
+    with CaptureSession(model, adapter_of(model), task) as session:
+        _, losses = session.gradients(batch)
+    torch.testing.assert_close(losses, task.losses(model, batch).detach())
+
+
+def test_an_autocast_scope_is_honoured() -> None:
+    model, task, rows = decoder(), TokenTask(), token_rows("decoder")
+    adapter = adapter_of(model)
+    with CaptureSession(model, adapter, task) as session:
+        plain, _ = session.gradients(task.collate(rows))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            low, _ = session.gradients(task.collate(rows))
+            parameters = {t.block.name: t.parameter for t in adapter.parameters}
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        right = gradients_one_by_one(model, task, rows, parameters)
+    for name in plain:
+        assert low[name].dtype == torch.float32
+        assert 0 < relative_error(low[name], plain[name]) < 0.2
+        assert relative_error(low[name], right[name]) < 0.05
+
+
+def test_a_parameter_without_a_rule_is_looped_and_named() -> None:
+    base = tiny_bert_classifier(3, dtype=torch.float64)
+    model = with_lora(base, "SEQ_CLS", modules_to_save=["classifier", "LayerNorm"])
+    task, rows = TokenTask(), token_rows("encoder")
+    adapter = adapter_of(model)
+    norms = [n for n in adapter.layout.names if "LayerNorm" in n]
+    assert norms
+    with CaptureSession(model, adapter, task) as session:
+        with pytest.warns(DatainfWarning, match=re.escape(norms[0])):
+            session.probe(rows[:2])
+        assert {n for n, path in session.coverage.items() if path == "looped"} == {
+            *norms
+        }
+        found, _ = session.gradients(task.collate(rows))
+    parameters = {t.block.name: t.parameter for t in adapter.parameters}
+    right = gradients_one_by_one(model, task, rows, parameters)
+    assert max(relative_error(found[n], right[n]) for n in right) <= 1e-10
+
+
+class Odd(nn.Module):
+    """Uses its linear layers in ways that a rule alone would get wrong."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.way, self.inner, self.out = way, nn.Linear(5, 5), nn.Linear(5, 3)
+        self.double()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.way == "once":
+            x = self.inner(x)
+        elif self.way == "twice":
+            x = self.inner(torch.tanh(self.inner(x)))
+        elif self.way == "keyword":
+            x = self.inner(input=x)
+        elif self.way == "folded":
+            x = self.inner(x.flatten(0, 1)).view_as(x)
+        elif self.way == "read":
+            x = self.inner(x) + torch.tanh(x @ self.inner.weight)
+        elif self.way == "mixed":
+            x = self.inner(x.flatten(0, 1)).view_as(x) + self.inner(x)
+        return self.out(torch.tanh(x)).sum(1)
+
+
+class OddTask(TokenTask):
+    def collate(self, examples: Any) -> dict[str, torch.Tensor]:
+        return {"x": torch.stack([e["x"] for e in examples])}
+
+    def losses(self, model: nn.Module, batch: Any) -> torch.Tensor:
+        return (model(batch["x"]) ** 2).sum(-1)
+
+
+def odd(way: str) -> tuple[Odd, Adapter, dict[str, torch.Tensor]]:
+    model = Odd(way)
+    trained = tuple(
+        TrainedParameter(Block(n, tuple(p.shape)), p, n)
+        for n, p in model.named_parameters()
+    )
+    x = torch.randn(
+        7, 2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    )
+    return model, Adapter("odd", trained), {"x": x}
+
+
+@pytest.mark.parametrize(
+    "way, looped",
+    [
+        ("once", set()),
+        ("twice", set()),
+        ("keyword", set()),
+        ("folded", {"inner.weight", "inner.bias"}),
+        ("read", {"inner.weight"}),
+        ("mixed", {"inner.weight", "inner.bias"}),
+    ],
+)
+def test_a_layer_used_in_an_odd_way_is_right_or_looped(
+    way: str, looped: set[str]
+) -> None:
+    model, adapter, batch = odd(way)
+    task = OddTask()
+    with CaptureSession(model, adapter, task) as session:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DatainfWarning)
+            session.probe([{"x": x} for x in batch["x"][:2]])
+        assert {n for n, p in session.coverage.items() if p == "looped"} == looped
+        found, _ = session.gradients(batch)
+    for i in range(7):
+        for parameter in model.parameters():
+            parameter.requires_grad_(True)
+        loss = task.losses(model, {"x": batch["x"][i : i + 1]}).sum()
+        right = torch.autograd.grad(loss, list(model.parameters()))
+        for (name, _), gradient in zip(model.named_parameters(), right, strict=True):
+            torch.testing.assert_close(found[name][i], gradient.flatten())
+
+
+def test_without_a_probe_a_lost_batch_dimension_is_refused() -> None:
+    model, adapter, batch = odd("folded")
+    with CaptureSession(model, adapter, OddTask()) as session:
+        with pytest.raises(
+            AdapterError,
+            match=re.escape(
+                "inner.weight, inner.bias was called with an input of shape [14, 5] for a "
+                "batch of 7: its examples cannot be told apart."
+            ),
+        ):
+            session.gradients(batch)
+
+
+def test_a_merged_adapter_is_refused_before_any_work() -> None:
+    model, task, rows = decoder(), TokenTask(), token_rows("decoder")
+    adapter = adapter_of(model)
+    model.merge_adapter()
+    with CaptureSession(model, adapter, task) as session:
+        with pytest.raises(AdapterError, match="merged or switched off"):
+            session.probe(rows[:2])
+        with pytest.raises(AdapterError, match="took no part in the forward pass"):
+            session.gradients(task.collate(rows[:2]))
+
+
+def test_losses_of_another_shape_are_refused() -> None:
+    class Summed(TokenTask):
+        def losses(self, model: nn.Module, batch: Any) -> torch.Tensor:
+            return super().losses(model, batch).sum()
+
+    model, rows = decoder(), token_rows("decoder")
+    with CaptureSession(model, adapter_of(model), Summed()) as session:
+        with pytest.raises(
+            AdapterError, match=re.escape("have shape [], expected one")
+        ):
+            session.gradients(TokenTask().collate(rows[:2]))
+
+
+def test_an_adapter_without_parameters_is_refused() -> None:
+    with pytest.raises(AdapterError, match="'none' has no trained parameter"):
+        CaptureSession(nn.Linear(2, 3), Adapter("none", ()), TokenTask())
+
+
+def test_checkpointing_that_saves_nothing_is_said() -> None:
+    model, adapter, batch = odd("once")
+    model.gradient_checkpointing = True
+    with CaptureSession(model, adapter, OddTask()) as session:
+        with pytest.warns(DatainfWarning, match="it saves no memory here"):
+            session.probe([{"x": x} for x in batch["x"][:2]])
+
+
+def test_a_loss_that_depends_on_padding_is_refused() -> None:
+    model, task, rows = encoder(), TokenTask("left"), token_rows("encoder")
+    with CaptureSession(model, adapter_of(model), task) as session:
+        with pytest.raises(
+            AdapterError, match="changes when it is padded.*padding_side"
+        ):
+            session.probe(rows[:2])

@@ -1,0 +1,66 @@
+"""Random gradients of a small layout, with its groups written out by hand.
+
+N=7 training rows, Q=3 queries; blocks of 5, 3, 2, 11 and 1 parameters, so that groups lie on
+both sides of N.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from datainf.core.layout import Layout
+from datainf.core.source import RowBlock
+from datainf.store.memory import InMemorySource
+
+N, Q = 7, 3
+SIZES = {
+    "h.0.q.lora_A.weight": 5,
+    "h.0.q.lora_B.weight": 3,
+    "h.0.v.lora_A.weight": 2,
+    "h.1.q.lora_A.weight": 11,
+    "score.bias": 1,
+}
+_QA, _QB, _VA, _1A, _BIAS = SIZES
+GROUPS = {
+    "tensor": [[name] for name in SIZES],
+    "module": [[_QA, _QB], [_VA], [_1A], [_BIAS]],
+    "layer": [[_QA, _QB, _VA], [_1A], [_BIAS]],
+    "all": [list(SIZES)],
+}
+
+
+def random_gradients(
+    rows: int, seed: int, dtype: torch.dtype = torch.float64
+) -> dict[str, Tensor]:
+    """Gaussian rows whose size differs by block and by row, as real gradients' do."""
+    chance = torch.Generator().manual_seed(seed)
+    size = torch.rand(rows, 1, generator=chance, dtype=torch.float64) + 0.5
+    return {
+        name: (
+            (number + 1)
+            * size
+            * torch.randn(rows, d, generator=chance, dtype=torch.float64)
+        ).to(dtype)
+        for number, (name, d) in enumerate(SIZES.items())
+    }
+
+
+class Portioned:
+    """The same rows, cut into portions of a given size whoever asks."""
+
+    def __init__(self, gradients: dict[str, Tensor], size: int) -> None:
+        self._source = InMemorySource(gradients)
+        self._size = size
+
+    @property
+    def layout(self) -> Layout:
+        return self._source.layout
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def rows(
+        self, blocks: Sequence[str] | None = None, *, size: int | None = None
+    ) -> Iterator[RowBlock]:
+        return self._source.rows(blocks, size=min(size or self._size, self._size))

@@ -1,0 +1,88 @@
+"""Fingerprints change exactly when what they stand for changes."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from datainf.core.errors import DataError
+from datainf.integrations.fingerprint import hash_adapter, hash_base, hash_row, identify
+from datainf.integrations.peft import adapter_of
+from tests.cases import TokenTask, decoder, encoder
+
+
+def test_a_row_hash_depends_on_every_value_and_not_on_column_order() -> None:
+    row = {"text": "a\x00\ud800", "label": np.int64(3), "ids": torch.tensor([1, 2])}
+    same = {"ids": [1, 2], "label": 3, "text": "a\x00\ud800"}
+    assert hash_row(row) == hash_row(same)
+    assert hash_row(row) != hash_row({**same, "label": 4})
+    assert hash_row({"x": b"ab"}) != hash_row({"x": b"ac"})
+
+
+def test_a_value_without_a_fixed_form_is_refused() -> None:
+    with pytest.raises(
+        DataError,
+        match=re.escape(
+            "an example cannot be fingerprinted: a value of type object has no fixed form."
+        ),
+    ):
+        hash_row({"x": object()})
+
+
+def test_the_base_hash_is_the_same_for_every_adapter_on_it() -> None:
+    model, other = encoder(), encoder()
+    for name, parameter in other.named_parameters():
+        if "lora" in name or "modules_to_save" in name or "original_module" in name:
+            torch.nn.init.normal_(parameter)
+    assert hash_base(model, adapter_of(model)) == hash_base(other, adapter_of(other))
+    assert hash_adapter(model, adapter_of(model)) != hash_adapter(
+        other, adapter_of(other)
+    )
+
+
+def test_one_changed_base_weight_of_a_small_tensor_is_noticed() -> None:
+    model = decoder()
+    before = hash_base(model, adapter_of(model))
+    model.get_submodule("base_model.model.model.norm").weight.data += 1e-6
+    assert hash_base(model, adapter_of(model)) != before
+
+
+def test_one_changed_adapter_entry_or_scaling_is_noticed() -> None:
+    model = decoder()
+    adapter = adapter_of(model)
+    before = hash_adapter(model, adapter)
+    adapter.parameters[0].parameter.data[0, 0] += 1e-6
+    changed = hash_adapter(model, adapter)
+    assert changed != before
+    for module in model.modules():
+        if isinstance(getattr(module, "scaling", None), dict):
+            module.scaling["default"] *= 2
+    assert hash_adapter(model, adapter) != changed
+
+
+def test_the_base_hash_depends_on_dtype() -> None:
+    single, double = decoder(), decoder(dtype=torch.float64)
+    assert hash_base(single, adapter_of(single)) != hash_base(
+        double, adapter_of(double)
+    )
+
+
+def test_meta_and_empty_tensors_count_by_name_and_shape() -> None:
+    model = decoder()
+    before = hash_base(model, adapter_of(model))
+    model.register_buffer("empty", torch.zeros(0))
+    one = hash_base(model, adapter_of(model))
+    model.register_buffer("far", torch.zeros(3, device="meta"))
+    assert len({before, one, hash_base(model, adapter_of(model))}) == 3
+
+
+def test_an_identity_names_base_adapter_task_and_data() -> None:
+    model = decoder()
+    made = identify(model, adapter_of(model), TokenTask(), ["a", "b"], {"base": "tiny"})
+    again = identify(
+        model, adapter_of(model), TokenTask(), ["b", "a"], {"base": "other"}
+    )
+    assert made.differences(again) == ["other data"]
+    assert made.task == {"name": "tokens"}
+    assert made.about == {"base": "tiny"}

@@ -1,0 +1,118 @@
+"""What an adapter trains, read off PEFT's own state."""
+
+import re
+from pathlib import Path
+
+import peft
+import pytest
+import torch
+from torch import nn
+
+from datainf.core.errors import AdapterError
+from datainf.integrations.peft import adapter_of
+from tests.cases import decoder, encoder
+from tests.tiny_models import tiny_llama, with_lora
+
+HEAD = ["classifier.weight", "classifier.bias"]
+
+
+def test_lora_and_head_are_found_by_names_without_the_wrapping() -> None:
+    adapter = adapter_of(encoder())
+    names = adapter.layout.names
+    assert names[0] == "bert.encoder.layer.0.attention.self.query.lora_A.weight"
+    assert len(names) == 2 * 2 * 2 + 2
+    assert [n for n in names if "classifier" in n] == HEAD
+    assert (adapter.name, adapter.task_type) == ("default", "SEQ_CLS")
+
+
+def test_trained_means_what_the_adapter_trains_whatever_requires_grad_says(
+    tmp_path: Path,
+) -> None:
+    model = decoder()
+    model.save_pretrained(tmp_path)
+    loaded = peft.PeftModel.from_pretrained(tiny_llama(), tmp_path)
+    assert not any(p.requires_grad for p in loaded.parameters())
+    assert adapter_of(loaded).layout == adapter_of(model).layout
+
+
+def test_the_paper_takes_matrices_and_the_heads_last_weight() -> None:
+    adapter = adapter_of(encoder(), parameters="paper")
+    assert [n for n in adapter.layout.names if "lora" not in n] == ["classifier.weight"]
+    assert ("classifier.bias", "parameters=paper") in adapter.left_out
+
+
+def test_a_parameter_unfrozen_by_hand_counts_too() -> None:
+    model = decoder()
+    norm = model.get_submodule("base_model.model.model.norm")
+    norm.weight.requires_grad_(True)
+    assert adapter_of(model).layout.names[-1] == "model.norm.weight"
+
+
+def test_another_adapter_is_left_out_by_name_and_the_active_one_comes_back() -> None:
+    model = decoder()
+    model.add_adapter("second", model.peft_config["default"])
+    first, second = adapter_of(model), adapter_of(model, "second")
+    assert first.layout == second.layout
+    assert all(".second." in t.path for t in second.parameters)
+    assert {reason for _, reason in second.left_out} == {"belongs to another adapter"}
+    with second.activated():
+        assert model.active_adapters == ["second"]
+    assert model.active_adapters == ["default"]
+    model.base_model.set_adapter(["default", "second"])
+    with second.activated():
+        assert model.active_adapters == ["second"]
+    assert model.active_adapters == ["default", "second"]
+    with pytest.raises(
+        AdapterError,
+        match=re.escape(
+            "2 adapters are active (default, second); say which one with adapter_name=."
+        ),
+    ):
+        adapter_of(model)
+
+
+def test_a_model_without_an_adapter_is_refused() -> None:
+    with pytest.raises(
+        AdapterError,
+        match=re.escape(
+            "got a Linear without a PEFT adapter; load one with "
+            "peft.PeftModel.from_pretrained(model, ADAPTER)."
+        ),
+    ):
+        adapter_of(nn.Linear(2, 3))
+
+
+def test_an_unknown_adapter_is_refused_with_the_near_one() -> None:
+    with pytest.raises(
+        AdapterError,
+        match=re.escape(
+            "adapter 'defualt' is unknown: expected one of: default; did you mean 'default'?"
+        ),
+    ):
+        adapter_of(decoder(), "defualt")
+
+
+def test_prompt_learning_is_refused_by_name() -> None:
+    config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
+    with pytest.raises(AdapterError, match="PROMPT_TUNING: prompt learning is not"):
+        adapter_of(peft.get_peft_model(tiny_llama(), config))
+
+
+def test_an_adapter_with_nothing_to_train_is_refused() -> None:
+    model = with_lora(tiny_llama(), "CAUSAL_LM")
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if hasattr(child, "lora_A"):
+                setattr(parent, name, child.base_layer)
+    with pytest.raises(
+        AdapterError, match="'default' of type LORA has nothing to train"
+    ):
+        adapter_of(model)
+
+
+def test_the_scope_is_free_when_the_adapter_is_the_active_one() -> None:
+    model = decoder()
+    before = torch.cat([p.flatten() for p in model.parameters()])
+    with adapter_of(model).activated():
+        pass
+    assert torch.equal(before, torch.cat([p.flatten() for p in model.parameters()]))

@@ -1,0 +1,115 @@
+"""The slow twins of the solvers: loops over examples, explicit inverses, float64.
+
+Nothing here is shared with the package, so that a mistake there is no mistake here: groups
+are given by hand, λ is a double loop's mean, every inverse is formed.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+Gradients = Mapping[str, Tensor]
+
+
+def side_by_side(gradients: Gradients, names: Sequence[str]) -> Tensor:
+    """The named blocks as one float64 matrix."""
+    return torch.cat([gradients[name].double() for name in names], dim=1)
+
+
+def unit_rows(gradients: Gradients) -> dict[str, Tensor]:
+    """Every row divided by its length over all blocks; zero rows stay zero."""
+    scaled = {name: tensor.double().clone() for name, tensor in gradients.items()}
+    for i in range(len(next(iter(scaled.values())))):
+        length = sum(float((t[i] ** 2).sum()) for t in scaled.values()) ** 0.5
+        for tensor in scaled.values():
+            if length > 0:
+                tensor[i] /= length
+    return scaled
+
+
+def mean_square_damping(g: Tensor, damping: float) -> float:
+    """λ, by one look at every entry."""
+    entries = [float(entry) ** 2 for row in g for entry in row]
+    return damping * sum(entries) / len(entries)
+
+
+def mean_outer(g: Tensor) -> Tensor:
+    """(1/N) Σ gᵢgᵢᵀ, one example at a time."""
+    total = torch.zeros(g.shape[1], g.shape[1], dtype=torch.float64)
+    for row in g:
+        total += torch.outer(row, row)
+    return total / len(g)
+
+
+def damped_inverse(g: Tensor, lam: float) -> Tensor:
+    """((1/N) Σ gᵢgᵢᵀ + λI)⁻¹."""
+    return torch.linalg.inv(mean_outer(g) + lam * torch.eye(g.shape[1]).double())
+
+
+def mean_of_inverses(g: Tensor, lam: float) -> Tensor:
+    """(1/N) Σ (gᵢgᵢᵀ + λI)⁻¹, each inverse formed."""
+    eye = torch.eye(g.shape[1], dtype=torch.float64)
+    inverses = [torch.linalg.inv(torch.outer(row, row) + lam * eye) for row in g]
+    return torch.stack(inverses).mean(dim=0)
+
+
+def neumann_matrix(g: Tensor, lam: float, scale: float, steps: int) -> Tensor:
+    """(1/s) Σ_{j ≤ steps} (I − (H + λI)/s)ʲ, term by term."""
+    eye = torch.eye(g.shape[1], dtype=torch.float64)
+    shrink = eye - (mean_outer(g) + lam * eye) / scale
+    term, total = eye, eye.clone()
+    for _ in range(steps):
+        term = term @ shrink
+        total += term
+    return total / scale
+
+
+def preconditioner(method: str, g: Tensor, lam: float) -> Tensor:
+    """The matrix P of one group whose influence is −vᵀ P g_k."""
+    eye = torch.eye(g.shape[1], dtype=torch.float64)
+    match method:
+        case "dot" | "cosine":
+            return eye
+        case "scaled-dot":
+            return eye / lam
+        case "datainf":
+            return mean_of_inverses(g, lam)
+        case "exact" | "lissa":
+            return damped_inverse(g, lam)
+    raise KeyError(method)
+
+
+def influence_by_inverse(
+    method: str,
+    train: Gradients,
+    queries: Gradients,
+    *,
+    groups: Sequence[Sequence[str]],
+    damping: float = 0.1,
+    unit_length: bool = False,
+    curvature: Gradients | None = None,
+) -> Tensor:
+    """−Σ over groups of vᵀ P g_k, pair by pair: `[Q, N]`."""
+    curvature = train if curvature is None else curvature
+    if unit_length or method == "cosine":
+        train, curvature = unit_rows(train), unit_rows(curvature)
+    if method == "cosine":
+        queries = unit_rows(queries)
+    total: Tensor | float = 0.0
+    for names in groups:
+        g = side_by_side(curvature, names)
+        p = preconditioner(method, g, mean_square_damping(g, damping))
+        rows = []
+        for v in side_by_side(queries, names):
+            rows.append([-float(v @ p @ g_k) for g_k in side_by_side(train, names)])
+        total = total + torch.tensor(rows, dtype=torch.float64)
+    assert isinstance(total, Tensor)
+    return total
+
+
+def least_residual(matrix: Tensor, x: Tensor, v: Tensor) -> tuple[float, float]:
+    """min over c of ‖c A x − v‖ / ‖v‖ and that c, by least squares."""
+    y = matrix @ x
+    c = torch.linalg.lstsq(y[:, None], v[:, None]).solution[0, 0]
+    return float((c * y - v).norm() / v.norm()), float(c)

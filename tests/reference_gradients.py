@@ -1,0 +1,28 @@
+"""The slow twin of capture: a batch of one, autograd, every parameter unfrozen by hand."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def gradients_one_by_one(
+    model: nn.Module,
+    task: Any,
+    examples: list[Mapping[str, Any]],
+    parameters: Mapping[str, nn.Parameter],
+) -> dict[str, Tensor]:
+    """Differentiate each example alone: `[N, d]` for each named parameter."""
+    model.eval()
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    for parameter in parameters.values():
+        parameter.requires_grad_(True)
+    rows: dict[str, list[Tensor]] = {name: [] for name in parameters}
+    for example in examples:
+        loss = task.losses(model, task.collate([example]))
+        found = torch.autograd.grad(loss.sum(), list(parameters.values()))
+        for name, gradient in zip(rows, found, strict=True):
+            rows[name].append(gradient.flatten())
+    return {name: torch.stack(row) for name, row in rows.items()}
