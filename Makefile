@@ -20,10 +20,10 @@ PYTEST_FLAGS := -n $(WORKERS) --dist worksteal -q
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test unit lowest check bench docs clean
+.PHONY: help install demo test unit lowest check gates bench docs clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY)  ## make .venv, with the pinned versions
 
@@ -56,7 +56,7 @@ check: $(READY)  ## format, lint, layers, changelog, types, docs; stops at the f
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python scripts/check_changelog.py
 	$(BIN)/mypy
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 unit: $(READY)  ## the tests with the newest versions, and the coverage gates
 	@rm -f .coverage .coverage.*
@@ -73,6 +73,9 @@ test:  ## all that CI runs: check, unit, lowest
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory lowest
+
+gates: $(READY)  ## break a copy once for each gate and see the gate fail (ONLY=name)
+	@$(BIN)/python tests/gates/see_red.py $(ONLY)
 
 bench: $(READY)  ## run benchmarks (ONLY=name picks some)
 	@$(BIN)/python -m benchmarks $(ONLY)

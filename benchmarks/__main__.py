@@ -20,7 +20,7 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def claim(file: Path) -> str:
-    """Read the first docstring line of a benchmark, without importing it."""  # noqa: DOC201 the line says it
+    """Read the first docstring line of a benchmark, without importing it."""
     text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
     return text.partition("\n")[0]
 

@@ -1,7 +1,8 @@
 """The table of tiny models that capture is tested on: one row a case.
 
-Each case gives a PEFT model, a task with the tiniest possible collate (tokens come ready
-made), and examples of mixed lengths. Sizes are distinct primes where they are ours to choose.
+Each case gives a PEFT model, a task with the tiniest possible collate (tokens come
+ready made), and examples of mixed lengths. Sizes are distinct primes where they are
+ours to choose.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor, nn
 
 from tests.tiny_models import VOCAB, tiny_bert_classifier, tiny_llama, with_lora
@@ -18,7 +20,7 @@ LENGTHS = (7, 3, 13, 5, 11, 2, 17)
 
 @dataclass(frozen=True)
 class TokenTask:
-    """Rows with `input_ids` and `labels` (a class, or one a token); pads on either side."""
+    """Rows of `input_ids` and `labels` (a class, or one a token); pads either side."""
 
     padding_side: str = "right"
 
@@ -80,17 +82,17 @@ def token_rows(kind: str, seed: int = 0) -> list[dict[str, Any]]:
     return rows
 
 
-def encoder(**options: Any) -> nn.Module:
+def encoder(**options: Any) -> PeftModel:
     """A BERT classifier whose query and value carry LoRA and whose head is trained."""
     return with_lora(tiny_bert_classifier(3, **options), "SEQ_CLS")
 
 
-def decoder(**options: Any) -> nn.Module:
+def decoder(**options: Any) -> PeftModel:
     """A Llama whose q_proj and v_proj carry LoRA."""
     return with_lora(tiny_llama(**options), "CAUSAL_LM")
 
 
-def decoder_all_linear(**options: Any) -> nn.Module:
+def decoder_all_linear(**options: Any) -> PeftModel:
     """A Llama with LoRA on every linear layer, some called with other widths."""
     names = (
         "q_proj",
@@ -104,7 +106,7 @@ def decoder_all_linear(**options: Any) -> nn.Module:
     return with_lora(tiny_llama(**options), "CAUSAL_LM", r=3, targets=names)
 
 
-CASES: dict[str, tuple[str, Callable[..., nn.Module]]] = {
+CASES: dict[str, tuple[str, Callable[..., PeftModel]]] = {
     "encoder": ("encoder", encoder),
     "decoder": ("decoder", decoder),
     "decoder-all-linear": ("decoder", decoder_all_linear),

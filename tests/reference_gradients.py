@@ -1,6 +1,6 @@
-"""The slow twin of capture: a batch of one, autograd, every parameter unfrozen by hand."""
+"""The slow twin of capture: autograd on a batch of one, parameters unfrozen by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 def gradients_one_by_one(
     model: nn.Module,
     task: Any,
-    examples: list[Mapping[str, Any]],
+    examples: Sequence[Mapping[str, Any]],
     parameters: Mapping[str, nn.Parameter],
 ) -> dict[str, Tensor]:
     """Differentiate each example alone: `[N, d]` for each named parameter."""

@@ -1,8 +1,8 @@
 """Tiny models, adapters and a tokenizer made in code, for tests without any download.
 
 Two layers of width 16 and a tokenizer of single characters: lower-case letters, digits
-and the punctuation of `_CHARACTERS`; all else is `<unk>`. Models come in eval mode, with
-their dropout left at the library's default, so that `model.train()` makes them random.
+and the punctuation of `_CHARACTERS`; all else is `<unk>`. Models come in eval mode,
+with dropout at the library's default, so that `model.train()` makes them random.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ POSITIONS = 256
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}"
-    "{% if m.role == 'assistant' %}{{ eos_token }}{% endif %}\n{% endfor %}"
+    "{% if m.role == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
 

@@ -1,7 +1,6 @@
 """One shard: order, halving when memory runs out, replay."""
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -89,8 +88,8 @@ def test_one_example_that_does_not_fit_is_refused_by_length() -> None:
     with pytest.raises(
         MemoryLimitError,
         match=re.escape(
-            "one example of 17 tokens does not fit into memory; lower the task's max_length "
-            "or switch gradient checkpointing on."
+            "one example of 17 tokens does not fit into memory; lower the task's "
+            "max_length or switch gradient checkpointing on."
         ),
     ):
         shard(room=10, budget=128)
@@ -104,7 +103,7 @@ def test_other_errors_pass_through() -> None:
 def test_memory_is_given_back_before_the_next_try(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    emptied: Sequence[int] = []
+    emptied: list[int] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(1))
     shard(room=20, budget=128)

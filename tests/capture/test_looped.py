@@ -1,5 +1,8 @@
 """The looped path: one backward pass an example."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -14,8 +17,8 @@ class Two(nn.Module):
         self.used, self.idle = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(2))
 
 
-def losses(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    return (batch["x"] * model.used**2).sum(1)
+def losses(model: nn.Module, batch: Mapping[str, Any]) -> torch.Tensor:
+    return (batch["x"] * model.get_parameter("used") ** 2).sum(1)
 
 
 def test_each_example_is_differentiated_by_itself_and_grad_is_left_alone() -> None:
@@ -40,7 +43,7 @@ def test_unused_parameters_are_found() -> None:
     ]
     batch = {"x": torch.ones(5, 3)}
     assert [t.path for t in unused(model, batch, losses, trained)] == ["idle"]
-    constant = unused(model, batch, lambda m, b: b["x"].sum(1), trained)
+    constant = unused(model, batch, lambda _, b: b["x"].sum(1), trained)
     assert [t.path for t in constant] == ["used", "idle"]
 
 

@@ -1,11 +1,15 @@
 """Every rule of the table is a rule of the layer it is listed under."""
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import nn
 
 from datainf.capture.registry import RULES
 
-EXAMPLES = {nn.Linear: (lambda: nn.Linear(5, 3), (7, 11, 5))}
+EXAMPLES: dict[type[nn.Module], tuple[Callable[[], nn.Module], Sequence[int]]] = {
+    nn.Linear: (lambda: nn.Linear(5, 3), (7, 11, 5))
+}
 
 
 def test_every_rule_has_a_case_here() -> None:

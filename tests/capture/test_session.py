@@ -1,7 +1,8 @@
-"""Captured gradients against a batch-of-one autograd loop, and the model left as it was."""
+"""Captured gradients against a batch-of-one autograd loop; the model stays as it is."""
 
 import re
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ def relative_error(got: torch.Tensor, right: torch.Tensor) -> float:
 
 @pytest.fixture(autouse=True)
 def honest_softmax(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep float64 through Llama's eager attention, which rounds its softmax to float32."""
+    """Keep float64 through Llama's eager attention, whose softmax is float32."""
     softmax = nn.functional.softmax
 
     def keep(x: torch.Tensor, dim: int = -1, dtype: Any = None, **options: Any) -> Any:
@@ -52,7 +53,8 @@ def compare(
                 got[name].append(gradient)
     parameters = {t.block.name: t.parameter for t in adapter.parameters}
     right = gradients_one_by_one(model, task, [rows[i] for i in order], parameters)
-    assert right.keys() == got.keys() and right
+    assert right
+    assert right.keys() == got.keys()
     return max(relative_error(torch.cat(got[n]), right[n]) for n in right)
 
 
@@ -60,7 +62,7 @@ def compare(
 @pytest.mark.parametrize("attn", ["sdpa", "eager"])
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize(
-    "dtype, bound", [(torch.float32, 1e-5), (torch.float64, 1e-10)]
+    ("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)]
 )
 def test_gradients_equal_the_autograd_loop(
     case: str, attn: str, side: str, dtype: torch.dtype, bound: float
@@ -87,7 +89,7 @@ def test_gradients_do_not_depend_on_the_batch_size(case: str, size: int) -> None
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("reentrant", [True, False])
 @pytest.mark.parametrize(
-    "dtype, bound", [(torch.float32, 1e-5), (torch.float64, 1e-10)]
+    ("dtype", "bound"), [(torch.float32, 1e-5), (torch.float64, 1e-10)]
 )
 def test_gradient_checkpointing_gives_the_same_and_is_really_used(
     case: str, reentrant: bool, dtype: torch.dtype, bound: float
@@ -150,14 +152,14 @@ def test_the_model_is_bit_identical_afterwards_on_any_exit(
             parameter.grad = torch.full_like(parameter, 0.5)
     adapter = adapter_of(model)
     before = state_of(model)
-    with pytest.raises(KeyError, match="stop") if fails else warnings.catch_warnings():
-        with CaptureSession(model, adapter, task) as session:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DatainfWarning)
-                session.probe(rows[:2])
-            session.gradients(task.collate(rows))
-            if fails:
-                raise KeyError("stop")
+    outcome = pytest.raises(KeyError, match="stop") if fails else nullcontext()
+    with outcome, CaptureSession(model, adapter, task) as session:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DatainfWarning)
+            session.probe(rows[:2])
+        session.gradients(task.collate(rows))
+        if fails:
+            raise KeyError("stop")
     assert same(before, state_of(model))
 
 
@@ -228,6 +230,8 @@ def test_a_parameter_without_a_rule_is_looped_and_named() -> None:
 class Odd(nn.Module):
     """Uses its linear layers in ways that a rule alone would get wrong."""
 
+    gradient_checkpointing = False
+
     def __init__(self, way: str) -> None:
         super().__init__()
         torch.manual_seed(0)
@@ -271,7 +275,7 @@ def odd(way: str) -> tuple[Odd, Adapter, dict[str, torch.Tensor]]:
 
 
 @pytest.mark.parametrize(
-    "way, looped",
+    ("way", "looped"),
     [
         ("once", set()),
         ("twice", set()),
@@ -303,15 +307,15 @@ def test_a_layer_used_in_an_odd_way_is_right_or_looped(
 
 def test_without_a_probe_a_lost_batch_dimension_is_refused() -> None:
     model, adapter, batch = odd("folded")
-    with CaptureSession(model, adapter, OddTask()) as session:
-        with pytest.raises(
-            AdapterError,
-            match=re.escape(
-                "inner.weight, inner.bias was called with an input of shape [14, 5] for a "
-                "batch of 7: its examples cannot be told apart."
-            ),
-        ):
-            session.gradients(batch)
+    lost = pytest.raises(
+        AdapterError,
+        match=re.escape(
+            "inner.weight, inner.bias was called with an input of shape [14, 5] "
+            "for a batch of 7: its examples cannot be told apart."
+        ),
+    )
+    with CaptureSession(model, adapter, OddTask()) as session, lost:
+        session.gradients(batch)
 
 
 def test_a_merged_adapter_is_refused_before_any_work() -> None:
@@ -331,11 +335,11 @@ def test_losses_of_another_shape_are_refused() -> None:
             return super().losses(model, batch).sum()
 
     model, rows = decoder(), token_rows("decoder")
-    with CaptureSession(model, adapter_of(model), Summed()) as session:
-        with pytest.raises(
-            AdapterError, match=re.escape("have shape [], expected one")
-        ):
-            session.gradients(TokenTask().collate(rows[:2]))
+    with (
+        CaptureSession(model, adapter_of(model), Summed()) as session,
+        pytest.raises(AdapterError, match=re.escape("have shape [], expected one")),
+    ):
+        session.gradients(TokenTask().collate(rows[:2]))
 
 
 def test_an_adapter_without_parameters_is_refused() -> None:
@@ -346,15 +350,17 @@ def test_an_adapter_without_parameters_is_refused() -> None:
 def test_checkpointing_that_saves_nothing_is_said() -> None:
     model, adapter, batch = odd("once")
     model.gradient_checkpointing = True
-    with CaptureSession(model, adapter, OddTask()) as session:
-        with pytest.warns(DatainfWarning, match="it saves no memory here"):
-            session.probe([{"x": x} for x in batch["x"][:2]])
+    with (
+        CaptureSession(model, adapter, OddTask()) as session,
+        pytest.warns(DatainfWarning, match="it saves no memory here"),
+    ):
+        session.probe([{"x": x} for x in batch["x"][:2]])
 
 
 def test_a_loss_that_depends_on_padding_is_refused() -> None:
     model, task, rows = encoder(), TokenTask("left"), token_rows("encoder")
-    with CaptureSession(model, adapter_of(model), task) as session:
-        with pytest.raises(
-            AdapterError, match="changes when it is padded.*padding_side"
-        ):
-            session.probe(rows[:2])
+    with (
+        CaptureSession(model, adapter_of(model), task) as session,
+        pytest.raises(AdapterError, match=r"changes when it is padded.*padding_side"),
+    ):
+        session.probe(rows[:2])

@@ -5,12 +5,15 @@ both sides of N.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from datainf.core.layout import Layout
+from datainf.core.records import Scores
 from datainf.core.source import RowBlock
+from datainf.estimators.table import build
 from datainf.store.memory import InMemorySource
 
 N, Q = 7, 3
@@ -64,3 +67,18 @@ class Portioned:
         self, blocks: Sequence[str] | None = None, *, size: int | None = None
     ) -> Iterator[RowBlock]:
         return self._source.rows(blocks, size=min(size or self._size, self._size))
+
+
+def scored(
+    method: str,
+    train: dict[str, Tensor] | None = None,
+    queries: dict[str, Tensor] | None = None,
+    *,
+    keep_blocks: bool = False,
+    **options: Any,
+) -> Scores:
+    """Scores of a method by name, from tensors; rows made here when not given."""
+    estimator = build(method, **options)
+    rows = InMemorySource(random_gradients(N, 1) if train is None else train)
+    asked = InMemorySource(random_gradients(Q, 2) if queries is None else queries)
+    return estimator.score(estimator.fit(rows), rows, asked, keep_blocks=keep_blocks)

@@ -24,7 +24,8 @@ def test_a_value_without_a_fixed_form_is_refused() -> None:
     with pytest.raises(
         DataError,
         match=re.escape(
-            "an example cannot be fingerprinted: a value of type object has no fixed form."
+            "an example cannot be fingerprinted: a value of type object has no fixed "
+            "form."
         ),
     ):
         hash_row({"x": object()})

@@ -86,7 +86,8 @@ def test_an_unknown_adapter_is_refused_with_the_near_one() -> None:
     with pytest.raises(
         AdapterError,
         match=re.escape(
-            "adapter 'defualt' is unknown: expected one of: default; did you mean 'default'?"
+            "adapter 'defualt' is unknown: expected one of: default; "
+            "did you mean 'default'?"
         ),
     ):
         adapter_of(decoder(), "defualt")

@@ -30,7 +30,7 @@ class ShardGradients:
     losses: Float[Tensor, " n"]
 
 
-def collect_shard(
+def collect_shard(  # noqa: PLR0913 - two of the eight only report progress
     session: CaptureSession,
     task: Task,
     examples: Sequence[Example],
@@ -38,8 +38,8 @@ def collect_shard(
     lengths: Sequence[int],
     budget: int,
     halved_at: Sequence[int] = (),
-    on_halving: Callable[[int], None] = lambda batch: None,
-    on_batch: Callable[[int], None] = lambda rows: None,
+    on_halving: Callable[[int], None] = lambda _: None,
+    on_batch: Callable[[int], None] = lambda _: None,
 ) -> ShardGradients:
     """Take the gradients of one shard's examples.
 
@@ -58,6 +58,8 @@ def collect_shard(
 
     Raises:
         MemoryLimitError: If a single example does not fit.
+        MemoryError: The same, by the name of the built-in.
+        RuntimeError: If the model fails for another reason; passed on as it came.
     """
     halvings = list(halved_at)
     rows: dict[str, Tensor] = {}
@@ -74,8 +76,8 @@ def collect_shard(
             longest = max(lengths[i] for i in positions)
             if len(positions) == 1:
                 raise MemoryLimitError(
-                    f"one example of {longest} tokens does not fit into memory; lower the "
-                    "task's max_length or switch gradient checkpointing on."
+                    f"one example of {longest} tokens does not fit into memory; lower "
+                    "the task's max_length or switch gradient checkpointing on."
                 ) from error
             halvings.append(number)
             on_halving(number)

@@ -1,7 +1,8 @@
 """The rule for `nn.Linear`: weight and bias gradients of each example by themselves.
 
-For y = x Wᵀ + b an example's gradients are Σ_t g_t x_tᵀ and Σ_t g_t, the sums running over
-its own tokens only. Exact. Cost per example: T·d_in·d_out, what the summed gradient costs.
+For y = x Wᵀ + b an example's gradients are Σ_t g_t x_tᵀ and Σ_t g_t, the sums running
+over its own tokens only. Exact. Cost per example: T·d_in·d_out, what the summed
+gradient costs.
 
 B examples, T tokens (any number of dimensions between the first and the last).
 """

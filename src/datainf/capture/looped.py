@@ -1,7 +1,8 @@
 """The looped path: one backward pass an example. Slow, always right.
 
-For parameters of layers without a rule, and the judge of the rules: before a run begins, a
-probe of two examples is differentiated both ways. Cost: one forward and backward an example.
+For parameters of layers without a rule, and the judge of the rules: before a run
+begins, a probe of two examples is differentiated both ways. Cost: one forward and
+backward an example.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +29,8 @@ def looped_gradients(
         model: The model, in the mode in which it is to be differentiated.
         batch: Tensors with the examples in the first dimension.
         losses: `(model, batch) -> [B]`.
-        parameters: What to differentiate by. `requires_grad` is switched on for the call.
+        parameters: What to differentiate by. `requires_grad` is switched on for the
+            call.
 
     Returns:
         `[B, *shape]` for each parameter, zero where a loss does not depend on it.
@@ -85,7 +87,7 @@ def _differentiate(
                 return tuple(None for _ in parameters)
             # backward, not grad: reentrant checkpointing knows backward alone.
             with _grads_set_aside(parameters):
-                total.backward()
+                total.backward()  # type: ignore[no-untyped-call]
                 return tuple(parameter.grad for parameter in parameters)
     finally:
         for parameter, flag in zip(parameters, before, strict=True):

@@ -1,7 +1,7 @@
-"""The model's scope: everything capture changes on a model, and its undoing on any exit.
+"""The model's scope: all that capture changes on a model, and its undoing on any exit.
 
-Afterwards the model is bit-identical: weights, gradients, `requires_grad`, hooks, train/eval
-mode, random state.
+Afterwards the model is bit-identical: weights, gradients, `requires_grad`, hooks,
+train/eval mode, random state.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,9 @@ from torch import nn
 def quiet(model: nn.Module) -> Iterator[None]:
     """Freeze every parameter and switch dropout off for the scope's duration.
 
-    Layers that checkpoint keep their training flag, since `transformers` checkpoints only
-    modules in training mode; dropout rates that such a layer applies itself are set to zero.
+    Layers that checkpoint keep their training flag, since `transformers` checkpoints
+    only modules in training mode; dropout rates that such a layer applies itself are
+    set to zero.
 
     Args:
         model: The model.

@@ -1,9 +1,10 @@
 """The capture session: hooks in, per-example gradients out, hooks out again.
 
-One forward and one backward pass of a batch give every parameter with a rule; parameters
-without one take the looped path, named in a warning. A probe compares the rules with autograd
-before they are believed, so a layer that is used in an unforeseen way (called with the batch
-folded into the tokens, its weight read directly) is looped instead of quietly wrong.
+One forward and one backward pass of a batch give every parameter with a rule;
+parameters without one take the looped path, named in a warning. A probe compares the
+rules with autograd before they are believed, so a layer that is used in an unforeseen
+way (called with the batch folded into the tokens, its weight read directly) is looped
+instead of quietly wrong.
 
 B examples of a batch, d parameters of a block.
 """
@@ -26,9 +27,9 @@ from datainf.core.adapter import Adapter
 from datainf.core.errors import AdapterError, DatainfWarning
 from datainf.core.task import Example, Task
 
-# A rule differs from autograd by rounding only; a wrong one by the size of the gradient.
-# Relative to the block's largest row, and, for blocks that hold rounding noise alone (a
-# key's bias has no true gradient), to the whole gradient.
+# A rule differs from autograd by rounding only; a wrong one by the size of the
+# gradient. Relative to the block's largest row, and, for blocks that hold rounding
+# noise alone (a key's bias has no true gradient), to the whole gradient.
 TOLERANCE = {torch.float64: (1e-8, 1e-11), torch.float32: (1e-3, 1e-6)}
 TOLERANCE_LOW_PRECISION = (5e-2, 5e-3)
 
@@ -111,8 +112,8 @@ class CaptureSession:
             batch: What the task's `collate` made.
 
         Returns:
-            Block -> `[B, d]` in the layout's order (float32; float64 for a float64 model),
-            and the losses `[B]`. Both on the CPU.
+            Block -> `[B, d]` in the layout's order (float32; float64 for a float64
+            model), and the losses `[B]`. Both on the CPU.
 
         Raises:
             AdapterError: If a parameter took no part in the forward pass.
@@ -148,16 +149,16 @@ class CaptureSession:
             examples: Two examples of different lengths, if there are; one does.
 
         Raises:
-            AdapterError: If a parameter takes no part in the losses, or a loss depends on
-                padding.
+            AdapterError: If a parameter takes no part in the losses, or a loss depends
+                on padding.
         """
         batch = _to(self._task.collate(examples), self._device)
         idle = unused(self._model, batch, self._task.losses, self._adapter.parameters)
         if idle:
             raise AdapterError(
-                f"{idle[0].path} and {len(idle) - 1} other parameters take no part in the "
-                f"losses, so they have no gradient; is adapter {self._adapter.name!r} "
-                "merged or switched off?"
+                f"{idle[0].path} and {len(idle) - 1} other parameters take no part in "
+                f"the losses, so they have no gradient; is adapter "
+                f"{self._adapter.name!r} merged or switched off?"
             )
         self._pass(batch, lenient=True)
         found, self._sums = self._sums, {}
@@ -177,8 +178,8 @@ class CaptureSession:
         self._warn_looped()
         if self._checkpoints and not self._recomputed:
             warnings.warn(
-                "gradient checkpointing is switched on but no layer was computed again: "
-                "it saves no memory here.",
+                "gradient checkpointing is switched on but no layer was computed "
+                "again: it saves no memory here.",
                 DatainfWarning,
                 stacklevel=2,
             )
@@ -196,8 +197,8 @@ class CaptureSession:
             if not _agree(whole[None], right[None]):
                 raise AdapterError(
                     "the gradient of an example changes when it is padded: check the "
-                    "tokenizer's padding_side (BERT-like models need 'right') and that the "
-                    "task masks padding."
+                    "tokenizer's padding_side (BERT-like models need 'right') and that "
+                    "the task masks padding."
                 )
 
     def _warn_looped(self) -> None:
@@ -205,8 +206,8 @@ class CaptureSession:
         if looped:
             shown = ", ".join(looped[:5]) + (", ..." if len(looped) > 5 else "")
             warnings.warn(
-                f"{len(looped)} of {len(self.coverage)} blocks have no rule and take the "
-                f"looped path, one backward pass an example: {shown}.",
+                f"{len(looped)} of {len(self.coverage)} blocks have no rule and take "
+                f"the looped path, one backward pass an example: {shown}.",
                 DatainfWarning,
                 stacklevel=3,
             )
@@ -226,12 +227,12 @@ class CaptureSession:
                 losses = self._task.losses(self._model, batch)
                 if losses.shape != (self._expected,):
                     raise AdapterError(
-                        f"the task's losses have shape {list(losses.shape)}, expected one "
-                        f"number an example: [{self._expected}]."
+                        f"the task's losses have shape {list(losses.shape)}, expected "
+                        f"one number an example: [{self._expected}]."
                     )
                 if losses.requires_grad:
                     self._in_backward = True
-                    losses.sum().backward()
+                    losses.sum().backward()  # type: ignore[no-untyped-call]
         finally:
             self._active = self._in_backward = False
             self._anchor.grad = None
@@ -248,7 +249,7 @@ class CaptureSession:
             return None
         return output.detach().requires_grad_(True)
 
-    def _hook(self, module: nn.Module, blocks: Mapping[str, str]) -> Any:  # noqa: ANN401
+    def _hook(self, module: nn.Module, blocks: Mapping[str, str]) -> Any:
         rule = RULES[type(module)]
 
         def sink(inputs: Tensor, grad_output: Tensor) -> None:
@@ -321,7 +322,7 @@ def _wide(tensor: Tensor) -> Tensor:
 
 
 def _agree(got: Tensor, right: Tensor, largest: float = 0.0) -> bool:
-    """Compare a rule's gradients with autograd's; `largest` is the largest block's norm."""
+    """Compare a rule's gradients with autograd's; `largest` is any block's most."""
     tolerance, noise = TOLERANCE.get(right.dtype, TOLERANCE_LOW_PRECISION)
     right = _wide(right)
     if got.shape != right.shape:

@@ -1,10 +1,10 @@
-"""The tap: an identity in the graph that sees a layer's input and its output's gradient.
+"""The tap: an identity in the graph that sees a layer's input and output gradient.
 
-It is an autograd function rather than a tensor hook because its input is then a saved tensor
-like any other: gradient checkpointing drops it and computes it again. The anchor, a constant
-that requires a gradient, makes the graph begin at the lowest tapped layer although no
-parameter requires one, so nothing below it is differentiated and no summed parameter
-gradient is ever formed.
+It is an autograd function rather than a tensor hook because its input is then a saved
+tensor like any other: gradient checkpointing drops it and computes it again. The
+anchor, a constant that requires a gradient, makes the graph begin at the lowest tapped
+layer although no parameter requires one, so nothing below it is differentiated and no
+summed parameter gradient is ever formed.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Sink = Callable[[Tensor, Tensor], None]
 class _Tap(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,  # noqa: ANN401 - torch's own type is private
+        ctx: Any,  # torch's own type is private
         output: Tensor,
         inputs: Tensor,
         anchor: Tensor,  # noqa: ARG004 - only its requires_grad matters
@@ -30,8 +30,8 @@ class _Tap(torch.autograd.Function):
         return output.view_as(output)
 
     @staticmethod
-    def backward(  # type: ignore[override]
-        ctx: Any,  # noqa: ANN401
+    def backward(
+        ctx: Any,
         grad_output: Tensor,
     ) -> tuple[Tensor | None, None, None, None]:
         (inputs,) = ctx.saved_tensors
@@ -40,7 +40,7 @@ class _Tap(torch.autograd.Function):
 
 
 def tap(output: Tensor, inputs: Tensor, anchor: Tensor, sink: Sink) -> Tensor:
-    """Pass a layer's output on, and its input and output gradient to `sink` in backward.
+    """Pass a layer's output on; show its input and output gradient to `sink`.
 
     Args:
         output: What the layer returned.
@@ -51,5 +51,5 @@ def tap(output: Tensor, inputs: Tensor, anchor: Tensor, sink: Sink) -> Tensor:
     Returns:
         The output, part of the graph.
     """
-    tapped: Tensor = _Tap.apply(output, inputs, anchor, sink)
+    tapped: Tensor = _Tap.apply(output, inputs, anchor, sink)  # type: ignore[no-untyped-call]
     return tapped

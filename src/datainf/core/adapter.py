@@ -33,7 +33,8 @@ class Adapter:
         name: The adapter's name in the model.
         parameters: Everything that is collected, in the model's order.
         left_out: (name, reason) of saved tensors that are not collected.
-        task_type: What the adapter was made for ("SEQ_CLS", "CAUSAL_LM"), if it says so.
+        task_type: What the adapter was made for ("SEQ_CLS", "CAUSAL_LM"), if it says
+            so.
         activated: Gives a scope in which this adapter, and no other, is switched on.
     """
 

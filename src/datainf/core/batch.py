@@ -1,9 +1,10 @@
 """The batch plan: which examples go through the model together.
 
-Batches never cross a shard, so a shard can be made anew by itself. Inside one, examples of
-like length go together, as many as the token budget allows (padded tokens: B × the longest).
-When memory runs out in batch k, the rows from that batch on are planned anew with half the
-budget; the list of such k is the shard's whole history, so a plan can be replayed to the bit.
+Batches never cross a shard, so a shard can be made anew by itself. Inside one, examples
+of like length go together, as many as the token budget allows (padded tokens: B × the
+longest). When memory runs out in batch k, the rows from that batch on are planned anew
+with half the budget; the list of such k is the shard's whole history, so a plan can be
+replayed to the bit.
 """
 
 from collections.abc import Sequence
@@ -40,7 +41,7 @@ def plan_batches(
 
 
 def _pack(order: Sequence[int], lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Fill batches in order; lengths fall, so a batch's first example is its longest."""
+    """Fill batches in order; lengths fall, so the first of a batch is its longest."""
     batches: list[list[int]] = []
     for i in order:
         current = batches[-1] if batches else None

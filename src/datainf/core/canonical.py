@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 
-def canonical_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def canonical_json(value: Any) -> str:
     """Write a JSON value with sorted keys, two-space indent and a final newline.
 
     Args:
@@ -20,7 +20,7 @@ def canonical_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n"
 
 
-def sha256_of(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def sha256_of(value: Any) -> str:
     """Hash a JSON value by its canonical text.
 
     Args:

@@ -1,7 +1,7 @@
 """Everything `datainf` raises on purpose.
 
     DatainfError
-    ├── OptionError      (ValueError)       a wrong argument, option, flag or run.yaml key
+    ├── OptionError      (ValueError)       a wrong argument, flag or run.yaml key
     ├── DataError        (ValueError)       examples that cannot be used as they are
     ├── AdapterError     (ValueError)       a model or adapter that cannot be attributed
     ├── StoreError       (OSError)          a gradient store or scores folder refused
@@ -26,7 +26,7 @@ class OptionError(DatainfError, ValueError):
 
 
 class DataError(DatainfError, ValueError):
-    """Examples that cannot be used as they are: missing column, bad label, empty set."""
+    """Examples that cannot be used: a missing column, a bad label, an empty set."""
 
 
 class AdapterError(DatainfError, ValueError):
@@ -61,7 +61,8 @@ def near(given: str, known: Iterable[str]) -> str:
         known: The names that exist.
 
     Returns:
-        `"expected one of: a, b"`, followed by `"; did you mean 'b'?"` where one is close.
+        `"expected one of: a, b"`, followed by `"; did you mean 'b'?"` where one is
+        close.
 
     Example:
         >>> near("datinf", ["dot", "datainf"])

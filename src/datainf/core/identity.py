@@ -1,7 +1,7 @@
 """What gradients were made from, and what differs between two such descriptions.
 
-A store carries the identity of its base model, adapter, task and data; anything that would
-mix gradients of different origin is refused with the parts that differ.
+A store carries the identity of its base model, adapter, task and data; anything that
+would mix gradients of different origin is refused with the parts that differ.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Identity:
 
     @property
     def model(self) -> str:
-        """Hash of base, adapter and task: equal for stores that may be scored together."""
+        """Hash of base, adapter and task: equal where stores may be scored together."""
         return sha256_of([self.base, self.adapter, dict(self.task)])
 
     def differences(self, other: "Identity", *, data: bool = True) -> list[str]:

@@ -1,13 +1,14 @@
 """Which adapter tensors a gradient row is made of: names, shapes, order, grouping.
 
 A *block* is one adapter tensor, the paper's θ_l. Names are the parameter's path in the
-base model with PEFT's wrapping taken out ("model.layers.0.self_attn.q_proj.lora_A.weight"),
-so that they do not depend on the adapter's name. L blocks, d parameters of a block, D = Σ d.
+base model with PEFT's wrapping taken out
+("model.layers.0.self_attn.q_proj.lora_A.weight"), so that they do not depend on the
+adapter's name. L blocks, d parameters of a block, D = Σ d.
 """
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -114,12 +115,13 @@ class Layout:
             >>> Layout.from_shapes(shapes).group("module")
             {'h.0.q': ('h.0.q.lora_A.weight', 'h.0.q.lora_B.weight')}
         """
-        key = {
+        keys: dict[Blocks, Callable[[Block], str]] = {
             Blocks.TENSOR: lambda block: block.name,
             Blocks.MODULE: lambda block: block.module,
             Blocks.LAYER: lambda block: block.layer,
-            Blocks.ALL: lambda block: "all",
-        }[word(Blocks, by, "blocks")]
+            Blocks.ALL: lambda _: "all",
+        }
+        key = keys[word(Blocks, by, "blocks")]
         groups: dict[str, tuple[str, ...]] = {}
         for block in self.blocks:
             groups[key(block)] = (*groups.get(key(block), ()), block.name)

@@ -89,13 +89,14 @@ def word(kind: type[_Word], given: object, option: str) -> _Word:
         OptionError: If there is no such word; the message lists those there are.
     """
     try:
-        return kind(given)
+        # Anything may come from outside; the enum refuses what it does not hold.
+        return kind(given)  # type: ignore[arg-type]
     except ValueError:
         known = near(str(given), [member.value for member in kind])
         raise OptionError(f"{option}={given!r} is unknown: {known}.") from None
 
 
-def described(default: Any, text: str) -> Any:  # noqa: ANN401 - as dataclasses.field
+def described(default: Any, text: str) -> Any:
     """Make a dataclass field that carries its own description.
 
     Args:
@@ -134,7 +135,8 @@ class CollectOptions:
     )
     parameters: Parameters = described(
         Parameters.ALL,
-        "Which trained parameters: all, or paper (LoRA matrices and the head's last weight).",
+        "Which trained parameters: all, or paper (LoRA matrices and the head's last "
+        "weight).",
     )
     output: str = described(
         "loss", "What is differentiated; loss is the only choice of this version."
@@ -188,7 +190,8 @@ class ScoreOptions:
     )
     normalize: Normalize | None = described(
         None,
-        "none, or example: scale every training gradient to unit length over all blocks.",
+        "none, or example: scale every training gradient to unit length over all "
+        "blocks.",
     )
     options: dict[str, Any] = described(
         {}, "Further options of the method itself, such as LiSSA's steps."

@@ -1,6 +1,7 @@
 """Recipe: how an adapter is trained, fixed once and used by every retraining.
 
-One value for `train`, LDS, leave-one-out, pruning and cleaning; the `recipe:` of run.yaml.
+One value for `train`, LDS, leave-one-out, pruning and cleaning; the `recipe:` of
+run.yaml.
 """
 
 from collections.abc import Mapping
@@ -17,8 +18,8 @@ class Recipe:
 
     Attributes:
         peft: Arguments of the PEFT config, with `peft_type` ("LORA" when not given).
-        training: Arguments of `transformers.TrainingArguments`, by their own names, less
-            `output_dir` and `seed`.
+        training: Arguments of `transformers.TrainingArguments`, by their own names,
+            less `output_dir` and `seed`.
         seed: Seeds initialisation, batch order and dropout.
 
     Example:

@@ -1,11 +1,13 @@
-"""Scores: what every method returns, with where it came from. numpy and pandas, no torch.
+"""Scores: what every method returns, with where it came from.
+
+Needs numpy and pandas, no torch.
 
 Q queries, N candidates (training examples), G curvature groups. Everywhere: negative =
 proponent (up-weighting the example lowers the query's loss), positive = opponent.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from datainf.core.errors import NonFiniteError, OptionError, StoreError
 from datainf.core.options import Order, word
 
 SCORES_FORMAT = 1
+
+_Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ class Scores:
     Attributes:
         values: `[Q, N]`; negative = proponent.
         groups: Names of the G curvature groups.
-        residual: `[Q, G]` in [0, 1]: min over c of ‖c (H + λI) x − v‖ / ‖v‖, how well the
-            system named by the method was solved; NaN where it solves none.
+        residual: `[Q, G]` in [0, 1]: min over c of ‖c (H + λI) x − v‖ / ‖v‖, how well
+            the system named by the method was solved; NaN where it solves none.
         scale: `[Q, G]`, that c; NaN likewise.
         provenance: Method, options, sources.
         train: One row a candidate: `index` in the training data, `text` where kept.
@@ -62,8 +66,9 @@ class Scores:
     residual: NDArray[np.floating]
     scale: NDArray[np.floating]
     provenance: Provenance
-    train: pd.DataFrame | None = None
-    queries: pd.DataFrame | None = None
+    # None stands for a table of positions, which __post_init__ fills in.
+    train: pd.DataFrame = None  # type: ignore[assignment]
+    queries: pd.DataFrame = None  # type: ignore[assignment]
     per_block: NDArray[np.floating] | None = None
 
     def __post_init__(self) -> None:
@@ -80,10 +85,11 @@ class Scores:
                 object.__setattr__(self, name, pd.DataFrame({"index": np.arange(rows)}))
             elif len(table) != rows or "index" not in table:
                 raise OptionError(
-                    f"scores.{name} must be a table of {rows} rows with a column 'index', "
-                    f"got {len(table)} rows with {list(table.columns)}."
+                    f"scores.{name} must be a table of {rows} rows with a column "
+                    f"'index', got {len(table)} rows with {list(table.columns)}."
                 )
-        expected = {"residual": (q, len(self.groups)), "scale": (q, len(self.groups))}
+        solved = (q, len(self.groups))
+        expected: dict[str, tuple[int, ...]] = {"residual": solved, "scale": solved}
         if self.per_block is not None:
             expected["per_block"] = (len(self.groups), q, n)
         for name, shape in expected.items():
@@ -96,7 +102,8 @@ class Scores:
             row, column = np.argwhere(~np.isfinite(self.values))[0]
             raise NonFiniteError(
                 f"score of query {row} and training example {column} is "
-                f"{self.values[row, column]}; check the gradients with `datainf verify`."
+                f"{self.values[row, column]}; check the gradients with "
+                "`datainf verify`."
             )
 
     def with_rows(
@@ -128,13 +135,13 @@ class Scores:
 
         Args:
             k: How many a query; all when there are fewer.
-            order: `proponents` (most negative first), `opponents` (most positive first) or
-                `magnitude` (largest absolute first: the paper's most influential).
+            order: `proponents` (most negative first), `opponents` (most positive first)
+                or `magnitude` (largest absolute first: the paper's most influential).
             query: Only this row of `values`; every query when None.
 
         Returns:
-            Columns `query`, `rank` (from 1), `train` (index in the training data), `score`
-            and, where kept, `text`. Ties keep the data's order.
+            Columns `query`, `rank` (from 1), `train` (index in the training data),
+            `score` and, where kept, `text`. Ties keep the data's order.
 
         Raises:
             OptionError: If `k` is below 1, the order unknown or the query not there.
@@ -148,11 +155,12 @@ class Scores:
                 f"top: query {query} is not there; scores hold queries 0 to "
                 f"{len(self.values) - 1}."
             )
-        key = {
+        keys: dict[Order, Callable[[_Array], _Array]] = {
             Order.PROPONENTS: lambda row: row,
             Order.OPPONENTS: lambda row: -row,
             Order.MAGNITUDE: lambda row: -np.abs(row),
-        }[chosen]
+        }
+        key = keys[chosen]
         parts = []
         for row in rows:
             best = np.argsort(key(self.values[row]), kind="stable")[:k]

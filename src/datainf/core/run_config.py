@@ -12,8 +12,8 @@
     recipe: {...}             Recipe
     out: folder
 
-Only values: reading and writing the file is the workflows' work. Unknown keys are refused
-with the near one.
+Only values: reading and writing the file is the workflows' work. Unknown keys are
+refused with the near one.
 """
 
 from collections.abc import Mapping
@@ -137,7 +137,7 @@ class RunConfig:
         return cls(**given)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any option value
+def _plain(value: Any) -> Any:
     """Turn options into what YAML holds; leave out None."""
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items() if v is not None}

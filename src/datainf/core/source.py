@@ -19,9 +19,10 @@ class RowBlock:
 
     Attributes:
         start: Position of the first row in the source.
-        gradients: `[n, d]` for each block that was asked for, in the stored number format.
-        squared_norms: `[n, L]` float64, the squared length of each row in every block of
-            the layout (in its order), whichever blocks were asked for.
+        gradients: `[n, d]` for each block that was asked for, in the stored number
+            format.
+        squared_norms: `[n, L]` float64, the squared length of each row in every block
+            of the layout (in its order), whichever blocks were asked for.
     """
 
     start: int

@@ -90,7 +90,7 @@ class LiSSA(Estimator):
             raise NonFiniteError(
                 f"lissa, curvature group {rows.name}: {error}"
             ) from None
-        facts = {"steps": end.steps, "error": end.error}
+        facts = {"steps": float(end.steps), "error": end.error}
         return Solution(end.x, end.y, end.products, facts)
 
     def notes(self, facts: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Train the demo's base: a Llama of one million parameters that reads single characters.
+"""Train the demo's base: a Llama of one million parameters that reads characters.
 
     python -m datainf.experiments.base_model --out DIR
 
@@ -8,6 +8,7 @@ demo uses is shipped in `assets/demo-base`; this file makes another one like it.
 """
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -38,6 +39,7 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
         unk_token="<unk>",
         clean_up_tokenization_spaces=False,
         model_max_length=128,
+        model_input_names=["input_ids", "attention_mask"],
     )
 
 
@@ -139,6 +141,12 @@ def save(
     half.load_state_dict(model.state_dict())
     half.save_pretrained(out)
     tokenizer.save_pretrained(out)
+    # The name that transformers 4 and 5 both know; 5 writes its own.
+    path = out / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.pop("backend", None)
+    config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,15 +1,16 @@
 """Read one data file into columns: jsonl, json, csv, tsv, parquet.
 
-Nothing is guessed and nothing repaired: text is UTF-8 (a byte-order mark is taken off),
-"NA" and "null" stay the texts they are, and a broken byte, a ragged line or invalid JSON is
-an error that names file and line. Numbers in csv and tsv become integers only where every
-value of the column reads back as it was written ("7", not "007").
+Nothing is guessed and nothing repaired: text is UTF-8 (a byte-order mark is taken
+off), "NA" and "null" stay the texts they are, and a broken byte, a ragged line or
+invalid JSON is an error that names file and line. Numbers in csv and tsv become
+integers only where every value of the column reads back as it was written ("7", not
+"007").
 
 - jsonl: one JSON object a line; empty lines are passed over.
 - json: one list of objects; a file of objects line by line is read as jsonl.
 - csv: commas, standard quoting with double quotes, line breaks inside of quotes.
-- tsv: split on TAB and nothing else. Quotes are characters like any other, as in most tsv
-  files of data sets; a text with a TAB or line break cannot be written in one.
+- tsv: split on TAB and nothing else. Quotes are characters like any other, as in most
+  tsv files of data sets; a text with a TAB or line break cannot be written in one.
 - parquet: as it is.
 """
 

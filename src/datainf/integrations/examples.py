@@ -2,8 +2,8 @@
 
 What `DataConfig.data` may be, tried in this order:
 
-- a data file (`data_files` says how each kind is read), held in memory: nothing is written
-  beside it or into a cache;
+- a data file (`data_files` says how each kind is read), held in memory: nothing is
+  written beside it or into a cache;
 - a folder written by `save_to_disk`;
 - a folder of data files, whose names up to the first `-` or `.` are the splits;
 - a name on the hub, with its configuration after a colon ("nyu-mll/glue:sst2").

@@ -1,8 +1,8 @@
 """Fingerprints: hashes by which a store knows the model, adapter and data it came from.
 
-The base by its config, tensor names, shapes, dtypes and a seeded sample of each tensor (a
-base of many gigabytes is read only at those places); the adapter whole; the data by one hash
-a row.
+The base by its config, tensor names, shapes, dtypes and a seeded sample of each tensor
+(a base of many gigabytes is read only at those places); the adapter whole; the data by
+one hash a row.
 """
 
 import hashlib
@@ -121,7 +121,7 @@ def hash_adapter(model: nn.Module, adapter: Adapter) -> str:
 
 
 def _config(model: nn.Module) -> dict[str, Any]:
-    config = getattr(model, "config", None)
+    config: Any = getattr(model, "config", None)
     values = config.to_dict() if hasattr(config, "to_dict") else {}
     kept = {key: value for key, value in values.items() if key not in _NOT_THE_MODEL}
     plain: dict[str, Any] = json.loads(json.dumps(kept, default=str))
@@ -151,7 +151,7 @@ def _bytes(tensor: Tensor) -> bytes:
     return flat.view(torch.uint8).numpy().tobytes()
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
+def _plain(value: object) -> Any:
     if isinstance(value, Tensor):
         return value.tolist()
     if isinstance(value, (np.ndarray, np.generic)):

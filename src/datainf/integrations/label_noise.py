@@ -1,8 +1,8 @@
 """Flip a known share of the labels, to measure how well wrong ones are found.
 
-Which rows are flipped, and to what, depends on the seed and on what stands in a row, not
-on where it stands: the rows whose salted hashes are smallest are taken, so that the same
-rows are flipped when the data comes in another order. C classes.
+Which rows are flipped, and to what, depends on the seed and on what stands in a row,
+not on where it stands: the rows whose salted hashes are smallest are taken, so that the
+same rows are flipped when the data comes in another order. C classes.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from datasets import Dataset
+from datasets import Dataset, DatasetInfo, Features, Value
 
 from datainf.core.errors import DataError, OptionError, near
 
@@ -68,7 +68,9 @@ def flip_labels(
             1, len(classes)
         )
         labels[i] = classes[(classes.index(labels[i]) + int(step)) % len(classes)]
-    return _with_columns(dataset, {label_column: labels, FLIPPED: flags.tolist()}), flags
+    return _with_columns(
+        dataset, {label_column: labels, FLIPPED: flags.tolist()}
+    ), flags
 
 
 def _classes(labels: list[Any], column: str, num_labels: int | None) -> list[Any]:
@@ -79,8 +81,8 @@ def _classes(labels: list[Any], column: str, num_labels: int | None) -> list[Any
         highest = max(labels, default=0)
         if num_labels is not None and highest >= num_labels:
             raise DataError(
-                f"column {column!r} holds the label {highest}, outside of the classes 0 "
-                f"to {num_labels - 1}."
+                f"column {column!r} holds the label {highest}, outside of the classes "
+                f"0 to {num_labels - 1}."
             )
         classes = list(range(highest + 1 if num_labels is None else num_labels))
     else:
@@ -103,8 +105,9 @@ def _row_digests(dataset: Dataset, seed: int) -> list[bytes]:
     for row in dataset:
         text = repr(sorted(row.items()))
         digests.append(
-            hashlib.sha256(salt + f"{seen[text]} {text}".encode(errors="surrogatepass"))
-            .digest()
+            hashlib.sha256(
+                salt + f"{seen[text]} {text}".encode(errors="surrogatepass")
+            ).digest()
         )
         seen[text] += 1
     return digests
@@ -112,7 +115,7 @@ def _row_digests(dataset: Dataset, seed: int) -> list[bytes]:
 
 def _with_columns(dataset: Dataset, columns: Mapping[str, list[Any]]) -> Dataset:
     """Replace or append columns in memory, keeping order and types."""
-    features = dataset.features.copy()
+    features = {**dataset.features, FLIPPED: Value("bool")}
     table = dataset.with_format("arrow")[:]
     for name, values in columns.items():
         if name in table.column_names:
@@ -121,7 +124,6 @@ def _with_columns(dataset: Dataset, columns: Mapping[str, list[Any]]) -> Dataset
             table = table.set_column(place, name, pa.array(values, type=kind))
         else:
             table = table.append_column(name, pa.array(values))
-    result = Dataset(table.replace_schema_metadata(None))
-    return result.cast(
-        type(features)({n: features.get(n, f) for n, f in result.features.items()})
-    )
+    # Columns known to `datasets` as more than their Arrow type (class names) stay so.
+    info = DatasetInfo(features=Features(features))
+    return Dataset(table.replace_schema_metadata(None), info=info)

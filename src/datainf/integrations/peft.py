@@ -1,7 +1,7 @@
 """PEFT adapters: what they train, how they are switched on, how they are loaded.
 
-"Trains" means what the adapter saves: PEFT's own state dictionary of the adapter, matched to
-the model's parameters by storage, whatever `requires_grad` says now.
+"Trains" means what the adapter saves: PEFT's own state dictionary of the adapter,
+matched to the model's parameters by storage, whatever `requires_grad` says now.
 """
 
 import re
@@ -53,8 +53,8 @@ def adapter_of(
     config = model.peft_config[name]
     if config.is_prompt_learning:
         raise AdapterError(
-            f"adapter {name!r} is of type {config.peft_type.value}: prompt learning is not "
-            "supported by this version; LoRA is."
+            f"adapter {name!r} is of type {config.peft_type.value}: prompt learning is "
+            "not supported by this version; LoRA is."
         )
     found, left_out = _match(model, name)
     if chosen is Parameters.PAPER:
@@ -79,8 +79,8 @@ def _only_active(model: peft.PeftModel) -> str:
     active = model.active_adapters
     if len(active) != 1:
         raise AdapterError(
-            f"{len(active)} adapters are active ({', '.join(active)}); say which one with "
-            "adapter_name=."
+            f"{len(active)} adapters are active ({', '.join(active)}); say which one "
+            "with adapter_name=."
         )
     return str(active[0])
 

@@ -2,8 +2,9 @@
 
 N training examples, Q queries, d parameters of one block, n rows of one portion, w
 columns of one slab. G is the matrix of the rows gᵢ. "Rows" are any iterable of portions
-`[n, d]` that can be read again; "slabs" are column ranges `[N, w]`. Every function
-reads its input once; what it holds besides is one portion and its own result.
+`[n, d]` that can be read again (portions differ in length: "_" in the signatures);
+"slabs" are column ranges `[N, w]`. Every function reads its input once; what it holds
+besides is one portion and its own result.
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ from torch import Tensor
 
 
 def products(
-    rows: Iterable[Float[Tensor, "n d"]], x: Float[Tensor, "Q d"], *, count: int
+    rows: Iterable[Float[Tensor, "_ d"]], x: Float[Tensor, "Q d"], *, count: int
 ) -> Float[Tensor, "Q N"]:
     """Multiply every query with every row, ``x Gᵀ``; O(NQd).
 
@@ -35,7 +36,7 @@ def products(
 
 
 def weighted_sum(
-    rows: Iterable[Float[Tensor, "n d"]], weights: Float[Tensor, "Q N"], *, size: int
+    rows: Iterable[Float[Tensor, "_ d"]], weights: Float[Tensor, "Q N"], *, size: int
 ) -> Float[Tensor, "Q d"]:
     """Add up the rows with weights, ``weights G``; O(NQd).
 
@@ -56,7 +57,7 @@ def weighted_sum(
 
 
 def apply_curvature(
-    rows: Iterable[Float[Tensor, "n d"]], x: Float[Tensor, "Q d"], *, count: int
+    rows: Iterable[Float[Tensor, "_ d"]], x: Float[Tensor, "Q d"], *, count: int
 ) -> tuple[Float[Tensor, "Q d"], Float[Tensor, "Q N"]]:
     """Multiply with the curvature without forming it: ``x GᵀG / N``; O(NQd).
 
@@ -80,7 +81,7 @@ def apply_curvature(
 
 
 def curvature_matrix(
-    rows: Iterable[Float[Tensor, "n d"]],
+    rows: Iterable[Float[Tensor, "_ d"]],
     *,
     count: int,
     size: int,
@@ -104,7 +105,7 @@ def curvature_matrix(
 
 
 def gram_matrix(
-    slabs: Iterable[Float[Tensor, "N w"]],
+    slabs: Iterable[Float[Tensor, "N _"]],
     *,
     count: int,
     device: torch.device | str = "cpu",

@@ -42,7 +42,7 @@ class Neumann:
 
 
 def neumann_solve(
-    rows: Iterable[Float[Tensor, "n d"]],
+    rows: Iterable[Float[Tensor, "_ d"]],
     v: Float[Tensor, "Q d"],
     *,
     damping: float,
@@ -71,6 +71,7 @@ def neumann_solve(
     # Below this the residual is rounding, which may rise without divergence.
     floor = torch.finfo(v.dtype).eps ** 0.5
     length = _lengths(v)
+    length = torch.where(length == 0, torch.ones_like(length), length)
     r, before = v, 1.0  # as if from x = 0, whose residual is v
     for step in range(steps + 1):
         y, found = apply_curvature(rows, r, count=count)
@@ -91,6 +92,4 @@ def neumann_solve(
 
 
 def _lengths(rows: Float[Tensor, "Q d"]) -> Float[Tensor, " Q"]:
-    """Lengths of the rows, 1 for those that are zero."""
-    found = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
-    return torch.where(found == 0, torch.ones_like(found), found)
+    return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)

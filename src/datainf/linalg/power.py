@@ -18,7 +18,7 @@ _WIDTH = 4
 
 
 def largest_eigenvalue(
-    rows: Iterable[Float[Tensor, "n d"]],
+    rows: Iterable[Float[Tensor, "_ d"]],
     like: Float[Tensor, "Q d"],
     *,
     count: int,

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from datainf.core.errors import OptionError
 
-Portion = tuple[Float[Tensor, "n d"], Float[Tensor, " n"]]
+# "_", not "n": portions of one stream differ in length.
+Portion = tuple[Float[Tensor, "_ d"], Float[Tensor, " _"]]
 
 
 def mean_rank_one_solve(

@@ -29,7 +29,7 @@ from datainf.linalg.gram import (
 
 
 def solve_parameter_side(
-    rows: Iterable[Float[Tensor, "n d"]],
+    rows: Iterable[Float[Tensor, "_ d"]],
     v: Float[Tensor, "Q d"],
     *,
     damping: float,
@@ -53,8 +53,8 @@ def solve_parameter_side(
 
 
 def solve_example_side(
-    rows: Iterable[Float[Tensor, "n d"]],
-    slabs: Iterable[Float[Tensor, "N w"]],
+    rows: Iterable[Float[Tensor, "_ d"]],
+    slabs: Iterable[Float[Tensor, "N _"]],
     v: Float[Tensor, "Q d"],
     *,
     damping: float,

@@ -14,6 +14,7 @@ import yaml
 from datainf.__about__ import __version__
 from datainf.core.errors import OptionError
 from datainf.core.run_config import RunConfig
+from datainf.workflows.run_check import check_kinds
 
 RUN_FILE = "run.yaml"
 # What an adapter's own run.yaml tells about the adapter, rather than about that run.
@@ -65,26 +66,29 @@ def read_run(path: str | Path) -> RunConfig:
     Returns:
         The run, checked.
     """
-    return RunConfig.from_dict(read_values(path))
+    values = read_values(path)
+    check_kinds(values)
+    return RunConfig.from_dict(values)
 
 
-def write_run(config: RunConfig, folder: str | Path) -> Path:
+def write_run(config: RunConfig, path: str | Path) -> Path:
     """Write the run.yaml that replays a run.
 
     Args:
         config: The run.
-        folder: Where to; made if need be.
+        path: A folder, made if need be, or a file whose name ends in `.yaml`.
 
     Returns:
         The file.
     """
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
+    file = Path(path)
+    file = file if file.suffix == ".yaml" else file / RUN_FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(
         config.to_dict(__version__), sort_keys=False, allow_unicode=True, width=88
     )
-    (place / RUN_FILE).write_text(text, encoding="utf-8")
-    return place / RUN_FILE
+    file.write_text(text, encoding="utf-8")
+    return file
 
 
 def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,4 +152,6 @@ def resolve(
     """
     given = merged(read_values(run) if run is not None else {}, flags)
     below = beside_adapter(given.get("adapter")) if adapted else {}
-    return RunConfig.from_dict(merged(below, given))
+    values = merged(below, given)
+    check_kinds(values)
+    return RunConfig.from_dict(values)

@@ -21,8 +21,10 @@ from types import MappingProxyType
 
 from datainf.experiments.data.rows import Draft, Row, Wording, build_rows
 
-PEOPLE = ("ann", "ben", "cal", "dee", "eva", "gus", "ida", "joe", "kim", "leo")
-PEOPLE += ("mia", "ned", "ola", "pam", "ray", "sue", "tom", "una", "vic", "zed")
+_PEOPLE = """
+ann ben cal dee eva gus ida joe kim leo mia ned ola pam ray sue tom una vic zed
+"""
+PEOPLE = tuple(_PEOPLE.split())
 FOODS = ("figs", "eggs", "nuts", "pies", "buns", "plums", "pears", "limes", "beans")
 
 
@@ -71,7 +73,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             "a+a", "{who} picks {a} {food}, her twin the same.", "cup bag tin jar"
         ),
         "garden": Template(
-            "b*b", "a square garden has {b} trees a side.", "tin jar cup bag"
+            "b*b", "{who} grows a square of {food}, {b} a side.", "tin jar cup bag"
         ),
     }
 )

@@ -56,8 +56,8 @@ def build_rows(
         n_train_per_class: Training rows of each class.
         n_test_per_class: Test rows of each class; these are never planted.
         seed: Decides every row.
-        planted: Share of all training rows that carry a wrong completion; the count is
-            rounded to the nearest row, and which rows they are is drawn over all classes.
+        planted: Share of all training rows that carry a wrong completion, rounded to
+            the nearest row; which rows they are is drawn over all classes.
 
     Returns:
         Training rows and test rows. No prompt occurs twice among all of them.
@@ -69,8 +69,8 @@ def build_rows(
         raise ValueError(f"planted must be a share between 0 and 1, got {planted}.")
     if min(n_train_per_class, n_test_per_class) < 0:
         raise ValueError(
-            "rows per class must not be negative, got "
-            f"n_train_per_class={n_train_per_class}, n_test_per_class={n_test_per_class}."
+            f"rows per class must not be negative, got {n_train_per_class} for "
+            f"training and {n_test_per_class} for testing."
         )
     rng = Random(seed)
     n_train = len(classes) * n_train_per_class

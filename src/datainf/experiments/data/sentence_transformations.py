@@ -25,23 +25,21 @@ from datainf.experiments.data.rows import Draft, Row, Wording, build_rows
 VOWELS = frozenset("aeiou")
 
 # Each has a vowel and a consonant, so that no rule leaves a word empty.
-WORDS = tuple(
-    """
-    air ant arm art ask bag bat bed bee big bird blue boat bone book box boy bread bus
-    cake call camp can cap car cat clay coat coin cold corn cow cup dark deer desk dog
-    door dot down duck dust ear east egg end eye face farm fast fig film fire fish five
-    flag flat food foot four fox frog fun gate gift girl give glad gold good hand hat
-    hen high hill home horn hot ice ink iron jam jar jump key king kite lake lamp land
-    late leaf left leg line lion list long lost lot low man map meal milk mind moon
-    moss much mud name neat neck nest net new nose nut oak oil old one open oven owl
-    page pan path pen pie pig pile pin pink plum pond pot rain ram red rest rice ring
-    road rock roof room rope rose rug run sad salt sand sea seed shed ship shoe shop
-    sing sit six skin sled snow soap sock soft song soup spot star stem sun table tail
-    tall tea ten tent tide tin toe top town toy tree two van vase vine wall warm wash
-    wave web west wet wide wind wing wolf wood wool yard year yes zoo
-    """.split()
-)
-WORDS = tuple(word for word in WORDS if len(word) <= 4)
+_WORDS = """
+air ant arm art ask bag bat bed bee big bird blue boat bone book box boy bus
+cake call camp can cap car cat clay coat coin cold corn cow cup dark deer desk dog
+door dot down duck dust ear east egg end eye face farm fast fig film fire fish five
+flag flat food foot four fox frog fun gate gift girl give glad gold good hand hat
+hen high hill home horn hot ice ink iron jam jar jump key king kite lake lamp land
+late leaf left leg line lion list long lost lot low man map meal milk mind moon
+moss much mud name neat neck nest net new nose nut oak oil old one open oven owl
+page pan path pen pie pig pile pin pink plum pond pot rain ram red rest rice ring
+road rock roof room rope rose rug run sad salt sand sea seed shed ship shoe shop
+sing sit six skin sled snow soap sock soft song soup spot star stem sun tail
+tall tea ten tent tide tin toe top town toy tree two van vase vine wall warm wash
+wave web west wet wide wind wing wolf wood wool yard year yes zoo
+"""
+WORDS = tuple(_WORDS.split())
 
 
 def _each(change: Callable[[str], str], sentence: str) -> str:

@@ -27,13 +27,12 @@ from datainf.experiments.data.sentence_transformations import (
 )
 
 SYLLABLES = tuple(a + b for a in "bdfghklmnprstvwz" for b in "aeiou")
-THINGS = tuple(
-    """
-    axe bag bed bin bow box bus can cap car cot cup den fan fig gem gun hat hub hut ink
-    jar jet jug key kit lid log map mat mop mug net nut oar pan pen pie pin pot rag rod
-    rug saw sky tin top toy tub urn van wax web wig zip
-    """.split()
-)
+_THINGS = """
+axe bag bed bin bow box bus can cap car cot cup den fan fig gem gun hat hub hut ink
+jar jet jug key kit lid log map mat mop mug net nut oar pan pen pie pin pot rag rod
+rug saw sky tin top toy tub urn van wax web wig zip
+"""
+THINGS = tuple(_THINGS.split())
 N_BAGS = 30
 
 
@@ -115,7 +114,7 @@ def _name(
 
 
 def _draw_word(rng: Random) -> str:
-    """Draw a common word or a made-up one, so that words are copied and not recalled."""
+    """Draw a common word or a made-up one: words are to be copied, not recalled."""
     if rng.random() < 0.5:
         return rng.choice(WORDS)
     consonants = [chr(code) for code in range(97, 123) if chr(code) not in VOWELS]

@@ -8,7 +8,8 @@ other, the text of turn i is what rendering one message more adds:
 
 Both must begin the rendering of the whole conversation; if they do not (some templates
 rewrite earlier turns), that is an error and never a guess. Every token that shares a
-character with the turn's text belongs to it, the end-of-turn mark included.
+character with the turn's text belongs to it, with the end-of-turn mark and the white
+space that the template puts after it.
 """
 
 import re

@@ -150,7 +150,9 @@ class SequenceClassification:
         encoded = [self._encode(example) for example in examples]
         widths = [len(row["input_ids"]) for row in encoded]
         batch = {
-            "input_ids": pad_rows([row["input_ids"] for row in encoded], self._pad),
+            "input_ids": pad_rows(
+                [row["input_ids"] for row in encoded], self.pad_token_id
+            ),
             "attention_mask": pad_rows([[1] * width for width in widths], 0),
         }
         if "token_type_ids" in encoded[0]:
@@ -262,7 +264,8 @@ class SequenceClassification:
         return label
 
     @cached_property
-    def _pad(self) -> int:
+    def pad_token_id(self) -> int:
+        """The id that fills a batch."""
         return pad_id(self.tokenizer)
 
     @property
@@ -313,9 +316,9 @@ class SequenceClassification:
         if count == 1 or config is None:
             return
         known = getattr(config, "pad_token_id", None)
-        if known != self._pad:
+        if known != self.pad_token_id:
             raise AdapterError(
-                f"the tokenizer pads with token {self._pad}, model.config.pad_token_id "
+                f"the tokenizer pads with token {self.pad_token_id}, model.config.pad_token_id "
                 f"is {known}, and classifiers find the text's end by it; set "
-                f"model.config.pad_token_id = {self._pad}, as in training."
+                f"model.config.pad_token_id = {self.pad_token_id}, as in training."
             )

@@ -1,6 +1,6 @@
 """The tasks by name: what run.yaml and the command line choose from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -115,7 +115,7 @@ def require_task_fits(task: Task, task_type: str | None) -> None:
     )
 
 
-def as_task(given: Task | Callable[..., Any]) -> Task:
+def as_task(given: object) -> Task:
     """Make a task of what the user passed.
 
     Args:

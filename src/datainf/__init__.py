@@ -1,0 +1,135 @@
+"""Which training examples made a LoRA-tuned model behave as it does.
+
+    scores = datainf.attribute(model, train, queries, datainf.CausalLM(tokenizer))
+    scores.top(5)
+
+Every public name is here. Names are loaded when they are first used, so that importing the
+package is fast: torch and transformers come in with the first name that needs them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from datainf.__about__ import __version__
+
+if TYPE_CHECKING:
+    from datainf.core.errors import (
+        AdapterError,
+        DataError,
+        DatainfError,
+        DatainfWarning,
+        MemoryLimitError,
+        NonFiniteError,
+        OptionError,
+        StoreBusyError,
+        StoreError,
+    )
+    from datainf.core.recipe import Recipe
+    from datainf.core.records import Scores
+    from datainf.core.source import GradientSource
+    from datainf.estimators.cosine import Cosine
+    from datainf.estimators.datainf import DataInf
+    from datainf.estimators.dot import Dot
+    from datainf.estimators.exact import Exact
+    from datainf.estimators.lissa import LiSSA
+    from datainf.estimators.scaled_dot import ScaledDot
+    from datainf.estimators.table import methods
+    from datainf.integrations.tasks.causal_lm import CausalLM
+    from datainf.integrations.tasks.sequence_classification import (
+        SequenceClassification,
+    )
+    from datainf.integrations.trainer import train
+    from datainf.store.memory import InMemorySource
+    from datainf.store.reader import GradientStore, open_store
+    from datainf.workflows.attribute import attribute
+    from datainf.workflows.collect import collect
+    from datainf.workflows.influence import influence
+    from datainf.workflows.report import report
+    from datainf.workflows.score import score
+
+__all__ = [  # noqa: RUF022 - grouped by job
+    # jobs
+    "attribute",
+    "collect",
+    "open_store",
+    "score",
+    "influence",
+    "methods",
+    "report",
+    "train",
+    # tasks
+    "CausalLM",
+    "SequenceClassification",
+    # estimators
+    "Dot",
+    "ScaledDot",
+    "Cosine",
+    "DataInf",
+    "Exact",
+    "LiSSA",
+    # values
+    "GradientSource",
+    "GradientStore",
+    "InMemorySource",
+    "Recipe",
+    "Scores",
+    # errors
+    "DatainfError",
+    "AdapterError",
+    "DataError",
+    "MemoryLimitError",
+    "NonFiniteError",
+    "OptionError",
+    "StoreBusyError",
+    "StoreError",
+    "DatainfWarning",
+    # version
+    "__version__",
+]
+
+_HOME = {
+    "attribute": "workflows.attribute",
+    "collect": "workflows.collect",
+    "open_store": "store.reader",
+    "score": "workflows.score",
+    "influence": "workflows.influence",
+    "methods": "estimators.table",
+    "report": "workflows.report",
+    "train": "integrations.trainer",
+    "CausalLM": "integrations.tasks.causal_lm",
+    "SequenceClassification": "integrations.tasks.sequence_classification",
+    "Dot": "estimators.dot",
+    "ScaledDot": "estimators.scaled_dot",
+    "Cosine": "estimators.cosine",
+    "DataInf": "estimators.datainf",
+    "Exact": "estimators.exact",
+    "LiSSA": "estimators.lissa",
+    "GradientSource": "core.source",
+    "GradientStore": "store.reader",
+    "InMemorySource": "store.memory",
+    "Recipe": "core.recipe",
+    "Scores": "core.records",
+    "DatainfError": "core.errors",
+    "AdapterError": "core.errors",
+    "DataError": "core.errors",
+    "MemoryLimitError": "core.errors",
+    "NonFiniteError": "core.errors",
+    "OptionError": "core.errors",
+    "StoreBusyError": "core.errors",
+    "StoreError": "core.errors",
+    "DatainfWarning": "core.errors",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+    """Load a public name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'datainf' has no attribute {name!r}")
+    found = getattr(import_module(f"datainf.{_HOME[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return list(__all__)

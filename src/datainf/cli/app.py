@@ -1,0 +1,123 @@
+"""The commands: name, body, flags. Bodies import what they need when they run."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from datainf.__about__ import __version__
+from datainf.cli.commands import about, jobs, results
+from datainf.cli.flags import (
+    FOR_COLLECT,
+    FOR_RECIPE,
+    FOR_SCORE,
+    FOR_TASK,
+    FOR_TRAIN,
+    Given,
+    bind,
+)
+
+app = typer.Typer(
+    name="datainf",
+    help="Which training examples made a LoRA-tuned model behave as it does.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"datainf {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001 - the callback acts on it
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version and stop.",
+        ),
+    ] = False,
+) -> None:
+    """Which training examples made a LoRA-tuned model behave as it does."""
+
+
+def _add(
+    name: str,
+    body: Callable[[Given], None],
+    flags: tuple[str, ...],
+    argument: str | None = None,
+) -> None:
+    app.command(name)(bind(body, (*flags, "traceback"), argument))
+
+
+_SUBJECT = ("model", "adapter", *FOR_TASK)
+_QUERIES = ("queries", "queries_split", "queries_limit")
+_VALIDATION = ("validation", "queries_split", "queries_limit")
+
+_add("demo", about.demo, ("out",))
+_add(
+    "train",
+    jobs.train,
+    ("model", *FOR_TASK, *FOR_TRAIN, *FOR_RECIPE, "out"),
+    "[RUN.yaml]",
+)
+_add(
+    "attribute",
+    jobs.attribute,
+    (
+        *_SUBJECT,
+        *FOR_TRAIN,
+        *_QUERIES,
+        "prompt",
+        "completion",
+        *FOR_COLLECT,
+        *FOR_SCORE,
+        "out",
+        "k",
+        "order",
+        "format",
+        "dry_run",
+    ),
+    "[RUN.yaml]",
+)
+_add(
+    "mislabeled",
+    jobs.mislabeled,
+    (
+        *_SUBJECT,
+        *FOR_TRAIN,
+        *_VALIDATION,
+        *FOR_COLLECT,
+        *FOR_SCORE,
+        "out",
+        "k",
+        "format",
+        "dry_run",
+    ),
+    "[RUN.yaml]",
+)
+_add(
+    "collect",
+    jobs.collect,
+    (*_SUBJECT, *FOR_TRAIN, *FOR_COLLECT, "out", "format", "dry_run"),
+    "[RUN.yaml]",
+)
+_add(
+    "score",
+    jobs.score,
+    ("train_store", "query_store", *FOR_SCORE, "out", "k", "order", "format"),
+    "[RUN.yaml]",
+)
+_add("top", results.top, ("k", "order", "query", "format"), "SCORES")
+_add("report", results.report, ("report_file", "k", "title"), "SCORES")
+_add("inspect", results.inspect, ("format",), "FOLDER")
+_add("verify", results.verify, ("format",), "STORE")
+_add("methods", about.methods, ("format",))
+_add("doctor", about.doctor, (*_SUBJECT, "train", "split", "format"))

@@ -1,0 +1,1 @@
+"""Bodies of the commands: what was given -> one workflow call -> stdout."""

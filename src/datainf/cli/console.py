@@ -1,0 +1,101 @@
+"""Where the command line speaks: results to stdout, everything else to stderr."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from datainf.core.errors import DatainfWarning
+
+
+def stderr() -> Console:
+    """Give a console on stderr; made when needed, so that tests can replace the stream."""
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+
+def complain(kind: str, message: str) -> None:
+    """Write one line about a problem.
+
+    Args:
+        kind: `error` or `warning`.
+        message: What is wrong; line breaks become spaces.
+    """
+    text = " ".join(str(message).split())
+    stderr().print(f"datainf: {kind}: {text}", markup=False)
+
+
+class Bars:
+    """A reporter that draws bars with the time left.
+
+    Where stderr is no terminal, a stage leaves one line when it ends.
+    """
+
+    def say(self, text: str) -> None:
+        """Write one finding."""
+        stderr().print(text, markup=False)
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Callable[[float], None]]:
+        """Draw a bar for one stage."""
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=stderr(),
+        ) as progress:
+            bar = progress.add_task(title, total=total)
+            yield lambda steps: progress.advance(bar, steps)
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Show our own warnings as single lines, each once, and nobody else's."""
+    seen: set[str] = set()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,  # noqa: ARG001 - signature of warnings.showwarning
+        lineno: int,  # noqa: ARG001
+        file: TextIO | None = None,  # noqa: ARG001
+        line: str | None = None,  # noqa: ARG001
+    ) -> None:
+        if issubclass(category, DatainfWarning) and str(message) not in seen:
+            seen.add(str(message))
+            complain("warning", str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", DatainfWarning)
+        warnings.showwarning = show
+        yield
+
+
+def plain(value: Any) -> str:  # noqa: ANN401 - any cell of a table
+    """Write one cell of a table.
+
+    Args:
+        value: A number, a text, anything.
+
+    Returns:
+        Four significant digits for a broken number; one line for a text, in which
+        characters that would steer the terminal are blank.
+    """
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    shown = "".join(c if c.isprintable() else " " for c in str(value))
+    return " ".join(shown.split())

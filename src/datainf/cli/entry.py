@@ -1,0 +1,89 @@
+"""The entry point: run a command, turn what goes wrong into one line and an exit code.
+
+    0    done
+    1    something unforeseen: one line, and where the traceback lies
+    2    the user's mistake: one line that says what to do
+    130  interrupted (Ctrl-C): what is finished is kept, the same command resumes
+"""
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from types import TracebackType
+
+import typer
+from typer.main import get_command
+
+from datainf.cli.app import app
+from datainf.cli.console import complain, warnings_as_lines
+from datainf.core.errors import DatainfError
+
+# click's own errors, whichever click typer brings: BadParameter < UsageError < ClickException.
+USAGE_ERRORS = typer.BadParameter.__mro__[2]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process.
+
+    Args:
+        argv: Arguments; the process's own when not given.
+
+    Raises:
+        SystemExit: Always, with the exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if "--traceback" not in arguments:
+        sys.excepthook = _unforeseen
+    raise SystemExit(run(arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What was typed after `datainf`.
+
+    Returns:
+        The exit code.
+    """
+    # Our messages and bars stand for those of the libraries below.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    with warnings_as_lines():
+        try:
+            code = get_command(app).main(
+                args=list(arguments), prog_name="datainf", standalone_mode=False
+            )
+        except USAGE_ERRORS as error:
+            complain("error", error.format_message())  # type: ignore[attr-defined]
+            return 2
+        except DatainfError as error:
+            complain("error", str(error))
+            return 2
+        except (KeyboardInterrupt, typer.Abort):
+            code = 130
+    if code == 130:
+        complain(
+            "error", "interrupted; rerun the same command to go on where it stopped."
+        )
+    return int(code or 0)
+
+
+def _unforeseen(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Write the traceback of a bug to a file, and one line that says where."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="datainf-", suffix=".log", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(text)
+    complain(
+        "error",
+        f"unforeseen {kind.__name__}: {error}. The traceback is in {file.name}; "
+        "--traceback shows it.",
+    )

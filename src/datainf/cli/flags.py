@@ -1,0 +1,424 @@
+"""The flags, one table for all commands: a name means the same everywhere.
+
+Most flags are a place in run.yaml, given as a path of keys, and take their help from where
+that option is described. A command lists the flags it takes; what the user gave arrives as
+one `Given`, flags that were not given absent.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import typer
+import yaml
+
+from datainf.core.errors import OptionError
+from datainf.core.options import CollectOptions, ScoreOptions, help_of
+from datainf.core.run_config import DataConfig, RunConfig
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag.
+
+    Attributes:
+        names: As typed.
+        kind: Type of its value; bool makes a switch.
+        help: One sentence.
+        path: Where its value belongs in run.yaml; None where it does not.
+        many: Whether it can be given several times.
+        panel: Heading in `--help`.
+    """
+
+    names: tuple[str, ...]
+    kind: type
+    help: str
+    path: tuple[str, ...] | None = None
+    many: bool = False
+    panel: str = "This command"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user gave.
+
+    Attributes:
+        values: Flag -> value, only those that were given.
+        argument: The positional argument, if the command has one.
+    """
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    argument: str | None = None
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - any flag's value
+        """Give a flag's value, None where it was not given."""
+        return self.values.get(name)
+
+    def run_values(self) -> dict[str, Any]:
+        """Arrange the flags as in run.yaml."""
+        found: dict[str, Any] = {}
+        for name, value in self.values.items():
+            if FLAGS[name].path is not None:
+                _put(found, FLAGS[name].path or (), value)
+        return found
+
+
+MODEL, DATA, COLLECT, SCORE, RECIPE = (
+    "Model and task",
+    "Data",
+    "Collecting",
+    "Scoring",
+    "Training",
+)
+
+FLAGS: Mapping[str, Flag] = {
+    # model and task
+    "model": Flag(
+        ("--model",), str, help_of(RunConfig, "model"), ("model",), panel=MODEL
+    ),
+    "adapter": Flag(
+        ("--adapter",), str, help_of(RunConfig, "adapter"), ("adapter",), panel=MODEL
+    ),
+    "task": Flag(
+        ("--task",),
+        str,
+        "causal-lm or sequence-classification; the adapter's own when not given.",
+        ("task", "name"),
+        panel=MODEL,
+    ),
+    "text_column": Flag(
+        ("--text-column",), str, "Column with the text; twice for pairs.", None, True, MODEL
+    ),
+    "label_column": Flag(
+        ("--label-column",),
+        str,
+        "Column with the class number or name.",
+        ("task", "label_column"),
+        panel=MODEL,
+    ),
+    "column": Flag(
+        ("--column",),
+        str,
+        "prompt=question: the data's own name of a column; repeatable.",
+        None,
+        True,
+        MODEL,
+    ),
+    "max_length": Flag(
+        ("--max-length",),
+        int,
+        "Most tokens of an example, as in training; longer ones are cut.",
+        ("task", "max_length"),
+        panel=MODEL,
+    ),
+    "task_option": Flag(
+        ("--task-option",),
+        str,
+        "Any other setting of the task, such as append_eos=false; repeatable.",
+        None,
+        True,
+        MODEL,
+    ),
+    # data
+    "train": Flag(
+        ("--train", "--data"), str, help_of(DataConfig, "data"), ("train", "data"), panel=DATA
+    ),
+    "split": Flag(
+        ("--split",), str, help_of(DataConfig, "split"), ("train", "split"), panel=DATA
+    ),
+    "limit": Flag(
+        ("--limit",), int, help_of(DataConfig, "limit"), ("train", "limit"), panel=DATA
+    ),
+    "truth": Flag(
+        ("--truth",), str, help_of(DataConfig, "truth"), ("train", "truth"), panel=DATA
+    ),
+    "flip_labels": Flag(
+        ("--flip-labels",),
+        float,
+        help_of(DataConfig, "flip_labels"),
+        ("train", "flip_labels"),
+        panel=DATA,
+    ),
+    "flip_seed": Flag(
+        ("--flip-seed",),
+        int,
+        help_of(DataConfig, "flip_seed"),
+        ("train", "flip_seed"),
+        panel=DATA,
+    ),
+    "queries": Flag(
+        ("--queries",),
+        str,
+        "The outputs to explain: a data file like that of --train.",
+        ("queries", "data"),
+        panel=DATA,
+    ),
+    "validation": Flag(
+        ("--validation",),
+        str,
+        "Examples that can be trusted: a data file like that of --train.",
+        ("queries", "data"),
+        panel=DATA,
+    ),
+    "queries_split": Flag(
+        ("--queries-split",),
+        str,
+        "The split of the queries or validation data.",
+        ("queries", "split"),
+        panel=DATA,
+    ),
+    "queries_limit": Flag(
+        ("--queries-limit",),
+        int,
+        "Use only the first so many queries or validation rows.",
+        ("queries", "limit"),
+        panel=DATA,
+    ),
+    "prompt": Flag(
+        ("--prompt",), str, "One query: this prompt, with --completion.", panel=DATA
+    ),
+    "completion": Flag(
+        ("--completion",), str, "The output to explain after --prompt.", panel=DATA
+    ),
+    # collecting
+    "parameters": Flag(
+        ("--parameters",),
+        str,
+        help_of(CollectOptions, "parameters"),
+        ("collect", "parameters"),
+        panel=COLLECT,
+    ),
+    "dtype": Flag(
+        ("--dtype",),
+        str,
+        help_of(CollectOptions, "dtype"),
+        ("collect", "dtype"),
+        panel=COLLECT,
+    ),
+    "batch_tokens": Flag(
+        ("--batch-tokens",),
+        int,
+        help_of(CollectOptions, "batch_tokens"),
+        ("collect", "batch_tokens"),
+        panel=COLLECT,
+    ),
+    "shard_rows": Flag(
+        ("--shard-rows",),
+        int,
+        help_of(CollectOptions, "shard_rows"),
+        ("collect", "shard_rows"),
+        panel=COLLECT,
+    ),
+    # scoring
+    "method": Flag(
+        ("--method",),
+        str,
+        help_of(ScoreOptions, "method"),
+        ("score", "method"),
+        panel=SCORE,
+    ),
+    "damping": Flag(
+        ("--damping",),
+        float,
+        help_of(ScoreOptions, "damping"),
+        ("score", "damping"),
+        panel=SCORE,
+    ),
+    "blocks": Flag(
+        ("--blocks",),
+        str,
+        help_of(ScoreOptions, "blocks"),
+        ("score", "blocks"),
+        panel=SCORE,
+    ),
+    "normalize": Flag(
+        ("--normalize",),
+        str,
+        help_of(ScoreOptions, "normalize"),
+        ("score", "normalize"),
+        panel=SCORE,
+    ),
+    "option": Flag(
+        ("--option",),
+        str,
+        "steps=50: an option of the method itself; repeatable.",
+        None,
+        True,
+        SCORE,
+    ),
+    # training
+    "recipe": Flag(
+        ("--recipe",),
+        str,
+        "YAML file with a recipe (or a run.yaml that has one); flags win over it.",
+        panel=RECIPE,
+    ),
+    "rank": Flag(("--rank",), int, "LoRA rank r.", ("recipe", "peft", "r"), panel=RECIPE),
+    "alpha": Flag(
+        ("--alpha",), int, "LoRA α.", ("recipe", "peft", "lora_alpha"), panel=RECIPE
+    ),
+    "target": Flag(
+        ("--target",),
+        str,
+        "Name of the modules to adapt, such as q_proj; repeatable; PEFT's own choice for "
+        "the architecture when not given.",
+        ("recipe", "peft", "target_modules"),
+        True,
+        RECIPE,
+    ),
+    "epochs": Flag(
+        ("--epochs",),
+        float,
+        "Passes over the data.",
+        ("recipe", "training", "num_train_epochs"),
+        panel=RECIPE,
+    ),
+    "batch_size": Flag(
+        ("--batch-size",),
+        int,
+        "Examples a step.",
+        ("recipe", "training", "per_device_train_batch_size"),
+        panel=RECIPE,
+    ),
+    "lr": Flag(
+        ("--lr",),
+        float,
+        "Learning rate.",
+        ("recipe", "training", "learning_rate"),
+        panel=RECIPE,
+    ),
+    "seed": Flag(
+        ("--seed",),
+        int,
+        "Seeds new weights, batch order and dropout.",
+        ("recipe", "seed"),
+        panel=RECIPE,
+    ),
+    # the command itself
+    "out": Flag(("--out",), str, help_of(RunConfig, "out"), ("out",)),
+    "scores": Flag(("--scores",), str, "Folder of scores."),
+    "k": Flag(("--k", "-k"), int, "How many rows to show."),
+    "order": Flag(("--order",), str, "proponents, opponents or magnitude."),
+    "query": Flag(("--query",), int, "Only the query of this number."),
+    "title": Flag(("--title",), str, "Heading of the report."),
+    "dry_run": Flag(
+        ("--dry-run",), bool, "Tell memory, disk and time from a few batches, and stop."
+    ),
+    "format": Flag(("--format",), str, "How results go to stdout: table, json or csv."),
+    "traceback": Flag(
+        ("--traceback",), bool, "Show the whole traceback of an unforeseen error."
+    ),
+}
+
+FOR_TASK = (
+    "task", "text_column", "label_column", "column", "max_length", "task_option"
+)  # fmt: skip
+FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
+FOR_COLLECT = ("parameters", "dtype", "batch_tokens", "shard_rows")
+FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
+FOR_RECIPE = (
+    "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
+)  # fmt: skip
+
+
+def signature(names: tuple[str, ...], argument: str | None) -> inspect.Signature:
+    """Write the signature that typer reads.
+
+    Args:
+        names: Flags of the command.
+        argument: Metavariable of the positional argument, if there is one. In square
+            brackets it need not be given.
+
+    Returns:
+        One keyword parameter a flag.
+    """
+    parameters = []
+    if argument is not None:
+        needed = not argument.startswith("[")
+        shown = typer.Argument(
+            ... if needed else None, metavar=argument.strip("[]"), show_default=False
+        )
+        parameters.append(_parameter("argument", str if needed else str | None, shown))
+    for name in names:
+        flag = FLAGS[name]
+        option = typer.Option(
+            False if flag.kind is bool else None,
+            *((f"{flag.names[0]}",) if flag.kind is bool else flag.names),
+            help=flag.help,
+            show_default=False,
+            rich_help_panel=flag.panel,
+        )
+        kind: Any = list[flag.kind] if flag.many else flag.kind  # type: ignore[name-defined]
+        parameters.append(
+            _parameter(name, kind if flag.kind is bool else kind | None, option)
+        )
+    return inspect.Signature(parameters)
+
+
+def bind(
+    command: Callable[[Given], None], names: tuple[str, ...], argument: str | None
+) -> Callable[..., None]:
+    """Make the function that typer calls.
+
+    Args:
+        command: The command's body.
+        names: Its flags.
+        argument: Metavariable of its positional argument, if it has one.
+
+    Returns:
+        A function with a parameter a flag, which gathers them for the body.
+    """
+
+    def run(**values: Any) -> None:  # noqa: ANN401 - any flags
+        place = values.pop("argument", None)
+        given = {
+            name: list(value) if FLAGS[name].many else value
+            for name, value in values.items()
+            if value is not None and value is not False and value != []
+        }
+        command(Given(given, place))
+
+    shape = signature(names, argument)
+    run.__signature__ = shape  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in shape.parameters.values()}
+    run.__doc__ = command.__doc__
+    run.__name__ = command.__name__
+    return run
+
+
+def pairs(texts: list[str] | None, flag: str) -> dict[str, Any]:
+    """Read `key=value` texts.
+
+    Args:
+        texts: As given.
+        flag: The flag, for the message.
+
+    Returns:
+        Key -> value, numbers and true/false as such.
+
+    Raises:
+        OptionError: If a text has no `=`.
+    """
+    found = {}
+    for text in texts or []:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise OptionError(f"{flag} {text!r} must be key=value, such as steps=50.")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            found[key] = value
+    return found
+
+
+def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:  # noqa: ANN401 - as inspect
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+    )
+
+
+def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:  # noqa: ANN401 - any option
+    for key in path[:-1]:
+        values = values.setdefault(key, {})
+    values[path[-1]] = value

@@ -1,0 +1,149 @@
+"""Load what an adapter is put on: a base model with the head of its task, a tokenizer.
+
+A sequence classifier on a plain encoder gets a new head, drawn from a seed, which PEFT
+trains and saves with a SEQ_CLS adapter. Anything else that the checkpoint lacks would
+be drawn anew at every loading and saved nowhere: that is refused, unless it is trained.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from datainf.core.errors import AdapterError, OptionError
+from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.sequence_classification import SequenceClassification
+
+# Heads that PEFT trains and saves with every SEQ_CLS adapter.
+_SAVED_HEADS = ("classifier", "score")
+
+
+def load_tokenizer(
+    name: str, *, trust_remote_code: bool = False
+) -> PreTrainedTokenizerBase:
+    """Load a tokenizer from a folder or from the hub.
+
+    Args:
+        name: The folder or hub name.
+        trust_remote_code: Whether to run Python code that comes with it.
+
+    Returns:
+        The tokenizer.
+
+    Raises:
+        AdapterError: If there is none.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise AdapterError(_not_loaded("tokenizer", name, error)) from error
+
+
+def load_base(
+    name: str,
+    task: SequenceClassification | CausalLM,
+    num_labels: int | None = None,
+    *,
+    seed: int = 0,
+    trained: Sequence[str] = (),
+    dtype: torch.dtype | str = torch.float32,
+    trust_remote_code: bool = False,
+) -> PreTrainedModel:
+    """Load a base model with the head that a task needs.
+
+    Args:
+        name: A folder or hub name.
+        task: The task; a classifier without a padding token in its configuration is
+            given the tokenizer's.
+        num_labels: Classes of a new classification head; the task's own when None.
+        seed: Draws the weights of a new head; `recipe.seed`.
+        trained: Names of further modules that are trained and saved whole
+            (`modules_to_save`), so that the checkpoint may lack them.
+        dtype: Of the weights; "auto" for the checkpoint's own.
+        trust_remote_code: Whether to run Python code that comes with the model.
+
+    Returns:
+        The model, in eval mode.
+
+    Raises:
+        AdapterError: If there is no such model, or the checkpoint lacks weights that
+            nothing would train.
+        OptionError: If the number of classes is not known.
+    """
+    options: dict[str, Any] = {_dtype_argument(): dtype}
+    kind = AutoModelForCausalLM
+    if isinstance(task, SequenceClassification):
+        kind = AutoModelForSequenceClassification
+        options["num_labels"] = task.num_labels if num_labels is None else num_labels
+        if options["num_labels"] is None:
+            raise OptionError(
+                "a new classification head needs the number of classes; give "
+                "task.num_labels or task.labels."
+            )
+    try:
+        with quiet_loading(), torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model, report = kind.from_pretrained(
+                name,
+                output_loading_info=True,
+                trust_remote_code=trust_remote_code,
+                **options,
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise AdapterError(_not_loaded("model", name, error)) from error
+    saved = {*trained, *(_SAVED_HEADS if task.task_type == "SEQ_CLS" else ())}
+    random = sorted(
+        key for key in report["missing_keys"] if not saved & set(key.split("."))
+    )
+    if random:
+        raise AdapterError(
+            f"{name} lacks weights that {type(model).__name__} needs: "
+            f"{', '.join(random[:4])}{', ...' if len(random) > 4 else ''}; they would "
+            "be random at every loading. Train and save their modules with the adapter "
+            "(modules_to_save in recipe.peft), or use a checkpoint that has them."
+        )
+    if isinstance(task, SequenceClassification) and model.config.pad_token_id is None:
+        model.config.pad_token_id = task.pad_token_id
+    return model.eval()
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Keep transformers' report of new and unused weights out of the user's sight.
+
+    `load_base` judges the same report itself.
+    """
+    before = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _dtype_argument() -> str:
+    """Name the argument for the weights' dtype: renamed in transformers 4.56."""
+    major, minor = (int(part) for part in version("transformers").split(".")[:2])
+    return "dtype" if (major, minor) >= (4, 56) else "torch_dtype"
+
+
+def _not_loaded(what: str, name: str, error: Exception) -> str:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return (
+        f"the {what} {name} cannot be loaded: {reason} Give a folder that holds it, or "
+        "a hub name while the hub can be reached."
+    )

@@ -1,0 +1,304 @@
+"""Train an adapter from a recipe with `transformers.Trainer`.
+
+    base model + recipe.peft  ->  PEFT model  --recipe.training-->  adapter in `out`
+
+The same base, recipe and data give bit-equal adapters on one machine's CPU: adapter
+weights, batch order and dropout all follow from `recipe.seed`, and the caller's random
+state is put back. `SequenceClassification` and `CausalLM` train by the model's own loss
+(the mean over a batch's label tokens), a `CallableTask` by the mean of its losses.
+"""
+
+import json
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peft
+import torch
+import transformers
+from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftConfig, PeftModel, get_peft_model
+from torch import nn
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from datainf.core.canonical import canonical_json, sha256_of
+from datainf.core.errors import (
+    AdapterError,
+    DataError,
+    NonFiniteError,
+    OptionError,
+    near,
+)
+from datainf.core.recipe import Recipe
+from datainf.core.task import Task
+from datainf.integrations.tasks.callable import CallableTask
+
+Progress = Callable[[int, int, float | None], None]
+"""Called after a step with its number, the number of steps and the last logged loss."""
+
+CHECKPOINTS = "checkpoints"
+_RUN_FILE = "run.json"
+_DEFAULTS: Mapping[str, Any] = {
+    "report_to": "none",
+    "save_strategy": "no",
+    "disable_tqdm": True,
+    # Filtered, a loss of NaN would be logged as the mean of those before it.
+    "logging_nan_inf_filter": False,
+}
+_OURS = ("remove_unused_columns", "label_names")
+
+
+def train(
+    model: nn.Module,
+    dataset: Any,
+    task: Task,
+    recipe: Recipe,
+    *,
+    out: str | Path,
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> PeftModel:
+    """Train an adapter and save it.
+
+    Args:
+        model: The base model, without an adapter. As always with PEFT, the adapter is
+            put into this very object; `.unload()` of the result gives the base back.
+        dataset: The training examples: sized and indexable.
+        task: What their loss is.
+        recipe: How to train.
+        out: Folder for the adapter, its tokenizer and the checkpoints.
+        resume: Go on from the last checkpoint in `out`, where the recipe asks for
+            checkpoints (`save_strategy`) and an earlier run of it was interrupted.
+        progress: Told of every step.
+
+    Returns:
+        The trained model, in eval mode.
+
+    Raises:
+        DataError: If there are no examples.
+        NonFiniteError: If training ended in NaN or infinity; nothing is saved then.
+    """
+    if not len(dataset):
+        raise DataError("training needs examples, got none.")
+    folder = Path(out)
+    with _seeded(recipe.seed):
+        adapted = get_peft_model(_require_base(model), peft_config(recipe, task))
+        arguments = training_arguments(recipe, folder / CHECKPOINTS)
+        trainer = _TaskTrainer(
+            model=adapted,
+            args=arguments,
+            train_dataset=dataset,
+            data_collator=lambda examples: dict(task.collate(examples)),
+            callbacks=[] if progress is None else [_Reporter(progress)],
+        )
+        # Without a progress bar the Trainer prints its logs, which is ours to decide.
+        trainer.remove_callback(transformers.PrinterCallback)
+        trainer.task = task
+        start = _checkpoint(arguments, recipe, task, dataset, resume=resume)
+        result = trainer.train(resume_from_checkpoint=start)
+    _require_finite(adapted, result.training_loss)
+    if (folder / CHECKPOINTS).is_dir() and not any((folder / CHECKPOINTS).iterdir()):
+        (folder / CHECKPOINTS).rmdir()  # the Trainer makes it in any case
+    adapted.eval()
+    adapted.save_pretrained(str(folder))
+    tokenizer = getattr(task, "tokenizer", None)
+    if tokenizer is not None:
+        tokenizer.save_pretrained(str(folder))
+    return adapted
+
+
+def peft_config(recipe: Recipe, task: Task) -> PeftConfig:
+    """Build the PEFT config of a recipe.
+
+    Args:
+        recipe: `recipe.peft` holds the config's arguments and its `peft_type`.
+        task: Gives the task type, unless it is the user's own loss.
+
+    Returns:
+        The config.
+
+    Raises:
+        OptionError: If the type or an argument is unknown, or the task type another.
+    """
+    given = dict(recipe.peft)
+    kind = str(given.pop("peft_type", "LORA")).upper()
+    known_kinds = [str(getattr(k, "value", k)) for k in PEFT_TYPE_TO_CONFIG_MAPPING]
+    if kind not in known_kinds:
+        raise OptionError(
+            f"recipe.peft.peft_type={kind!r} is unknown: {near(kind, known_kinds)}."
+        )
+    config = PEFT_TYPE_TO_CONFIG_MAPPING[peft.PeftType(kind)]
+    known = [f.name for f in fields(config) if f.init]
+    for key in given:
+        if key not in known:
+            raise OptionError(f"recipe.peft.{key} is unknown: {near(str(key), known)}.")
+    task_type = getattr(task, "task_type", None)
+    asked = given.setdefault("task_type", task_type)
+    if task_type is not None and asked != task_type:
+        raise OptionError(
+            f"recipe.peft.task_type={asked!r}, but the task trains {task_type}; "
+            "leave it out."
+        )
+    try:
+        return config(**given)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"recipe.peft is refused by peft: {error}") from error
+
+
+def training_arguments(recipe: Recipe, output: Path) -> TrainingArguments:
+    """Build the `TrainingArguments` of a recipe.
+
+    Args:
+        recipe: `recipe.training` holds the arguments by their own names.
+        output: Folder for checkpoints.
+
+    Returns:
+        The arguments, with `seed` from the recipe, no reports, and no checkpoints
+        unless asked for.
+
+    Raises:
+        OptionError: If an argument is unknown, or is not the recipe's to choose.
+    """
+    known = [f.name for f in fields(TrainingArguments) if f.init]
+    for key in recipe.training:
+        if key not in known:
+            raise OptionError(
+                f"recipe.training.{key} is unknown: {near(str(key), known)}."
+            )
+        if key in _OURS:
+            raise OptionError(
+                f"recipe.training.{key} cannot be chosen: the task makes the batches."
+            )
+    given = {**_DEFAULTS, **recipe.training}
+    given.setdefault("dataloader_pin_memory", torch.cuda.is_available())
+    try:
+        return TrainingArguments(
+            output_dir=str(output),
+            seed=recipe.seed,
+            remove_unused_columns=False,
+            label_names=["labels"],
+            **given,
+        )
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"recipe.training is refused by TrainingArguments: {error}"
+        ) from error
+
+
+def _require_base(model: nn.Module) -> nn.Module:
+    """Refuse a model that carries an adapter already."""
+    if isinstance(model, PeftModel):
+        raise AdapterError(
+            "training starts from a base model, got one with an adapter; give "
+            "model.unload(), or the base's name to load_base."
+        )
+    if any(
+        name.rpartition(".")[2].startswith("lora_") for name, _ in model.named_modules()
+    ):
+        raise AdapterError(
+            "the base model has adapter layers in it, from an earlier training on the "
+            "same object; call unload() on that training's result first."
+        )
+    return model
+
+
+def _require_finite(model: nn.Module, loss: float) -> None:
+    """Refuse a training that ended in NaN or infinity."""
+    broken = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and not bool(parameter.isfinite().all())
+    ]
+    if broken or not math.isfinite(loss):
+        where = f"; not finite: {', '.join(broken[:3])}" if broken else ""
+        raise NonFiniteError(
+            f"training ended with the mean loss {loss}{where}; nothing was saved. "
+            "Lower learning_rate, or train in float32."
+        )
+
+
+def _checkpoint(
+    arguments: TrainingArguments,
+    recipe: Recipe,
+    task: Task,
+    dataset: Any,
+    *,
+    resume: bool,
+) -> str | None:
+    """Find the checkpoint to go on from, of this very recipe, task and data."""
+    if str(getattr(arguments.save_strategy, "value", arguments.save_strategy)) == "no":
+        return None
+    folder = Path(arguments.output_dir)
+    run_file = folder / _RUN_FILE
+    rows = [repr(sorted(dataset[i].items())) for i in range(len(dataset))]
+    run = {
+        "recipe": recipe.fingerprint,
+        "task": sha256_of(task.settings()),
+        "data": sha256_of(rows),
+    }
+    last = get_last_checkpoint(str(folder)) if resume and folder.is_dir() else None
+    if last is not None:
+        before = json.loads(run_file.read_text()) if run_file.is_file() else {}
+        changed = [key for key, value in run.items() if before.get(key) != value]
+        if changed:
+            raise OptionError(
+                f"{folder} holds checkpoints of a training with another "
+                f"{' and '.join(changed)}; give another folder, or resume=False to "
+                "start over."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    run_file.write_text(canonical_json(run))
+    return last
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draw everything from a seed; put the caller's random state back afterwards."""
+    python, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            transformers.set_seed(seed)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy_state)
+
+
+class _TaskTrainer(Trainer):
+    """A Trainer that takes the loss from a CallableTask, where there is one."""
+
+    task: Task
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, **rest: Any
+    ) -> Any:
+        """Give the batch's loss."""
+        if not isinstance(self.task, CallableTask):
+            return super().compute_loss(
+                model, inputs, return_outputs=return_outputs, **rest
+            )
+        # Otherwise the Trainer would take it for normalised over accumulated batches.
+        self.model_accepts_loss_kwargs = False
+        loss = self.task.losses(model, inputs).mean()
+        return (loss, {}) if return_outputs else loss
+
+
+class _Reporter(TrainerCallback):
+    """Tell a function of every step."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._loss: float | None = None
+
+    def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:  # noqa: ARG002
+        """Remember the loss."""
+        self._loss = (rest.get("logs") or {}).get("loss", self._loss)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:  # noqa: ARG002
+        """Tell of the step."""
+        self._progress(state.global_step, state.max_steps, self._loss)

@@ -1,0 +1,1 @@
+"""Gradient stores: shards on disk, their manifest, and a source in memory."""

@@ -1,0 +1,194 @@
+"""GradientStore: a finished store, read through the kernel's page cache.
+
+N rows, n of one portion, L blocks, d parameters of a block. One shard is mapped at a
+time, and of it only the span of the wanted blocks; the mapping ends when the reader and
+its consumer have let go of it. Anonymous memory: the squared norms of one portion.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from datainf.core.errors import OptionError, StoreError, near
+from datainf.core.identity import Identity
+from datainf.core.layout import Layout
+from datainf.core.options import StoreDtype
+from datainf.core.source import RowBlock
+from datainf.store.atomic import reading
+from datainf.store.examples import EXAMPLES_NAME, read_examples
+from datainf.store.manifest import Manifest, Shard
+from datainf.store.parsing import read_manifest
+from datainf.store.shard import INDEX, LOSS, SQUARED_NORMS, ShardFile, ShardForm
+
+# Stored bytes of a portion, so that its float64 twin stays small.
+_PORTION_BYTES = 16 * 2**20
+
+
+def open_store(path: str | Path) -> "GradientStore":
+    """Open a finished store for reading.
+
+    The manifest is checked to the byte, the other files by existence and size; `verify`
+    reads them whole.
+
+    Args:
+        path: The folder that `datainf collect` wrote.
+
+    Returns:
+        The store, a `GradientSource`.
+
+    Raises:
+        StoreError: If it is foreign, altered, unfinished, or a file is missing.
+    """
+    folder = Path(path)
+    manifest = read_manifest(folder)
+    if not manifest.complete:
+        raise StoreError(
+            f"{folder} is unfinished: {len(manifest.shards)} of {manifest.shard_count} "
+            "shards are there; run the command that began it again, it goes on from "
+            "there."
+        )
+    for shard in manifest.shards:
+        file = folder / shard.name
+        with reading(file):
+            size = file.stat().st_size
+        if size != shard.bytes:
+            raise StoreError(
+                f"{file} has {size} bytes, the manifest says {shard.bytes}; run the "
+                "command that made the store again, it makes this shard anew."
+            )
+    table = folder / EXAMPLES_NAME
+    with reading(table):
+        table.stat()
+    return GradientStore(folder, manifest)
+
+
+class GradientStore:
+    """Per-example gradients on disk, read again and again in the same order."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        """Take a checked folder; use `open_store`.
+
+        Args:
+            path: The folder.
+            manifest: Its manifest, complete.
+        """
+        self._path = path
+        self._manifest = manifest
+        self._forms = {
+            rows: ShardForm(manifest.layout, manifest.dtype, rows)
+            for rows in {shard.rows for shard in manifest.shards}
+        }
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._path
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the store holds and how it was made."""
+        return self._manifest
+
+    @property
+    def layout(self) -> Layout:
+        """Names, shapes and order of the blocks."""
+        return self._manifest.layout
+
+    @property
+    def identity(self) -> Identity:
+        """What the gradients were made from."""
+        return self._manifest.identity
+
+    @property
+    def dtype(self) -> StoreDtype:
+        """Number format of the gradients."""
+        return self._manifest.dtype
+
+    def __len__(self) -> int:
+        """Count the examples, N."""
+        return self._manifest.rows
+
+    @cached_property
+    def losses(self) -> NDArray[np.float32]:
+        """Loss of each example, `[N]`."""
+        return self._column(LOSS)
+
+    @cached_property
+    def index(self) -> NDArray[np.int64]:
+        """Position of each example in the data set, `[N]`."""
+        return self._column(INDEX)
+
+    @property
+    def examples(self) -> pd.DataFrame:
+        """One row an example: `index`, `hash`, `tokens`, and `text` where kept."""
+        manifest = self._manifest
+        table = read_examples(
+            self._path,
+            rows=manifest.rows,
+            sha256=manifest.examples.sha256,
+            store_text=manifest.options.store_text,
+        )
+        frame: pd.DataFrame = table.to_pandas()
+        return frame
+
+    def rows(
+        self, blocks: Sequence[str] | None = None, *, size: int | None = None
+    ) -> Iterator[RowBlock]:
+        """Go through the rows in order.
+
+        Args:
+            blocks: Names of the blocks to read; all when None, none when empty.
+            size: At most so many rows a portion; some 16 MiB of them when None. No
+                portion goes beyond a shard.
+
+        Yields:
+            Consecutive rows, as views of a mapped shard.
+
+        Raises:
+            OptionError: If a block is unknown or the size below 1.
+        """
+        names = self.layout.names if blocks is None else tuple(blocks)
+        for name in names:
+            if name not in self.layout.sizes:
+                raise OptionError(
+                    f"block {name!r} is unknown: {near(name, self.layout.names)}."
+                )
+        if size is None:
+            numbers = sum(self.layout.sizes[name] for name in names)
+            width = 4 if self.dtype is StoreDtype.FP32 else 2
+            size = max(1, _PORTION_BYTES // max(1, numbers * width))
+        if size < 1:
+            raise OptionError(f"size must be at least 1, got {size}.")
+        for shard in self._manifest.shards:
+            yield from self._shard_rows(shard, names, size)
+
+    def _shard_rows(
+        self, shard: Shard, names: Sequence[str], size: int
+    ) -> Iterator[RowBlock]:
+        """Go through one shard; its mapping is this frame's and ends with it."""
+        with self._open(shard) as file:
+            tensors = file.map(names)
+            norms = file.read(SQUARED_NORMS)
+        for at in range(0, shard.rows, size):
+            part = slice(at, at + size)
+            yield RowBlock(
+                start=shard.start + at,
+                gradients={name: tensors[name][part] for name in names},
+                squared_norms=norms[part],
+            )
+
+    def _open(self, shard: Shard) -> ShardFile:
+        return ShardFile(self._path / shard.name, self._forms[shard.rows])
+
+    def _column(self, name: str) -> NDArray[Any]:
+        """Read one small tensor of every shard."""
+        parts = []
+        for shard in self._manifest.shards:
+            with self._open(shard) as file:
+                parts.append(file.read(name).numpy())
+        return np.concatenate(parts)

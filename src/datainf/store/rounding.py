@@ -1,0 +1,96 @@
+"""Bringing gradients into the number format of the store, with no quiet wrong number.
+
+n rows of one shard, L blocks, d parameters of a block. What becomes NaN or infinite is
+refused; what fp16 rounds away (it knows nothing below 6e-8) is said. Memory: the
+rounded rows and 8 MiB.
+"""
+
+import warnings
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from datainf.core.errors import DatainfWarning, NonFiniteError
+from datainf.core.options import StoreDtype
+
+TORCH_DTYPES = {
+    StoreDtype.FP32: torch.float32,
+    StoreDtype.BF16: torch.bfloat16,
+    StoreDtype.FP16: torch.float16,
+}
+# Share of a row's squared length that rounding to fp16 may change before it is said;
+# fp16's own 11 bits change at most 0.1 %.
+_TOLERANCE = 0.01
+_PIECE = 2**20
+
+
+def squared_norms(rows: Float[Tensor, "n d"]) -> Float64[Tensor, " n"]:
+    """Add up the squares of each row in float64.
+
+    Args:
+        rows: In any number format.
+
+    Returns:
+        One number a row.
+    """
+    step = max(1, _PIECE // max(1, rows.shape[1]))
+    pieces = [rows[i : i + step].double() for i in range(0, len(rows), step)]
+    return torch.cat([piece.square_().sum(dim=1) for piece in pieces])
+
+
+def rounded(
+    rows: Float[Tensor, "n d"], dtype: StoreDtype, *, name: str, index: Sequence[int]
+) -> Float[Tensor, "n d"]:
+    """Round the rows of one block to the store's number format.
+
+    Args:
+        rows: The gradients.
+        dtype: The store's number format.
+        name: The block, for messages.
+        index: Position of each row in the data set, for messages.
+
+    Returns:
+        Contiguous rows on the CPU.
+
+    Raises:
+        NonFiniteError: If a number is NaN or infinite, before or after rounding.
+    """
+    stored = rows.detach().to("cpu", TORCH_DTYPES[dtype]).contiguous()
+    bad = (~torch.isfinite(stored)).any(dim=1).nonzero()
+    if len(bad):
+        first = int(bad[0])
+        among = f"({len(bad)} of {len(rows)} examples of this shard)"
+        if not torch.isfinite(rows[first]).all():
+            raise NonFiniteError(
+                f"gradient of example {index[first]}, block {name}, is NaN or infinite "
+                f"{among}; leave such examples out, or compute in float32."
+            )
+        largest = float(rows[first].abs().max())
+        raise NonFiniteError(
+            f"gradient of example {index[first]}, block {name}, holds {largest:.3g}, "
+            f"too large for {dtype} {among}; collect with dtype='bf16' or 'fp32'."
+        )
+    return stored
+
+
+def warn_of_loss(
+    norms: Float64[Tensor, "n L"], stored: Float64[Tensor, "n L"], shard: str
+) -> None:
+    """Say so where rounding changed the length of a gradient.
+
+    Args:
+        norms: Squared length of each row in every block, as computed.
+        stored: The same of the rounded rows.
+        shard: The shard's name, for the message.
+    """
+    changed = ((stored - norms).abs() > _TOLERANCE * norms).any(dim=1)
+    if changed.any():
+        warnings.warn(
+            f"{shard}: fp16 is too coarse for the gradients of {int(changed.sum())} of "
+            f"{len(norms)} examples (numbers below 6e-8 are lost): some block changed "
+            "its squared length by more than 1 %; collect with dtype='bf16' or 'fp32'.",
+            DatainfWarning,
+            stacklevel=4,
+        )

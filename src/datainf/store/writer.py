@@ -1,0 +1,309 @@
+"""StoreWriter: makes a store, shard by shard, and goes on where a killed run stopped.
+
+N rows of the store, n rows of one shard, L blocks, d parameters of a block.
+
+Order on disk: `examples.parquet`, a manifest without shards, then for each shard its
+file and, after that, the manifest that names it. Whatever moment a run dies at, the
+manifest on disk names only whole shards, and a store that was resumed equals one that
+was not.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from datainf.core.errors import NonFiniteError, OptionError, StoreError
+from datainf.core.identity import Identity
+from datainf.core.layout import Layout
+from datainf.core.options import CollectOptions, StoreDtype
+from datainf.store.atomic import write_whole, writing
+from datainf.store.checks import refuse_reserved, require_shard
+from datainf.store.examples import as_table
+from datainf.store.lock import FolderLock
+from datainf.store.manifest import (
+    MANIFEST_NAME,
+    Examples,
+    Manifest,
+    Shard,
+    as_json,
+    default_shard_rows,
+    shard_name,
+)
+from datainf.store.resume import begin, existing, is_whole, require_same
+from datainf.store.rounding import rounded, squared_norms, warn_of_loss
+from datainf.store.shard import INDEX, LOSS, SQUARED_NORMS, write_shard
+
+
+class PendingShard(NamedTuple):
+    """A shard that is still to be made.
+
+    Attributes:
+        number: Its number.
+        rows: Its rows, as positions in the table of examples.
+        halved_at: Batches at which memory ran out in earlier tries, to be replayed.
+    """
+
+    number: int
+    rows: range
+    halved_at: tuple[int, ...]
+
+
+class StoreWriter:
+    """Writes one store; a context manager that holds the folder's lock.
+
+    Example:
+        Shards come in any order; `finish` marks the store complete::
+
+            with StoreWriter.open(folder, layout=..., ...) as writer:
+                for number, rows, halved_at in writer.pending_shards():
+                    ...
+                    writer.write_shard(number, gradients, loss, index)
+                writer.finish()
+    """
+
+    def __init__(
+        self, path: Path, manifest: Manifest, index: list[int], lock: FolderLock | None
+    ) -> None:
+        """Take an opened folder; use `open`.
+
+        Args:
+            path: The folder.
+            manifest: What lies there by now.
+            index: Position of each row in the data set.
+            lock: The folder's lock; None where there is nothing to do.
+        """
+        self._path = path
+        self._manifest = manifest
+        self._index = index
+        self._lock = lock
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        layout: Layout,
+        identity: Identity,
+        options: CollectOptions,
+        examples: pd.DataFrame,
+        coverage: Sequence[Any],
+        library_version: str,
+    ) -> Self:
+        """Start a store, or go on with one that was asked for in the same way.
+
+        Args:
+            path: The folder; made if need be.
+            layout: The blocks of a gradient row.
+            identity: What the gradients are made from.
+            options: How they are gathered and kept.
+            examples: One row an example: `index`, `hash`, `tokens`, and `text` if
+                `options.store_text`.
+            coverage: JSON values: which rule each parameter's gradients come from.
+            library_version: Version of datainf.
+
+        Returns:
+            The writer; `done` is true when the store is there already.
+        """
+        folder = Path(path)
+        refuse_reserved(layout)
+        table = as_table(examples, store_text=options.store_text)
+        asked = _asked(layout, identity, options, coverage, library_version, len(table))
+        index = table["index"].to_pylist()
+        found = existing(folder)
+        if found is not None:
+            require_same(folder, found, asked)
+            if is_whole(folder, found):
+                return cls(folder, found, index, None)
+        with writing(folder / MANIFEST_NAME):
+            folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as undo:
+            lock = FolderLock(folder)
+            undo.callback(lock.release)
+            # Read again: another writer may have gone on until just now.
+            found = existing(folder)
+            if found is not None:
+                require_same(folder, found, asked)
+            manifest = begin(folder, found or asked, table, new=found is None)
+            undo.pop_all()
+        return cls(folder, manifest, index, lock)
+
+    def __enter__(self) -> Self:
+        """Give the writer."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the folder's lock back."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the folder's lock back; what is written stays."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._path
+
+    @property
+    def manifest(self) -> Manifest:
+        """What lies in the folder by now."""
+        return self._manifest
+
+    @property
+    def done(self) -> bool:
+        """Whether the store is complete."""
+        return self._manifest.complete
+
+    def pending_shards(self) -> Iterator[PendingShard]:
+        """Go through the shards that are not there yet, in order.
+
+        Yields:
+            Number, rows, and the halvings to replay.
+        """
+        whole = {shard.number for shard in self._manifest.shards}
+        for number in range(self._manifest.shard_count):
+            if number not in whole:
+                halved_at = self._manifest.pending.get(number, ())
+                yield PendingShard(number, self._manifest.rows_of(number), halved_at)
+
+    def record_halving(self, shard: int, batch: int) -> None:
+        """Note, on disk and at once, that memory ran out in a batch.
+
+        Args:
+            shard: The shard that is being made.
+            batch: The batch's number in its plan.
+        """
+        self._require_pending(shard)
+        self._note(self._manifest.with_halving(shard, batch))
+
+    def write_shard(
+        self,
+        number: int,
+        gradients: Mapping[str, Float[Tensor, "n _"]],
+        loss: Float[Tensor, " n"],
+        index: Int[Tensor, " n"],
+    ) -> None:
+        """Write one shard; afterwards it counts.
+
+        Args:
+            number: The shard.
+            gradients: Block name -> one row an example, in the order of the examples.
+            loss: Loss of each example.
+            index: Position of each example in the data set.
+
+        Raises:
+            NonFiniteError: If a loss or gradient is NaN or infinite, or becomes so in
+                the store's number format; names the example and the block.
+        """
+        self._require_pending(number)
+        rows = self._manifest.rows_of(number)
+        positions = self._index[rows.start : rows.stop]
+        require_shard(self._manifest.layout, gradients, loss, index, positions)
+        losses = loss.detach().to("cpu", torch.float32).contiguous()
+        bad = (~torch.isfinite(losses)).nonzero()
+        if len(bad):
+            at = int(bad[0])
+            raise NonFiniteError(
+                f"loss of example {positions[at]} is {float(loss[at])} ({len(bad)} of "
+                f"{len(rows)} examples of this shard); leave such examples out."
+            )
+        written = write_shard(
+            self._path / shard_name(number),
+            {
+                **self._stored(gradients, positions, shard_name(number)),
+                INDEX: torch.tensor(positions),
+                LOSS: losses,
+            },
+        )
+        halved_at = self._manifest.pending.get(number, ())
+        shard = Shard(
+            number, rows.start, len(rows), **vars(written), halved_at=halved_at
+        )
+        self._note(self._manifest.with_shard(shard))
+
+    def finish(self) -> None:
+        """Mark the store complete.
+
+        Raises:
+            StoreError: If shards are still missing.
+        """
+        if self.done:
+            return
+        missing = self._manifest.shard_count - len(self._manifest.shards)
+        if missing:
+            raise StoreError(
+                f"{self._path} cannot be finished: {missing} of "
+                f"{self._manifest.shard_count} shards are still to be written."
+            )
+        self._note(replace(self._manifest, complete=True))
+
+    def _stored(
+        self,
+        gradients: Mapping[str, Float[Tensor, "n _"]],
+        positions: Sequence[int],
+        shard: str,
+    ) -> dict[str, Tensor]:
+        """Round the rows and measure them as they will be read."""
+        dtype = self._manifest.dtype
+        names = self._manifest.layout.names
+        rows = {
+            name: rounded(gradients[name], dtype, name=name, index=positions)
+            for name in names
+        }
+        norms = torch.stack([squared_norms(rows[name]) for name in names], dim=1)
+        if dtype is StoreDtype.FP16:
+            exact = [squared_norms(gradients[name].detach().cpu()) for name in names]
+            warn_of_loss(torch.stack(exact, dim=1), norms, shard)
+        return {**rows, SQUARED_NORMS: norms}
+
+    def _note(self, manifest: Manifest) -> None:
+        """Write the manifest, then take it as what lies there."""
+        write_whole(self._path / MANIFEST_NAME, [manifest.to_bytes()])
+        self._manifest = manifest
+
+    def _require_pending(self, number: int) -> None:
+        """Refuse to touch what is there already, or is not ours to write."""
+        if self._lock is None:
+            raise StoreError(f"{self._path} is complete or its writer is closed.")
+        known = [shard.number for shard in self._manifest.shards]
+        if number in known or not 0 <= number < self._manifest.shard_count:
+            raise OptionError(
+                f"shard {number} of {self._path} is not pending: it holds "
+                f"{self._manifest.shard_count} shards, {len(known)} of them written."
+            )
+
+
+def _asked(
+    layout: Layout,
+    identity: Identity,
+    options: CollectOptions,
+    coverage: Sequence[Any],
+    library_version: str,
+    rows: int,
+) -> Manifest:
+    """Put together the manifest of a store that is not begun."""
+    shard_rows = options.shard_rows or default_shard_rows(layout, options.dtype)
+    return Manifest(
+        library_version=library_version,
+        layout=layout,
+        # As it will be read back, so that a resumed run compares like with like.
+        identity=Identity.from_dict(as_json(identity.to_dict())),
+        options=replace(options, shard_rows=shard_rows),
+        coverage=tuple(as_json(list(coverage))),
+        examples=Examples(rows, ""),
+    )

@@ -1,0 +1,203 @@
+"""Attribute: which training examples taught the model these outputs; the main job.
+
+collect(train) + collect(queries) + score. Both stores lie in the cache folder:
+
+    train/               gradients of the training examples
+    queries-1a2b3c4d/    gradients of one set of queries, by the first digits of its hash
+
+so that other queries never collide with these, and the training gradients, the expensive
+part, are reused as long as model, adapter, task, data and options are the same.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from torch import nn
+
+from datainf.core.canonical import sha256_of
+from datainf.core.errors import OptionError
+from datainf.core.options import CollectOptions, ScoreOptions
+from datainf.core.records import Scores
+from datainf.core.task import Task
+from datainf.estimators.base import Estimator
+from datainf.estimators.table import build
+from datainf.integrations.fingerprint import hash_row
+from datainf.store.reader import GradientStore
+from datainf.workflows.collect import collect, collect_options
+from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.score import score
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two collected stores of one model.
+
+    Attributes:
+        train: Gradients of the training examples.
+        queries: Gradients of the queries.
+    """
+
+    train: GradientStore
+    queries: GradientStore
+
+
+def attribute(  # noqa: PLR0913 - the call of the README, by name
+    model: nn.Module,
+    train: Any,  # noqa: ANN401 - any sized indexable of dictionaries
+    queries: Any,  # noqa: ANN401 - likewise
+    task: Task | Any,  # noqa: ANN401 - or a loss function (model, batch) -> [B]
+    *,
+    method: str | Estimator = "datainf",
+    cache: str | Path | None = None,
+    adapter_name: str | None = None,
+    progress: Reporter | None = None,
+    **options: Any,  # noqa: ANN401 - of collecting, of scoring, of the method
+) -> Scores:
+    """Score every training example for every query.
+
+    Args:
+        model: A PEFT model, on any device.
+        train: The examples it was trained on: `datasets.Dataset`, list of dictionaries, or
+            any sized indexable.
+        queries: The outputs to explain, likewise.
+        task: A task such as `CausalLM(tokenizer)`, or a loss `(model, batch) -> [B]`.
+        method: A name of `datainf.methods()`, or an estimator.
+        cache: Folder for the gradient stores, resumed and reused; a temporary one when not
+            given.
+        adapter_name: Which adapter; the active one when not given.
+        progress: Told the coverage, warnings and how far it is.
+        **options: Fields of `CollectOptions` (`dtype`, `batch_tokens`, ...), then
+            `damping`, `blocks`, `normalize`, `keep_blocks`, then options of the method.
+
+    Returns:
+        Scores `[Q, N]`; negative = proponent.
+
+    Example:
+        >>> scores = attribute(model, train, queries, task, cache="runs/mine")
+        ... # doctest: +SKIP
+        >>> scores.top(5)  # doctest: +SKIP
+    """
+    collecting, scoring = split_options(options)
+    check_scoring(method, scoring)
+    with collected(
+        model,
+        train,
+        queries,
+        task,
+        cache=cache,
+        adapter_name=adapter_name,
+        progress=progress,
+        **collecting,
+    ) as pair:
+        return score(pair.train, pair.queries, method=method, **scoring)
+
+
+@contextmanager
+def collected(
+    model: nn.Module,
+    train: Any,  # noqa: ANN401 - as attribute
+    queries: Any,  # noqa: ANN401 - as attribute
+    task: Task | Any,  # noqa: ANN401 - as attribute
+    *,
+    cache: str | Path | None,
+    adapter_name: str | None = None,
+    progress: Reporter | None = None,
+    **options: Any,  # noqa: ANN401 - fields of CollectOptions
+) -> Iterator[Pair]:
+    """Collect training examples and queries; a scope, since the folder may be temporary.
+
+    Args:
+        model: As for `attribute`.
+        train: As for `attribute`.
+        queries: As for `attribute`.
+        task: As for `attribute`.
+        cache: As for `attribute`.
+        adapter_name: As for `attribute`.
+        progress: As for `attribute`.
+        **options: Fields of `CollectOptions`.
+
+    Yields:
+        The two stores.
+    """
+    collect_options(options)
+    reporter = progress or Logged()
+    shared = {"adapter_name": adapter_name, "progress": reporter, **options}
+    with _folder(cache) as folder:
+        # Queries are few: what is wrong with them shows before the long part.
+        reporter.say("queries:")
+        asked = collect(model, queries, task, out=folder / queries_name(queries), **shared)
+        reporter.say("training examples:")
+        rows = collect(model, train, task, out=folder / TRAIN, **shared)
+        yield Pair(rows, asked)
+
+
+def queries_name(queries: Any) -> str:  # noqa: ANN401 - any sized indexable
+    """Name the folder of a set of queries by what is in it.
+
+    Args:
+        queries: The queries.
+
+    Returns:
+        As in "queries-1a2b3c4d".
+
+    Raises:
+        OptionError: If the queries cannot be counted.
+    """
+    if not hasattr(queries, "__len__"):
+        raise OptionError(
+            f"queries must have a length and be read by number, got a "
+            f"{type(queries).__name__}; one query is a list of one dictionary."
+        )
+    hashes = [hash_row(queries[i]) for i in range(len(queries))]
+    return f"queries-{sha256_of(hashes)[:8]}"
+
+
+def split_options(
+    options: Mapping[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Tell the options of collecting from those of scoring.
+
+    Args:
+        options: Both together.
+
+    Returns:
+        Those that `CollectOptions` has, and the rest.
+    """
+    names = {f.name for f in fields(CollectOptions)}
+    collecting = {name: value for name, value in options.items() if name in names}
+    scoring = {name: value for name, value in options.items() if name not in names}
+    return collecting, scoring
+
+
+def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> None:
+    """Refuse wrong options of scoring before the model works.
+
+    Args:
+        method: A name or an estimator.
+        scoring: What will be passed to `score`.
+    """
+    shared = {f.name for f in fields(ScoreOptions)} - {"method", "options", "keep_blocks"}
+    build(
+        method,
+        **{name: value for name, value in scoring.items() if name in shared},
+        options={
+            name: value
+            for name, value in scoring.items()
+            if name not in shared and name != "keep_blocks"
+        },
+    )
+
+
+@contextmanager
+def _folder(cache: str | Path | None) -> Iterator[Path]:
+    if cache is not None:
+        yield Path(cache)
+        return
+    with TemporaryDirectory(prefix="datainf-") as name:
+        yield Path(name)

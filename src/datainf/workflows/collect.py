@@ -1,0 +1,264 @@
+"""Collect: per-example adapter gradients of a data set, into a store that resumes.
+
+The coverage report comes first, then one shard after the other; what an interrupted run has
+finished is kept. N examples, cost one forward and one backward pass each.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from datainf.__about__ import __version__
+from datainf.capture.collect import collect_shard
+from datainf.capture.session import CaptureSession
+from datainf.core.adapter import Adapter
+from datainf.core.errors import DatainfWarning, OptionError, near
+from datainf.core.identity import Identity
+from datainf.core.options import CollectOptions
+from datainf.core.task import Task
+from datainf.integrations.fingerprint import identify
+from datainf.integrations.peft import adapter_of
+from datainf.integrations.tasks.table import as_task, require_task_fits
+from datainf.store.manifest import MANIFEST_NAME, default_shard_rows
+from datainf.store.parsing import read_manifest
+from datainf.store.reader import GradientStore, open_store
+from datainf.store.writer import StoreWriter
+from datainf.workflows.coverage import coverage_rows, coverage_text
+from datainf.workflows.estimate import Estimate, estimate
+from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.rows import Rows, look_at
+
+
+def collect(
+    model: nn.Module,
+    dataset: Any,  # noqa: ANN401 - any sized indexable of dictionaries
+    task: Task | Any,  # noqa: ANN401 - or a loss function (model, batch) -> [B]
+    *,
+    out: str | Path,
+    adapter_name: str | None = None,
+    progress: Reporter | None = None,
+    **options: Any,  # noqa: ANN401 - fields of CollectOptions
+) -> GradientStore:
+    """Gather the gradient of every example's loss by every adapter parameter.
+
+    Args:
+        model: A PEFT model, on any device; it is the same to the bit afterwards.
+        dataset: `datasets.Dataset`, list of dictionaries, or any sized indexable.
+        task: A task such as `CausalLM(tokenizer)`, or a loss `(model, batch) -> [B]`.
+        out: Folder of the store. A store of the same model and data that is there is
+            resumed, or reused when it is whole; any other is refused.
+        adapter_name: Which adapter; the active one when not given.
+        progress: Told the coverage, warnings and how far it is.
+        **options: Fields of `CollectOptions`: `dtype`, `parameters`, `output`,
+            `batch_tokens`, `shard_rows`, `store_text`.
+
+    Returns:
+        The finished store, memory-mapped.
+
+    Example:
+        >>> store = collect(model, rows, CausalLM(tokenizer), out="runs/a/train")
+        ... # doctest: +SKIP
+    """
+    chosen = collect_options(options)
+    job = _Job.prepare(
+        model,
+        dataset,
+        as_task(task),
+        chosen,
+        adapter_name=adapter_name,
+        progress=progress,
+    )
+    kept = _reused(job, Path(out))
+    if kept is not None:
+        return kept
+    with job.session() as session:
+        return _fill(job, session, Path(out))
+
+
+def collect_estimate(
+    model: nn.Module,
+    dataset: Any,  # noqa: ANN401 - as collect
+    task: Task | Any,  # noqa: ANN401 - as collect
+    *,
+    adapter_name: str | None = None,
+    progress: Reporter | None = None,
+    **options: Any,  # noqa: ANN401 - fields of CollectOptions
+) -> Estimate:
+    """Tell what `collect` would need, from a few real batches; nothing is written.
+
+    Args:
+        model: As for `collect`.
+        dataset: As for `collect`.
+        task: As for `collect`.
+        adapter_name: As for `collect`.
+        progress: Told the coverage and warnings.
+        **options: Fields of `CollectOptions`.
+
+    Returns:
+        Rows, blocks, disk, memory, time.
+    """
+    chosen = collect_options(options)
+    job = _Job.prepare(
+        model,
+        dataset,
+        as_task(task),
+        chosen,
+        adapter_name=adapter_name,
+        progress=progress,
+    )
+    with job.session() as session:
+        return estimate(
+            session,
+            job.task,
+            job.rows,
+            layout=job.adapter.layout,
+            options=chosen,
+            shard_rows=chosen.shard_rows
+            or default_shard_rows(job.adapter.layout, chosen.dtype),
+        )
+
+
+def collect_options(options: Mapping[str, Any]) -> CollectOptions:
+    """Check options of collection by name and value.
+
+    Args:
+        options: Fields of `CollectOptions`.
+
+    Returns:
+        The options.
+
+    Raises:
+        OptionError: If one is unknown.
+    """
+    known = [f.name for f in fields(CollectOptions)]
+    for name in options:
+        if name not in known:
+            raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
+    return CollectOptions(**options)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one collection works on: everything is checked once it exists."""
+
+    model: nn.Module
+    task: Task
+    adapter: Adapter
+    rows: Rows
+    options: CollectOptions
+    reporter: Reporter
+
+    @classmethod
+    def prepare(
+        cls,
+        model: nn.Module,
+        dataset: Any,  # noqa: ANN401 - as collect
+        task: Task,
+        options: CollectOptions,
+        *,
+        adapter_name: str | None,
+        progress: Reporter | None,
+    ) -> "_Job":
+        """Find the adapter and look at every example."""
+        reporter = progress or Logged()
+        adapter = adapter_of(model, adapter_name, options.parameters)
+        require_task_fits(task, adapter.task_type)
+        rows = look_at(dataset, task, reporter, text=options.store_text)
+        if rows.truncated:
+            limit = task.settings().get("max_length")
+            warnings.warn(
+                f"{rows.truncated} of {len(rows.table)} examples are longer than "
+                f"max_length={limit} and were cut; their gradients are those of what is "
+                "left.",
+                DatainfWarning,
+                stacklevel=3,
+            )
+        return cls(model, task, adapter, rows, options, reporter)
+
+    @contextmanager
+    def session(self) -> Iterator[CaptureSession]:
+        """Open the capture session, probed, after telling what will be collected."""
+        with CaptureSession(self.model, self.adapter, self.task) as session:
+            session.probe(self.rows.probes())
+            self.reporter.say(coverage_text(self.adapter, session.coverage))
+            yield session
+
+    def writer(self, out: Path, coverage: Sequence[Any]) -> StoreWriter:
+        """Open the store for writing; refused where something else lies there."""
+        return StoreWriter.open(
+            out,
+            layout=self.adapter.layout,
+            identity=self.identity,
+            options=self.options,
+            examples=self.rows.table,
+            coverage=coverage,
+            library_version=__version__,
+        )
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Fingerprints of model, adapter, task and data."""
+        about = {
+            "model": str(getattr(getattr(self.model, "config", None), "_name_or_path", "")),
+            "adapter": self.adapter.name,
+            "task_type": self.adapter.task_type or "",
+        }
+        return identify(self.model, self.adapter, self.task, self.rows.hashes, about)
+
+
+def _reused(job: _Job, out: Path) -> GradientStore | None:
+    """Give a store that is whole already, without any of the model's work."""
+    if not (out / MANIFEST_NAME).is_file():
+        return None
+    manifest = read_manifest(out)
+    if not manifest.complete:
+        return None
+    with job.writer(out, manifest.coverage) as writer:
+        if not writer.done:  # a file is gone: it is made again
+            return None
+    paths = {row["block"]: row["path"] for row in manifest.coverage}
+    job.reporter.say(coverage_text(job.adapter, paths))
+    job.reporter.say(f"{out}: all {manifest.rows} examples are there already")
+    return open_store(out)
+
+
+def _fill(job: _Job, session: CaptureSession, out: Path) -> GradientStore:
+    """Compute and write the shards that are not there yet."""
+    count = len(job.rows.table)
+    lengths = job.rows.lengths
+    with job.writer(out, coverage_rows(job.adapter, session.coverage)) as writer:
+        pending = list(writer.pending_shards())
+        there = count - sum(len(shard.rows) for shard in pending)
+        if there:
+            job.reporter.say(f"{out}: {there} of {count} examples are there already")
+        with job.reporter.stage("gradients", count) as advance:
+            advance(there)
+            for number, numbers, halved_at in pending:
+                found = collect_shard(
+                    session,
+                    job.task,
+                    job.rows.read(numbers),
+                    lengths=[lengths[i] for i in numbers],
+                    budget=job.options.batch_tokens,
+                    halved_at=halved_at,
+                    on_halving=partial(_halved, writer, job.reporter, number),
+                    on_batch=advance,
+                )
+                writer.write_shard(
+                    number, found.gradients, found.losses, torch.tensor(numbers)
+                )
+        writer.finish()
+    return open_store(out)
+
+
+def _halved(writer: StoreWriter, reporter: Reporter, shard: int, batch: int) -> None:
+    """Record a halving before going on, so that it can be replayed."""
+    writer.record_halving(shard, batch)
+    reporter.say(f"memory ran out: shard {shard} goes on with smaller batches")

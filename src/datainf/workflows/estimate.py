@@ -1,0 +1,209 @@
+"""What a collection will need, measured on a few real batches: the answer of `--dry-run`.
+
+N examples of L blocks and D parameters, b bytes a stored number:
+
+    disk    N (b D + 8 L + 16) and the examples' texts
+    memory  the process's peak after its heaviest batch + twice one shard (as computed,
+            and as written)
+    time    measured seconds per padded token × padded tokens of the whole plan
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from datainf.capture.collect import collect_shard
+from datainf.capture.session import CaptureSession
+from datainf.core.batch import plan_batches
+from datainf.core.layout import Layout
+from datainf.core.options import CollectOptions, StoreDtype
+from datainf.core.task import Task
+from datainf.workflows.rows import Rows
+
+# The longest batch, which needs most memory, and others spread over the plan.
+_TRIED = 3
+_BYTES = {StoreDtype.FP32: 4, StoreDtype.BF16: 2, StoreDtype.FP16: 2}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a collection will need.
+
+    Attributes:
+        rows: Examples, N.
+        blocks: Adapter tensors, L.
+        parameters: Numbers in one gradient row, D.
+        disk_bytes: Size of the finished store.
+        memory_bytes: Peak of the process.
+        device_bytes: Peak on the accelerator; 0 where there is none.
+        seconds: Time for the model's work, this machine's other load included.
+        truncated: Examples cut at the task's limit.
+    """
+
+    rows: int
+    blocks: int
+    parameters: int
+    disk_bytes: int
+    memory_bytes: int
+    device_bytes: int
+    seconds: float
+    truncated: int
+
+    def text(self) -> str:
+        """Write the estimate in a few lines."""
+        device = (
+            f"\naccelerator  {human_bytes(self.device_bytes)} at most"
+            if self.device_bytes
+            else ""
+        )
+        return (
+            f"rows         {self.rows:,} ({self.truncated:,} cut at the length limit)\n"
+            f"blocks       {self.blocks:,} of {self.parameters:,} parameters together\n"
+            f"disk         {human_bytes(self.disk_bytes)}\n"
+            f"memory       {human_bytes(self.memory_bytes)} at most{device}\n"
+            f"time         {human_seconds(self.seconds)}"
+        )
+
+
+def store_bytes(rows: Rows, layout: Layout, dtype: StoreDtype) -> int:
+    """Compute the size of a finished store.
+
+    Args:
+        rows: The examples.
+        layout: Their blocks.
+        dtype: Number format on disk.
+
+    Returns:
+        Bytes.
+    """
+    text = rows.table["text"].str.len().sum() if "text" in rows.table else 0
+    row = _BYTES[dtype] * layout.total + 8 * len(layout) + 16
+    return len(rows.table) * row + int(text)
+
+
+def estimate(
+    session: CaptureSession,
+    task: Task,
+    rows: Rows,
+    *,
+    layout: Layout,
+    options: CollectOptions,
+    shard_rows: int,
+) -> Estimate:
+    """Run a few batches and scale up.
+
+    Args:
+        session: An entered, probed capture session.
+        task: Makes the batches.
+        rows: The examples.
+        layout: The blocks.
+        options: How they would be collected.
+        shard_rows: Examples a shard.
+
+    Returns:
+        The estimate.
+    """
+    lengths = rows.lengths
+    plans = [
+        [[start + i for i in batch] for batch in plan_batches(part, options.batch_tokens)]
+        for start in range(0, len(lengths), shard_rows)
+        for part in [lengths[start : start + shard_rows]]
+    ]
+    batches = sorted(
+        (batch for plan in plans for batch in plan),
+        key=lambda batch: -_padded(batch, lengths),
+    )
+    tried = batches[:: max(1, len(batches) // _TRIED)][:_TRIED]
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    spent = sum(_seconds(session, task, rows, batch) for batch in tried)
+    done = sum(_padded(batch, lengths) for batch in tried)
+    total = sum(_padded(batch, lengths) for batch in batches)
+    shard = min(shard_rows, len(lengths)) * layout.total * 4
+    return Estimate(
+        rows=len(lengths),
+        blocks=len(layout),
+        parameters=layout.total,
+        disk_bytes=store_bytes(rows, layout, options.dtype),
+        memory_bytes=peak_memory() + 2 * shard,
+        device_bytes=(
+            torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+        ),
+        seconds=spent * total / done,
+        truncated=rows.truncated,
+    )
+
+
+def peak_memory() -> int:
+    """Give the most memory this process has held so far, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def human_bytes(count: float) -> str:
+    """Write a number of bytes for people.
+
+    Args:
+        count: Bytes.
+
+    Returns:
+        As in "1.5 GiB".
+
+    Example:
+        >>> human_bytes(1536 * 2**20)
+        '1.5 GiB'
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
+
+
+def human_seconds(seconds: float) -> str:
+    """Write a time for people.
+
+    Args:
+        seconds: How long.
+
+    Returns:
+        As in "3 min 20 s".
+
+    Example:
+        >>> human_seconds(200)
+        '3 min 20 s'
+    """
+    whole = round(seconds)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _padded(batch: Sequence[int], lengths: Sequence[int]) -> int:
+    return len(batch) * max(lengths[i] for i in batch)
+
+
+def _seconds(
+    session: CaptureSession, task: Task, rows: Rows, batch: Sequence[int]
+) -> float:
+    """Run one batch as a shard of its own and take the time."""
+    lengths = [rows.lengths[i] for i in batch]
+    examples = rows.read(batch)
+    began = time.perf_counter()
+    collect_shard(
+        session,
+        task,
+        examples,
+        lengths=lengths,
+        budget=len(batch) * max(lengths),
+    )
+    return time.perf_counter() - began

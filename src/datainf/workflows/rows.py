@@ -1,0 +1,135 @@
+"""Look at every example once, before the model works: lengths, hashes, texts, faults.
+
+Everything that can be wrong with an example is found here, in seconds, and not hours later.
+N examples.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from datainf.core.errors import DataError
+from datainf.core.task import Example, Task
+from datainf.integrations.fingerprint import hash_row
+from datainf.workflows.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Examples that have been looked at.
+
+    Attributes:
+        dataset: The examples themselves, read by number when needed.
+        table: One row an example: `index`, `hash`, `tokens` and, where kept, `text`.
+        truncated: How many are longer than the task's limit and were cut.
+    """
+
+    dataset: Any
+    table: pd.DataFrame
+    truncated: int
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each example."""
+        return [int(n) for n in self.table["tokens"]]
+
+    @property
+    def hashes(self) -> list[str]:
+        """Hash of each example."""
+        return list(self.table["hash"])
+
+    def read(self, numbers: Sequence[int]) -> list[Example]:
+        """Read some examples.
+
+        Args:
+            numbers: Their places in the data.
+
+        Returns:
+            The examples, in that order.
+        """
+        return [self.dataset[i] for i in numbers]
+
+    def probes(self) -> list[Example]:
+        """Choose two short examples of different lengths (one, where all are alike)."""
+        lengths = self.lengths
+        order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+        first = order[0]
+        other = [i for i in order if lengths[i] != lengths[first]] or order[1:]
+        return self.read([first, *other[:1]])
+
+
+def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows:  # noqa: ANN401 - any sized indexable
+    """Go through the examples once.
+
+    Args:
+        dataset: `datasets.Dataset`, list of dictionaries, or anything with a length that
+            gives an example for a number.
+        task: Says how long an example is and how it reads.
+        reporter: Shows how far it is.
+        text: Whether to keep each example's text.
+
+    Returns:
+        What was found.
+
+    Raises:
+        DataError: If there is no example, or one cannot be used; names it.
+    """
+    if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+        raise DataError(
+            f"examples must have a length and be read by number, got a "
+            f"{type(dataset).__name__}; make it a list or a datasets.Dataset."
+        )
+    if not len(dataset):
+        raise DataError("the data hold no example; give at least one.")
+    fit = getattr(task, "for_columns", None)
+    columns = _columns(dataset)
+    if fit is not None and columns:
+        fit(columns)  # a missing column is told before anything is read
+    table, cut = [], 0
+    with reporter.stage("reading examples", len(dataset)) as advance:
+        for index, example in _numbered(dataset):
+            row, truncated = _look(index, example, task, text=text)
+            table.append(row)
+            cut += truncated
+            advance(1)
+    return Rows(dataset, pd.DataFrame(table), cut)
+
+
+def _columns(dataset: Any) -> list[str]:  # noqa: ANN401 - as look_at
+    names = getattr(dataset, "column_names", None)
+    if isinstance(names, list):
+        return names
+    first = dataset[0]
+    return list(first) if isinstance(first, dict) else []
+
+
+def _numbered(dataset: Any) -> Iterator[tuple[int, Example]]:  # noqa: ANN401 - as look_at
+    for index in range(len(dataset)):
+        example = dataset[index]
+        if not hasattr(example, "keys"):
+            raise DataError(
+                f"example {index} is a {type(example).__name__}; expected a dictionary of "
+                "columns."
+            )
+        yield index, example
+
+
+def _look(
+    index: int, example: Example, task: Task, *, text: bool
+) -> tuple[dict[str, Any], bool]:
+    """Describe one example; say which one it is when it is refused."""
+    truncated = getattr(task, "truncated", None)
+    try:
+        row: dict[str, Any] = {
+            "index": index,
+            "hash": hash_row(example),
+            "tokens": task.length(example),
+        }
+        if text:
+            row["text"] = task.describe(example)
+        cut = bool(truncated(example)) if truncated is not None else False
+    except DataError as error:
+        raise DataError(f"example {index}: {error}") from error
+    return row, cut

@@ -1,0 +1,222 @@
+"""Whole runs, from run.yaml to a folder of results: what each command of the CLI calls.
+
+    out/run.yaml        replays the run
+    out/train/          gradients of the training examples
+    out/queries-*/      gradients of the queries, or of the validation examples
+    out/scores/         the scores
+    out/report.html     what a person reads             (attribute)
+    out/mislabeled.csv  every row, most suspicious first (mislabeled)
+"""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from datainf.core.canonical import canonical_json, sha256_of
+from datainf.core.errors import OptionError
+from datainf.core.records import Scores
+from datainf.core.run_config import DataConfig, RunConfig
+from datainf.store.reader import GradientStore, open_store
+from datainf.workflows.attribute import attribute
+from datainf.workflows.collect import collect, collect_estimate
+from datainf.workflows.estimate import Estimate
+from datainf.workflows.loading import load_rows, load_subject, require_data
+from datainf.workflows.mislabeled import Suspects, mislabeled
+from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.report import report
+from datainf.workflows.run_file import write_run
+from datainf.workflows.score import score
+from datainf.workflows.scoring import scoring_of
+
+SCORES, REPORT, RANKING = "scores", "report.html", "mislabeled.csv"
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """Results of `datainf attribute`.
+
+    Attributes:
+        scores: The scores.
+        report: The HTML file.
+    """
+
+    scores: Scores
+    report: Path
+
+
+def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attributed:
+    """Collect, score, save and report.
+
+    Args:
+        config: The run.
+        progress: Told how far it is.
+
+    Returns:
+        Scores and report.
+    """
+    reporter = progress or Logged()
+    data = require_data(config.train, "training data", "--train")
+    asked = require_data(config.queries, "queries", "--queries")
+    scoring_of(config.score)
+    subject = load_subject(config)
+    train = load_rows(data, subject.task)
+    queries = load_rows(asked, subject.task)
+    out = Path(config.out)
+    scores = attribute(
+        subject.model,
+        train.dataset,
+        queries.dataset,
+        subject.task,
+        method=config.score.method,
+        cache=out,
+        progress=reporter,
+        **asdict(config.collect),
+        **scoring_of(config.score),
+    )
+    scores.save(out / SCORES)
+    write_run(config, out)
+    return Attributed(scores, report(scores, out / REPORT))
+
+
+def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspects:
+    """Collect, score against the validation data, rank and save.
+
+    Args:
+        config: The run; `queries` is the validation data.
+        progress: Told how far it is.
+
+    Returns:
+        The ranking and, where wrong rows are known, how good it is.
+
+    Raises:
+        OptionError: If there is no validation data.
+    """
+    data = require_data(config.train, "training data", "--train")
+    if config.queries is None or not config.queries.data:
+        raise OptionError("self-influence is not in this version; give --validation.")
+    scoring_of(config.score)
+    subject = load_subject(config)
+    train = load_rows(data, subject.task)
+    validation = load_rows(config.queries, subject.task)
+    out = Path(config.out)
+    found = mislabeled(
+        subject.model,
+        train.dataset,
+        validation.dataset,
+        subject.task,
+        method=config.score.method,
+        cache=out,
+        wrong=train.wrong,
+        progress=progress or Logged(),
+        **asdict(config.collect),
+        **scoring_of(config.score),
+    )
+    found.scores.save(out / SCORES)
+    found.ranking.to_csv(out / RANKING, index=False)
+    write_run(config, out)
+    return found
+
+
+def collect_run(config: RunConfig, progress: Reporter | None = None) -> GradientStore:
+    """Collect the gradients of one data set.
+
+    Args:
+        config: The run; `train` is the data and `out` the store's folder.
+        progress: Told how far it is.
+
+    Returns:
+        The store.
+    """
+    data = require_data(config.train, "data", "--data")
+    subject = load_subject(config)
+    store = collect(
+        subject.model,
+        load_rows(data, subject.task).dataset,
+        subject.task,
+        out=config.out,
+        progress=progress or Logged(),
+        **asdict(config.collect),
+    )
+    # Beside the store: nothing foreign lies in it.
+    write_run(config, f"{config.out}.run.yaml")
+    return store
+
+
+def score_run(config: RunConfig) -> Scores:
+    """Score two stores and save.
+
+    Args:
+        config: The run; `train.data` and `queries.data` are the stores' folders.
+
+    Returns:
+        The scores.
+    """
+    train = require_data(config.train, "store of training gradients", "--train")
+    queries = require_data(config.queries, "store of query gradients", "--queries")
+    options = scoring_of(config.score)
+    scores = score(
+        open_store(train.data),
+        open_store(queries.data),
+        method=config.score.method,
+        **options,
+    )
+    scores.save(config.out)
+    write_run(config, config.out)
+    return scores
+
+
+def estimate_run(
+    config: RunConfig, progress: Reporter | None = None
+) -> dict[str, Estimate]:
+    """Tell what a run would need, without writing anything.
+
+    Args:
+        config: The run.
+        progress: Told the coverage and warnings.
+
+    Returns:
+        `train` and, where the run has them, `queries` -> what collecting them needs.
+    """
+    parts = {"train": require_data(config.train, "training data", "--train")}
+    if config.queries is not None and config.queries.data:
+        parts["queries"] = config.queries
+    subject = load_subject(config)
+    return {
+        name: collect_estimate(
+            subject.model,
+            load_rows(part, subject.task).dataset,
+            subject.task,
+            progress=progress or Logged(),
+            **asdict(config.collect),
+        )
+        for name, part in parts.items()
+    }
+
+
+def with_query(config: RunConfig, prompt: str, completion: str) -> RunConfig:
+    """Make "this prompt, this output" the run's one query.
+
+    Args:
+        config: The run; the query is written into its folder, so that it can be replayed.
+        prompt: What the model was given.
+        completion: What it answered.
+
+    Returns:
+        The run with that query.
+
+    Raises:
+        OptionError: If the run has queries already.
+    """
+    if config.queries is not None:
+        raise OptionError(
+            f"--prompt came beside the queries {config.queries.data}; give one of them."
+        )
+    names: dict[str, Any] = dict(config.task.get("columns") or {})
+    row = {
+        names.get("prompt", "prompt"): prompt,
+        names.get("completion", "completion"): completion,
+    }
+    file = Path(config.out) / f"query-{sha256_of(row)[:8]}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(canonical_json([row]), encoding="utf-8")
+    return replace(config, queries=DataConfig(data=str(file)))

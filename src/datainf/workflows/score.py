@@ -1,0 +1,114 @@
+"""Score: influence of every stored training example on every stored query.
+
+Works on gradient stores or any GradientSource; no model is needed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from datainf.__about__ import __version__
+from datainf.core.errors import StoreError
+from datainf.core.identity import Identity
+from datainf.core.options import Blocks, Normalize
+from datainf.core.records import Scores
+from datainf.core.source import GradientSource
+from datainf.estimators.base import Estimator
+from datainf.estimators.table import build
+
+
+def score(  # noqa: PLR0913 - the options common to all methods, by name
+    train: GradientSource,
+    queries: GradientSource,
+    *,
+    method: str | Estimator = "datainf",
+    curvature: GradientSource | None = None,
+    damping: float | None = None,
+    blocks: Blocks | str | None = None,
+    normalize: Normalize | str | None = None,
+    keep_blocks: bool = False,
+    **options: Any,  # noqa: ANN401 - options of the method itself
+) -> Scores:
+    """Score training examples for queries, from stored gradients.
+
+    Args:
+        train: Gradients of the training examples, N.
+        queries: Gradients of the queries, Q.
+        method: A name of `datainf.methods()`, or an estimator.
+        curvature: Gradients that the curvature is made of; `train` when not given.
+        damping: λ of a block over its mean squared gradient entry; None for the method's
+            default (0.1, the paper's).
+        blocks: Which tensors share a curvature block: `tensor`, `module`, `layer`, `all`.
+        normalize: `none`, or `example` to scale every training gradient to unit length.
+        keep_blocks: Keep the score of every block by itself too.
+        **options: Options of the method itself, such as `steps` of `lissa`.
+
+    Returns:
+        Scores `[Q, N]` with the rows' index and text, where stored. Negative = proponent.
+
+    Example:
+        >>> import torch
+        >>> from datainf.store.memory import InMemorySource
+        >>> train = InMemorySource({"lora_A": torch.tensor([[1.0, 0.0], [-1.0, 0.0]])})
+        >>> query = InMemorySource({"lora_A": torch.tensor([[1.0, 0.0]])})
+        >>> score(train, query, method="dot").values.tolist()
+        [[-1.0, 1.0]]
+    """
+    estimator = build(
+        method, damping=damping, blocks=blocks, normalize=normalize, options=options
+    )
+    ground = train if curvature is None else curvature
+    require_same_model(train, queries, "the queries")
+    require_same_model(train, ground, "the curvature")
+    scores = estimator.score(
+        estimator.fit(ground), train, queries, keep_blocks=keep_blocks
+    )
+    named = {"train": train, "queries": queries, "curvature": ground}
+    return replace(
+        scores.with_rows(train=_rows(train), queries=_rows(queries)),
+        provenance=replace(
+            scores.provenance, version=__version__, sources=_identities(named)
+        ),
+    )
+
+
+def require_same_model(train: GradientSource, other: GradientSource, what: str) -> None:
+    """Refuse gradients of different models or tasks.
+
+    Args:
+        train: The training gradients.
+        other: Gradients that are to meet them.
+        what: What the others are, for the message ("the queries").
+
+    Raises:
+        StoreError: If both are known and differ; lists what differs.
+    """
+    mine, theirs = _identity(train), _identity(other)
+    if mine is None or theirs is None or mine.model == theirs.model:
+        return
+    found = "; ".join(mine.differences(theirs, data=False))
+    raise StoreError(
+        f"the training gradients and {what} do not belong together: {found}; collect "
+        "both with the same model, adapter and task."
+    )
+
+
+def _identity(source: GradientSource) -> Identity | None:
+    """Give a store's identity; plain tensors have none."""
+    found = getattr(source, "identity", None)
+    return found if isinstance(found, Identity) else None
+
+
+def _identities(sources: Mapping[str, GradientSource]) -> dict[str, Any]:
+    found = {name: _identity(source) for name, source in sources.items()}
+    return {name: known.to_dict() for name, known in found.items() if known is not None}
+
+
+def _rows(source: GradientSource) -> pd.DataFrame | None:
+    """Take what identifies and describes the rows; hashes stay in the store."""
+    table = getattr(source, "examples", None)
+    if not isinstance(table, pd.DataFrame):
+        return None
+    return table[[name for name in ("index", "text") if name in table]].copy()

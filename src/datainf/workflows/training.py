@@ -1,0 +1,137 @@
+"""Train an adapter from run.yaml, and leave a run.yaml beside it that says all about it.
+
+`datainf mislabeled --adapter DIR` then needs the folder alone: base model, training data
+with the labels that were flipped, task and recipe stand in it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from datainf.core.errors import OptionError
+from datainf.core.recipe import Recipe
+from datainf.core.run_config import DataConfig, RunConfig
+from datainf.core.task import Task
+from datainf.integrations.base_models import load_base, load_tokenizer
+from datainf.integrations.examples import load_examples
+from datainf.integrations.tasks.table import task_from_settings
+from datainf.integrations.trainer import peft_config, train, training_arguments
+from datainf.workflows.loading import (
+    CLASSIFICATION,
+    load_rows,
+    require_data,
+    task_name_for,
+)
+from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.run_file import write_run
+
+DEFAULT_RECIPE = Recipe(
+    peft={"peft_type": "LORA", "r": 8, "lora_alpha": 16, "lora_dropout": 0.05},
+    training={
+        "num_train_epochs": 3,
+        "per_device_train_batch_size": 16,
+        "learning_rate": 3e-4,
+    },
+)
+"""What `datainf train` does when nothing else is said; the paper's learning rate."""
+
+
+def train_run(config: RunConfig, progress: Reporter | None = None) -> Path:
+    """Train the adapter that a run describes.
+
+    Args:
+        config: `model`, `train`, `task`, `recipe` and `out`.
+        progress: Told how far it is.
+
+    Returns:
+        The adapter's folder, with run.yaml in it.
+
+    Raises:
+        OptionError: If no base model or no data is named.
+    """
+    reporter = progress or Logged()
+    if config.model is None:
+        raise OptionError(
+            "no base model given; name its folder or hub name with --model, or as "
+            "`model:` in run.yaml."
+        )
+    data = require_data(config.train, "training data", "--train")
+    recipe = with_defaults(config.recipe)
+    tokenizer = load_tokenizer(config.model)
+    task = task_from_settings(_settle(config.task, data), tokenizer)
+    rows = load_rows(data, task)
+    peft_config(recipe, task)  # what is wrong with a recipe shows before the base loads
+    training_arguments(recipe, Path(config.out))
+    # A task that misses a column says so now.
+    task.for_columns(rows.dataset.column_names)
+    model = load_base(
+        config.model,
+        task,
+        seed=recipe.seed,
+        trained=tuple(recipe.peft.get("modules_to_save") or ()),
+    )
+    if rows.wrong is not None:
+        reporter.say(f"{int(rows.wrong.sum())} of {len(rows.wrong)} labels are wrong")
+    settled = replace(
+        config, task=task.settings(), recipe=recipe, adapter=str(config.out)
+    )
+    _train(model, rows.dataset, task, recipe, out=config.out, reporter=reporter)
+    write_run(settled, config.out)
+    return Path(config.out)
+
+
+def with_defaults(recipe: Recipe | None) -> Recipe:
+    """Fill in what a recipe leaves open.
+
+    Args:
+        recipe: What was asked for.
+
+    Returns:
+        A recipe that says its rank, epochs, batch size and learning rate.
+    """
+    asked = recipe or Recipe()
+    return Recipe(
+        peft={**DEFAULT_RECIPE.peft, **asked.peft},
+        training={**DEFAULT_RECIPE.training, **asked.training},
+        seed=asked.seed,
+    )
+
+
+def _settle(settings: Mapping[str, Any], data: DataConfig) -> dict[str, Any]:
+    """Fix the task's name and the classes, from the data as they are before any flip."""
+    dataset = load_examples(data)
+    known = dict(settings)
+    labels = str(known.get("label_column", "label"))
+    if "name" not in known:
+        known["name"] = task_name_for(dataset.column_names, labels)
+    unknown = known.get("labels") is None and known.get("num_labels") is None
+    if known["name"] == CLASSIFICATION and unknown and labels in dataset.column_names:
+        found = set(dataset[labels])
+        if all(isinstance(label, str) for label in found):
+            known["labels"] = sorted(found)
+        elif all(type(label) is int for label in found):
+            known["num_labels"] = max(2, max(found) + 1)
+    return known
+
+
+def _train(
+    model: nn.Module,
+    dataset: Any,  # noqa: ANN401 - datasets.Dataset
+    task: Task,
+    recipe: Recipe,
+    *,
+    out: str,
+    reporter: Reporter,
+) -> None:
+    """Train, drawing a bar whose length the Trainer tells with the first step."""
+    seen = {"step": 0}
+    with reporter.stage("training", 1) as advance:
+
+        def told(step: int, steps: int, loss: float | None) -> None:  # noqa: ARG001
+            advance((step - seen["step"]) / steps)
+            seen["step"] = step
+
+        train(model, dataset, task, recipe, out=out, progress=told)

@@ -1,0 +1,162 @@
+"""What all methods share: options, state, notes."""
+
+import re
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+import torch
+
+from datainf.core.errors import DataError, OptionError, StoreError
+from datainf.estimators.base import Estimator, State, require_count, require_positive
+from datainf.estimators.datainf import DataInf
+from datainf.estimators.dot import Dot
+from datainf.estimators.table import METHODS, build
+from datainf.store.memory import InMemorySource
+from tests.estimators.gradient_sets import GROUPS, N, Q, random_gradients, scored
+from tests.reference import mean_square_damping, side_by_side, unit_rows
+
+
+def refuses(kind, message):
+    return pytest.raises(kind, match=f"^{re.escape(message)}$")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_estimators_are_frozen_values(method):
+    made = build(method)
+    assert made == build(method)
+    assert hash(made) == hash(build(method))
+    assert made != build(method, blocks="all")
+    with pytest.raises(FrozenInstanceError):
+        made.blocks = "all"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_none_stands_for_the_methods_own_default(method):
+    cls = METHODS[method].cls
+    made = cls(**dict.fromkeys([option.name for option in fields(Estimator)]))
+    assert made == cls() == build(method)
+
+
+def test_words_become_members_and_unknown_ones_are_refused():
+    assert DataInf(blocks="all", normalize="example").options() == {
+        "damping": 0.1,
+        "blocks": "all",
+        "normalize": "example",
+    }
+    with refuses(
+        OptionError,
+        "blocks='layers' is unknown: expected one of: tensor, module, layer, all; did "
+        "you mean 'layer'?.",
+    ):
+        DataInf(blocks="layers")
+    with refuses(
+        OptionError, "normalize='rows' is unknown: expected one of: none, example."
+    ):
+        DataInf(normalize="rows")
+
+
+@pytest.mark.parametrize("method", [m for m in METHODS if METHODS[m].cls.divides])
+@pytest.mark.parametrize("damping", [0.0, -0.1, float("nan"), float("inf")])
+def test_a_damping_that_is_not_positive_is_refused(method, damping):
+    with refuses(
+        OptionError, f"{method}: damping must be a positive number, got {damping!r}."
+    ):
+        build(method, damping=damping)
+
+
+@pytest.mark.parametrize("method", ["dot", "cosine"])
+def test_a_damping_without_use_is_refused(method):
+    with refuses(OptionError, f"{method} does not use damping, got 0.1; leave it out."):
+        build(method, damping=0.1)
+
+
+@pytest.mark.parametrize("value", [True, "0.1", None])
+def test_what_is_no_number_is_refused(value):
+    with refuses(OptionError, f"m: damping must be a positive number, got {value!r}."):
+        require_positive("m", "damping", value)
+    with refuses(
+        OptionError,
+        f"m: steps must be a whole number of at least 1, got {value!r}.",
+    ):
+        require_count("m", "steps", value)
+
+
+@pytest.mark.parametrize("unit_length", [False, True])
+@pytest.mark.parametrize("blocks", GROUPS)
+def test_fit_finds_lambda_of_each_group_without_reading_a_gradient(blocks, unit_length):
+    train = random_gradients(N, 1)
+
+    class NormsOnly(InMemorySource):
+        def rows(self, blocks=None, *, size=None):
+            assert blocks == []
+            return super().rows(blocks, size=size)
+
+    normalize = "example" if unit_length else "none"
+    estimator = DataInf(damping=0.3, blocks=blocks, normalize=normalize)
+    source = NormsOnly(train)
+    state = estimator.fit(source)
+    rows = unit_rows(train) if unit_length else train
+    expected = [
+        mean_square_damping(side_by_side(rows, names), 0.3) for names in GROUPS[blocks]
+    ]
+    assert list(state.damping.values()) == pytest.approx(expected, rel=1e-12)
+    assert state.estimator is estimator
+    assert state.source is source
+
+
+def test_methods_without_damping_have_an_empty_state():
+    source = InMemorySource(random_gradients(N, 1))
+    assert Dot().fit(source) == State(Dot(), source, {})
+
+
+def test_a_state_of_another_estimator_is_refused():
+    source = InMemorySource({"a": torch.ones(2, 3)})
+    state = DataInf(damping=0.2).fit(source)
+    with refuses(
+        OptionError,
+        f"the state was fitted by {DataInf(damping=0.2)}, not by {DataInf()}; fit "
+        "again.",
+    ):
+        DataInf().score(state, source, source)
+
+
+@pytest.mark.parametrize("other", ["candidates", "queries"])
+def test_gradients_of_other_tensors_are_refused(other):
+    mine = InMemorySource({"a": torch.ones(2, 3)})
+    sources = {"candidates": mine, "queries": mine}
+    sources[other] = InMemorySource({"b": torch.ones(2, 3)})
+    with refuses(
+        StoreError,
+        f"{other} and curvature rows hold gradients of different tensors: b [3] against "
+        "a [3]; collect both with the same adapter.",
+    ):
+        DataInf().score(DataInf().fit(mine), **sources)
+
+
+def test_a_curvature_of_no_rows_is_refused():
+    source = InMemorySource({"a": torch.ones(2, 3)})
+    source._squared_norms = source._squared_norms[:0]
+    with refuses(
+        DataError, "curvature rows hold no rows; collect at least one example."
+    ):
+        DataInf().fit(source)
+
+
+@pytest.mark.parametrize("blocks", GROUPS)
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_say_how_they_were_made(method, blocks):
+    made = scored(method, blocks=blocks)
+    assert made.provenance.method == method
+    assert made.provenance.options == build(method, blocks=blocks).options()
+    assert len(made.groups) == len(GROUPS[blocks])
+    assert made.values.shape == (Q, N)
+    assert made.per_block is None
+
+
+def test_a_method_that_says_nothing_has_no_notes():
+    assert scored("datainf").provenance.notes == ()
+
+
+def test_estimator_itself_is_abstract():
+    with pytest.raises(TypeError, match="abstract"):
+        Estimator()

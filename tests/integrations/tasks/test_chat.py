@@ -1,0 +1,162 @@
+"""Conversations: which tokens the assistant wrote."""
+
+import re
+
+import pytest
+from tokenizers import decoders
+
+from datainf.core.errors import DataError, OptionError
+from datainf.integrations.tasks.chat import Chat, checked_messages
+from datainf.integrations.tasks.tokens import brief
+from tests.tiny_models import CHAT_TEMPLATE, tiny_tokenizer
+
+MARKED = (
+    "{% for m in messages %}<{{ m.role }}>"
+    "{% if m.role == 'assistant' %}{%- generation %}{{ m.content }}!"
+    "{% endgeneration %}{% else %}{{ m.content }}{% endif %}{{ '\n' }}{% endfor %}"
+)
+# Takes what stands before "/" out of all but the last message.
+REWRITES = (
+    "{% for m in messages %}<{{ m.role }}>"
+    "{{ m.content if loop.last else m.content.split('/')[-1] }}{{ '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+STRICT = "{{ raise_exception('no system message') }}"
+
+
+def refused(message, kind=DataError):
+    return pytest.raises(kind, match=f"^{re.escape(message)}$")
+
+
+def talk(*texts):
+    roles = ("user", "assistant")
+    return [{"role": roles[i % 2], "content": text} for i, text in enumerate(texts)]
+
+
+def chat(template=None, **options):
+    return Chat(tiny_tokenizer(chat_template=True), template, options)
+
+
+def split(result):
+    """Write the text, and what is marked in it, runs separated by |."""
+    ids, mask = result
+    tokenizer = tiny_tokenizer()
+    tokenizer.backend_tokenizer.decoder = decoders.Fuse()
+    marked = "".join(
+        tokenizer.decode([i]) if kept else "|" for i, kept in zip(ids, mask, strict=True)
+    )
+    return tokenizer.decode(ids), re.sub(r"\|+", "|", marked)
+
+
+@pytest.mark.parametrize(
+    ("last", "marked"), [(False, "|yo</s>\n|ok</s>\n"), (True, "|ok</s>\n")]
+)
+def test_the_assistants_words_and_their_end_are_marked(last, marked):
+    messages = talk("hi", "yo", "so?", "ok")
+    text, found = split(chat().assistant_turns(messages, last=last))
+    assert text == (
+        "<s><user>hi\n<assistant>yo</s>\n<user>so?\n<assistant>ok</s>\n"
+    )
+    assert found == marked
+
+
+@pytest.mark.parametrize(("last", "marked"), [(False, "|yo!|ok!|"), (True, "|ok!|")])
+def test_marks_of_the_template_are_taken(last, marked):
+    messages = talk("hi", "yo", "so?", "ok")
+    text, found = split(chat(MARKED).assistant_turns(messages, last=last))
+    assert text == "<user>hi\n<assistant>yo!\n<user>so?\n<assistant>ok!\n"
+    assert found == marked
+
+
+def test_a_users_last_word_is_not_marked():
+    found = chat().assistant_turns(talk("hi", "yo", "bye"), last=False)
+    assert split(found)[1] == "|yo</s>\n|"
+
+
+def test_the_tokenizers_own_marks_are_found():
+    own = Chat(tiny_tokenizer(chat_template=MARKED), None, {})
+    assert split(own.assistant_turns(talk("hi", "yo"), last=False))[1] == "|yo!|"
+
+
+def test_a_template_that_rewrites_turns_is_refused_unless_only_the_last_counts():
+    messages = talk("hi", "t/yo", "so?", "t/ok")
+    message = (
+        "the chat template writes message 1 differently inside of the whole "
+        f"conversation {brief({'messages': messages})}; use turns='last', or a template "
+        "with {% generation %} marks."
+    )
+    with refused(message):
+        chat(REWRITES).assistant_turns(messages, last=False)
+    assert split(chat(REWRITES).assistant_turns(messages, last=True))[1] == "|t/ok\n"
+
+
+def test_a_completion_is_what_follows_its_prompt():
+    found = chat().completion(talk("hi"), talk("hi", "yo")[1:])
+    assert split(found) == ("<s><user>hi\n<assistant>yo</s>\n", "|yo</s>\n")
+
+
+def test_a_prompt_that_is_rewritten_is_refused():
+    prompt = [{"role": "user", "content": "t/hi"}]
+    message = (
+        "the chat template writes the prompt differently once the completion follows: "
+        "{'prompt': [{'role': 'user', 'content': 't/hi'}]}; tokenise the rows yourself "
+        "and give input_ids with completion_mask."
+    )
+    with refused(message):
+        chat(REWRITES).completion(prompt, talk("", "yo")[1:])
+
+
+def test_a_conversation_without_the_assistant_is_refused():
+    message = (
+        "no message of the assistant in {'messages': [{'role': 'user', 'content': "
+        "'hi'}]}; there is nothing to learn from it."
+    )
+    with refused(message):
+        chat().assistant_turns(talk("hi"), last=False)
+
+
+@pytest.mark.parametrize("template", [STRICT, STRICT + "{% generation %}{% endgeneration %}"])
+def test_what_the_template_refuses_is_an_error_of_the_data(template):
+    with pytest.raises(DataError, match=r"^the chat template refuses .*: no system mess"):
+        chat(template).assistant_turns(talk("hi", "yo"), last=False)
+
+
+def test_options_reach_the_template():
+    template = CHAT_TEMPLATE.replace("{{ bos_token }}", "{{ greeting }}")
+    rendered = chat(template, greeting="#").render(talk("hi"))
+    assert rendered == "#<user>hi\n"
+
+
+def test_a_template_is_needed():
+    message = (
+        "the tokenizer has no chat template; give the one the adapter was trained with "
+        "as chat_template=."
+    )
+    with refused(message, OptionError):
+        Chat(tiny_tokenizer(), None, {})
+
+
+def test_a_fast_tokenizer_is_needed(monkeypatch):
+    tokenizer = tiny_tokenizer(chat_template=True)
+    monkeypatch.setattr(type(tokenizer), "is_fast", False)
+    message = (
+        "messages need a fast tokenizer, which knows the characters of its tokens; "
+        "tokenise the rows yourself and give input_ids with labels."
+    )
+    with refused(message, OptionError):
+        Chat(tokenizer, None, {})
+
+
+def test_empty_fields_of_messages_are_left_out():
+    value = [{"role": "user", "content": "hi", "tool_calls": None}]
+    assert checked_messages(value, "messages") == talk("hi")
+
+
+@pytest.mark.parametrize("value", [[], "hi", [{"from": "human", "value": "hi"}], [1]])
+def test_what_is_no_conversation_is_refused(value):
+    message = (
+        "column 'messages' must hold a list of messages, each with role and content, "
+        f"got { {'messages': value} }."
+    )
+    with refused(message):
+        checked_messages(value, "messages")

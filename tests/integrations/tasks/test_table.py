@@ -1,0 +1,153 @@
+"""Tasks by name: built from settings, told from models, held against adapters."""
+
+import re
+
+import pytest
+from peft import TaskType
+from torch import nn
+
+from datainf.core.errors import AdapterError, OptionError
+from datainf.core.task import Task
+from datainf.integrations.tasks.callable import CallableTask
+from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.table import (
+    TASKS,
+    as_task,
+    infer_task_name,
+    require_task_fits,
+    task_from_settings,
+)
+from tests.tiny_models import tiny_bert_classifier, tiny_llama, tiny_tokenizer
+
+
+def refused(message, kind=OptionError):
+    return pytest.raises(kind, match=f"^{re.escape(message)}$")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        SequenceClassification(tiny_tokenizer(), ("a", "b"), labels=["x", "y"]),
+        CausalLM(tiny_tokenizer(), border="joint", columns={"text": "body"}),
+    ],
+    ids=lambda task: task.name,
+)
+def test_settings_give_back_an_equal_task(task):
+    again = task_from_settings(task.settings(), task.tokenizer)
+    assert again == task
+    assert again.settings() == task.settings()
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_name_alone_is_enough(name):
+    task = task_from_settings({"name": name}, tiny_tokenizer())
+    assert isinstance(task, TASKS[name])
+    assert isinstance(task, Task)
+
+
+def test_unknown_names_and_options_are_refused():
+    message = (
+        "task.name='causal' is unknown: expected one of: sequence-classification, "
+        "causal-lm; did you mean 'causal-lm'?."
+    )
+    with refused(message):
+        task_from_settings({"name": "causal"}, tiny_tokenizer())
+    message = (
+        "task.max_lenght is unknown: expected one of: text_columns, label_column, "
+        "labels, num_labels, max_length, truncation; did you mean 'max_length'?."
+    )
+    with refused(message):
+        task_from_settings(
+            {"name": "sequence-classification", "max_lenght": 5}, tiny_tokenizer()
+        )
+
+
+def test_settings_of_another_tokenizer_are_refused():
+    settings = CausalLM(tiny_tokenizer()).settings()
+    message = (
+        "task.tokenizer was recorded for another tokenizer: special_ids, probe differ; "
+        "use the tokenizer of that run, or take the entry out."
+    )
+    tokenizer = tiny_tokenizer(bos=False)
+    tokenizer.pad_token = None
+    with refused(message):
+        task_from_settings(settings, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("SEQ_CLS", "sequence-classification"),
+        ("CAUSAL_LM", "causal-lm"),
+        (TaskType.SEQ_CLS, "sequence-classification"),
+        (TaskType.CAUSAL_LM, "causal-lm"),
+        ("BertForSequenceClassification", "sequence-classification"),
+        ("GPT2LMHeadModel", "causal-lm"),
+        (type(tiny_llama()), "causal-lm"),
+        (tiny_bert_classifier(), "sequence-classification"),
+    ],
+    ids=str,
+)
+def test_the_task_is_told_from_type_class_or_model(source, name):
+    assert infer_task_name(source) == name
+
+
+def test_what_tells_no_task_is_refused():
+    message = (
+        "no task is known for Linear; give the task by name: sequence-classification, "
+        "causal-lm."
+    )
+    with refused(message):
+        infer_task_name(nn.Linear(2, 3))
+
+
+@pytest.mark.parametrize("task_type", [None, "CAUSAL_LM", TaskType.CAUSAL_LM])
+def test_a_fitting_adapter_passes(task_type):
+    require_task_fits(CausalLM(tiny_tokenizer()), task_type)
+    require_task_fits(CallableTask(lambda model, batch: model(batch)), task_type)
+
+
+@pytest.mark.parametrize(
+    ("task", "task_type", "message"),
+    [
+        (
+            CausalLM(tiny_tokenizer()),
+            "SEQ_CLS",
+            "the adapter was trained for SEQ_CLS, the task causal-lm needs CAUSAL_LM; "
+            "use the task sequence-classification.",
+        ),
+        (
+            SequenceClassification(tiny_tokenizer()),
+            TaskType.CAUSAL_LM,
+            "the adapter was trained for CAUSAL_LM, the task sequence-classification "
+            "needs SEQ_CLS; use the task causal-lm.",
+        ),
+        (
+            CausalLM(tiny_tokenizer()),
+            "SEQ_2_SEQ_LM",
+            "the adapter was trained for SEQ_2_SEQ_LM, the task causal-lm needs "
+            "CAUSAL_LM; give a loss of your own.",
+        ),
+    ],
+    ids=["classifier", "language model", "neither"],
+)
+def test_an_adapter_of_another_task_is_refused(task, task_type, message):
+    with refused(message, AdapterError):
+        require_task_fits(task, task_type)
+
+
+def test_functions_become_tasks():
+    def loss(model, batch):
+        return model(batch)
+
+    task = CausalLM(tiny_tokenizer())
+    assert as_task(task) is task
+    assert as_task(loss) == CallableTask(loss)
+    for wrong in ("causal-lm", CausalLM):
+        message = (
+            "task must be a task such as CausalLM(tokenizer), or a function (model, "
+            f"batch) -> one loss an example, got {wrong!r}."
+        )
+        with refused(message):
+            as_task(wrong)
