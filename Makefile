@@ -60,7 +60,7 @@ check: $(READY)  ## format, lint, layers, changelog, types, docs; stops at the f
 
 unit: $(READY)  ## the tests with the newest versions, and the coverage gates
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest $(PYTEST_FLAGS) --cov --cov-report=
+	$(BIN)/python -m pytest $(PYTEST_FLAGS) --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report
 	$(BIN)/coverage report --fail-under=100 \
 		--include='src/datainf/core/*,src/datainf/linalg/*,src/datainf/store/*'

@@ -1,8 +1,8 @@
 """Per-example gradients cost little more than a forward and a backward pass.
 
 MiniLM with LoRA r=4 on query and value and a trained head, sentences of 5 to 60 words.
-Floor: forward and input-gradient backward of the same batches, nothing per example. The loop
-is the published way: one example at a time, every gradient by autograd.
+Floor: forward and input-gradient backward of the same batches, nothing per example.
+The loop is the published way: one example at a time, every gradient by autograd.
 """
 
 import random
@@ -30,18 +30,18 @@ ROWS, BUDGET, REPEATS = 256, 4096, 5
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Time one call."""  # noqa: DOC201
+    """Time one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
-def floor(model: Any, task: Any, batches: Sequence[Any]) -> None:  # noqa: ANN401
+def floor(model: Any, task: Any, batches: Sequence[Any]) -> None:
     """Differentiate by the lowest adapted layer's outputs and nothing else."""
     model.eval().requires_grad_(False)
     first = model.get_base_model().bert.encoder.layer[0].attention.self
     handles = [
-        layer.register_forward_hook(lambda m, a, out: out.detach().requires_grad_())
+        layer.register_forward_hook(lambda _m, _a, out: out.detach().requires_grad_())
         for layer in (first.query, first.value)
     ]
     for batch in batches:
@@ -50,7 +50,7 @@ def floor(model: Any, task: Any, batches: Sequence[Any]) -> None:  # noqa: ANN40
         handle.remove()
 
 
-def loop(model: Any, task: Any, examples: Sequence[Any], parameters: Any) -> None:  # noqa: ANN401
+def loop(model: Any, task: Any, examples: Sequence[Any], parameters: Any) -> None:
     """Differentiate one example at a time."""
     for parameter in parameters:
         parameter.requires_grad_(True)

@@ -1,8 +1,9 @@
 """Scoring with DataInf stays near the cost of its matrix products.
 
-Three products a block (queries × rows, weights × rows, result × rows) and a fourth for the
-residual. Floor: four products of those shapes, timed in the same run. The loop is the closed
-form written query by query and example by example, on a small part, scaled up.
+Three products a block (queries × rows, weights × rows, result × rows) and a fourth for
+the residual. Floor: four products of those shapes, timed in the same run. The loop is
+the closed form written query by query and example by example, on a small part, scaled
+up.
 """
 
 import statistics
@@ -20,7 +21,7 @@ REPEATS = 5
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Time one call."""  # noqa: DOC201
+    """Time one call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
@@ -38,8 +39,8 @@ def floor(rows: dict[str, torch.Tensor], queries: dict[str, torch.Tensor]) -> No
 def loop(rows: dict[str, torch.Tensor], queries: dict[str, torch.Tensor]) -> None:
     """Write Eq. 4-5 as nested loops, everything computed again for each query."""
     for q in range(LOOP_Q):
-        for name, g in rows.items():
-            g, v = g[:LOOP_N], queries[name][q]
+        for name, whole in rows.items():
+            g, v = whole[:LOOP_N], queries[name][q]
             damping = 0.1 * float((g**2).mean())
             x = torch.zeros_like(v)
             for row in g:

@@ -1,7 +1,7 @@
 """The slow twins of the solvers: loops over examples, explicit inverses, float64.
 
-Nothing here is shared with the package, so that a mistake there is no mistake here: groups
-are given by hand, λ is a double loop's mean, every inverse is formed.
+Nothing here is shared with the package, so that a mistake there is no mistake here:
+groups are given by hand, λ is the mean over every entry, every inverse is formed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -109,7 +109,7 @@ def influence_by_inverse(
 
 
 def least_residual(matrix: Tensor, x: Tensor, v: Tensor) -> tuple[float, float]:
-    """min over c of ‖c A x − v‖ / ‖v‖ and that c, by least squares."""
+    """Give min over c of ‖c A x − v‖ / ‖v‖ and that c, by least squares."""
     y = matrix @ x
     c = torch.linalg.lstsq(y[:, None], v[:, None]).solution[0, 0]
     return float((c * y - v).norm() / v.norm()), float(c)

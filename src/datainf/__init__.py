@@ -3,8 +3,8 @@
     scores = datainf.attribute(model, train, queries, datainf.CausalLM(tokenizer))
     scores.top(5)
 
-Every public name is here. Names are loaded when they are first used, so that importing the
-package is fast: torch and transformers come in with the first name that needs them.
+Every public name is here. Names are loaded when they are first used, so that importing
+the package is fast: torch and transformers come in with the first name that needs them.
 """
 
 from importlib import import_module
@@ -121,7 +121,7 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+def __getattr__(name: str) -> Any:
     """Load a public name when it is first used."""
     if name not in _HOME:
         raise AttributeError(f"module 'datainf' has no attribute {name!r}")

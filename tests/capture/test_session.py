@@ -11,7 +11,7 @@ from torch import nn
 
 from datainf.capture.session import CaptureSession
 from datainf.core.adapter import Adapter, TrainedParameter
-from datainf.core.errors import AdapterError, DatainfWarning
+from datainf.core.errors import AdapterError, DatainfWarning, NonFiniteError
 from datainf.core.layout import Block
 from datainf.integrations.peft import adapter_of
 from tests.cases import CASES, TokenTask, decoder, encoder, token_rows
@@ -364,3 +364,76 @@ def test_a_loss_that_depends_on_padding_is_refused() -> None:
         pytest.raises(AdapterError, match=r"changes when it is padded.*padding_side"),
     ):
         session.probe(rows[:2])
+
+
+def test_a_session_is_used_inside_its_scope_and_entered_once() -> None:
+    model, task, rows = decoder(), TokenTask(), token_rows("decoder")
+    session = CaptureSession(model, adapter_of(model), task)
+    with pytest.raises(RuntimeError, match="enter the capture session first"):
+        session.gradients(task.collate(rows))
+    with session, pytest.raises(RuntimeError, match="is entered already"):
+        session.__enter__()
+
+
+def test_an_adapter_of_another_model_object_is_refused() -> None:
+    with pytest.raises(AdapterError, match="other parameters are not in this model"):
+        CaptureSession(decoder(), adapter_of(decoder()), TokenTask())
+
+
+def test_a_loss_that_depends_on_the_others_of_its_batch_is_refused() -> None:
+    class Coupled(TokenTask):
+        def losses(self, model: nn.Module, batch: Any) -> torch.Tensor:
+            return super().losses(model, batch) / (batch["labels"] != -100).sum()
+
+    model, rows = decoder(), token_rows("decoder")
+    with CaptureSession(model, adapter_of(model), Coupled()) as session:
+        with pytest.raises(AdapterError, match="the loss of an example depends on its"):
+            session.probe(rows[:2])
+
+
+def test_a_model_with_nan_weights_is_refused_by_its_losses() -> None:
+    model, rows = decoder(), token_rows("decoder")
+    model.get_submodule("base_model.model.model.norm").weight.data.fill_(float("nan"))
+    with CaptureSession(model, adapter_of(model), TokenTask()) as session:
+        with pytest.raises(
+            NonFiniteError, match="the losses of the first examples are"
+        ):
+            session.probe(rows[:2])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_rules_hold_in_half_precision_too(dtype: torch.dtype) -> None:
+    model, task, rows = decoder(dtype=dtype), TokenTask(), token_rows("decoder")
+    with CaptureSession(model, adapter_of(model), task) as session:
+        session.probe(rows[:2])
+        assert set(session.coverage.values()) == {"rule Linear"}
+        found, _ = session.gradients(task.collate(rows))
+    assert {gradient.dtype for gradient in found.values()} == {torch.float32}
+
+
+def test_a_layer_followed_by_an_operation_in_place_is_right() -> None:
+    class InPlace(Odd):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.out(torch.relu_(self.inner(x))).sum(1)
+
+    model, task = InPlace("once"), OddTask()
+    trained = tuple(
+        TrainedParameter(Block(n, tuple(p.shape)), p, n)
+        for n, p in model.named_parameters()
+    )
+    x = torch.randn(7, 2, 5, dtype=torch.float64)
+    with CaptureSession(model, Adapter("odd", trained), task) as session:
+        session.probe([{"x": x[0]}, {"x": x[1]}])
+        found, _ = session.gradients({"x": x})
+    parameters = dict(model.named_parameters())
+    right = gradients_one_by_one(model, task, [{"x": one} for one in x], parameters)
+    assert max(relative_error(found[n], right[n]) for n in right) <= 1e-10
+
+
+def test_batches_made_in_inference_mode_work() -> None:
+    model, task, rows = decoder(), TokenTask(), token_rows("decoder")
+    with CaptureSession(model, adapter_of(model), task) as session:
+        plain, _ = session.gradients(task.collate(rows))
+        with torch.inference_mode():
+            same_again, _ = session.gradients(task.collate(rows))
+    assert same(plain, same_again)

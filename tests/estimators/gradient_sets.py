@@ -1,13 +1,15 @@
 """Random gradients of a small layout, with its groups written out by hand.
 
-N=7 training rows, Q=3 queries; blocks of 5, 3, 2, 11 and 1 parameters, so that groups lie on
-both sides of N.
+N=7 training rows, Q=3 queries; blocks of 5, 3, 2, 11 and 1 parameters, so that
+groups lie on both sides of N.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from datainf.core.layout import Layout
@@ -74,6 +76,7 @@ def scored(
     train: dict[str, Tensor] | None = None,
     queries: dict[str, Tensor] | None = None,
     *,
+    curvature: dict[str, Tensor] | None = None,
     keep_blocks: bool = False,
     **options: Any,
 ) -> Scores:
@@ -81,4 +84,11 @@ def scored(
     estimator = build(method, **options)
     rows = InMemorySource(random_gradients(N, 1) if train is None else train)
     asked = InMemorySource(random_gradients(Q, 2) if queries is None else queries)
-    return estimator.score(estimator.fit(rows), rows, asked, keep_blocks=keep_blocks)
+    source = rows if curvature is None else InMemorySource(curvature)
+    return estimator.score(estimator.fit(source), rows, asked, keep_blocks=keep_blocks)
+
+
+def parts_of(made: Scores) -> NDArray[np.floating]:
+    """The scores by group, which must have been kept."""
+    assert made.per_block is not None
+    return made.per_block

@@ -31,8 +31,8 @@ def test_a_source_that_lets_nan_through_is_refused():
     source = InMemorySource({"a": torch.ones(5, 3), "b": torch.ones(5, 2)})
     source._squared_norms[3, 1] = float("nan")
     message = (
-        "queries: the gradient of block b, row 3 is NaN or infinite; leave that example "
-        "out and collect again."
+        "queries: the gradient of block b, row 3 is NaN or infinite; leave that "
+        "example out and collect again."
     )
     with pytest.raises(NonFiniteError, match=f"^{re.escape(message)}$"):
         take_census(source, "queries", unit_length=False)

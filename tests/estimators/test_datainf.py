@@ -11,7 +11,7 @@ from tests.reference import least_residual, mean_outer, mean_square_damping
 
 
 def test_datainf_is_the_papers_double_sum():
-    """Eq. 5: (1/λ) [ (1/N) Σᵢ L_i L_ik / (λ + L_ii) − L_k ] a block, number by number."""
+    """Eq. 5: (1/λ) [(1/N) Σᵢ L_i L_ik / (λ + L_ii) − L_k] a block, by numbers."""
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     expected = np.zeros((Q, N))
     for name, g in train.items():

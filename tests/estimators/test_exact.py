@@ -44,7 +44,7 @@ def test_float32_gradients_are_solved_in_float64(blocks):
 def test_a_matrix_beyond_max_bytes_is_refused_before_any_reading():
     class Unread(InMemorySource):
         def rows(self, blocks=None, *, size=None):
-            raise AssertionError
+            raise AssertionError(blocks, size)
 
     message = (
         "exact: curvature group h.1.q.lora_A.weight (d = 11, N = 7) needs a 7×7 matrix "

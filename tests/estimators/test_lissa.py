@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from datainf.core.errors import NonFiniteError, OptionError
+from datainf.estimators import lissa
 from datainf.estimators.lissa import LiSSA
+from datainf.linalg.neumann import neumann_solve
 from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import SIZES, N, Q, random_gradients, scored
 from tests.reference import mean_square_damping, neumann_matrix
@@ -29,6 +31,7 @@ def test_the_verdict_when_converged():
     found = re.fullmatch(
         r"converged: largest relative residual (\S+) after (\d+) steps\.", note
     )
+    assert found
     assert float(found[1]) <= 1e-5
     assert 10 < int(found[2]) < 3000
     assert made.residual.max() <= 1e-5
@@ -42,6 +45,7 @@ def test_the_verdict_when_not_converged():
         r"10 steps; largest relative residual (\S+) in (\S+); raise steps or damping\.",
         note,
     )
+    assert found
     assert 1 <= int(found[1]) <= 4  # the block of one parameter always converges
     assert 1e-5 < float(found[2]) < 1
     assert made.residual[:, list(SIZES).index(found[3])].max() > 1e-5
@@ -65,11 +69,8 @@ def test_the_scale_never_exceeds_trace_plus_lambda(rows, monkeypatch):
 
     def spy(*args, **options):
         used.append(options["scale"])
-        return solve(*args, **options)
+        return neumann_solve(*args, **options)
 
-    from datainf.estimators import lissa
-
-    solve = lissa.neumann_solve
     monkeypatch.setattr(lissa, "neumann_solve", spy)
     train = random_gradients(rows, 1)
     scored("lissa", train)
@@ -85,8 +86,9 @@ def test_divergence_names_the_group():
     estimator = LiSSA(scale=0.01)
     message = (
         r"lissa, curvature group h\.0\.q\.lora_A\.weight: the Neumann recursion "
-        r"diverges: the relative residual rose to \S+ in step 0 at scale s = 0\.01, which "
-        r"must exceed half the largest eigenvalue of the damped curvature; raise scale\."
+        r"diverges: the relative residual rose to \S+ in step 0 at scale s = 0\.01, "
+        r"which must exceed half the largest eigenvalue of the damped curvature; raise "
+        r"scale\."
     )
     with pytest.raises(NonFiniteError, match=f"^{message}$"):
         estimator.score(estimator.fit(train), train, train)

@@ -9,7 +9,15 @@ import torch
 from datainf.core.errors import DataError, NonFiniteError
 from datainf.estimators.table import METHODS, build
 from datainf.store.memory import InMemorySource
-from tests.estimators.gradient_sets import GROUPS, N, Q, SIZES, random_gradients, scored
+from tests.estimators.gradient_sets import (
+    GROUPS,
+    SIZES,
+    N,
+    Q,
+    parts_of,
+    random_gradients,
+    scored,
+)
 from tests.reference import influence_by_inverse
 
 ZERO = "h.0.q.lora_A.weight"
@@ -28,15 +36,18 @@ def without(gradients, *names):
 @pytest.mark.parametrize("method", METHODS)
 def test_kept_blocks_add_up_to_the_scores(method, blocks):
     made = scored(method, blocks=blocks, keep_blocks=True)
-    assert made.per_block.shape == (len(GROUPS[blocks]), Q, N)
-    np.testing.assert_allclose(made.per_block.sum(axis=0), made.values)
+    parts = parts_of(made)
+    assert parts.shape == (len(GROUPS[blocks]), Q, N)
+    np.testing.assert_allclose(parts.sum(axis=0), made.values)
     one = random_gradients(N, 1)
     first = GROUPS[blocks][0]
     others = [name for name in SIZES if name not in first]
     if method != "cosine":  # whose lengths are over all blocks
-        alone = scored(method, without(one, *others), blocks=blocks, keep_blocks=True)
-        np.testing.assert_allclose(made.per_block[0], alone.per_block[0], rtol=1e-9)
-        assert not alone.per_block[1:].any()
+        alone = parts_of(
+            scored(method, without(one, *others), blocks=blocks, keep_blocks=True)
+        )
+        np.testing.assert_allclose(parts[0], alone[0], rtol=1e-9)
+        assert not alone[1:].any()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -58,31 +69,30 @@ def test_lower_precision_is_computed_in_float32(method, dtype):
     train, queries = (random_gradients(n, n, dtype) for n in (N, Q))
     options = {"steps": 3000, "tolerance": 1e-6} if method == "lissa" else None
     made = scored(method, train, queries, options=options, keep_blocks=True)
-    assert made.values.dtype == made.per_block.dtype == np.float32
+    assert made.values.dtype == parts_of(made).dtype == np.float32
     expected = influence_by_inverse(method, train, queries, groups=GROUPS["tensor"])
     size = float(expected.abs().max())
     np.testing.assert_allclose(made.values, expected, rtol=0, atol=3e-5 * size)
 
 
-@pytest.mark.parametrize("wide", ["train", "queries"])
+@pytest.mark.parametrize("wide", [0, 1])
 def test_float64_on_either_side_means_float64(wide):
-    rows = {"train": random_gradients(N, 1), "queries": random_gradients(Q, 2)}
-    narrow = {"train": "queries", "queries": "train"}[wide]
-    rows[narrow] = {name: tensor.float() for name, tensor in rows[narrow].items()}
-    assert scored("datainf", **rows).values.dtype == np.float64
+    rows = [random_gradients(N, 1), random_gradients(Q, 2)]
+    rows[1 - wide] = {name: each.float() for name, each in rows[1 - wide].items()}
+    assert scored("datainf", *rows).values.dtype == np.float64
 
 
 @pytest.mark.parametrize("method", DIVIDING)
 def test_a_group_without_gradients_contributes_exactly_zero(method):
     train = without(random_gradients(N, 1), ZERO)
     made = scored(method, train, keep_blocks=True)
-    assert not made.per_block[0].any()
+    assert not parts_of(made)[0].any()
     assert np.isnan(made.residual[:, 0]).all()
     assert made.provenance.notes[0] == (
         f"1 of 5 curvature groups have only zero gradients and contribute 0: {ZERO}."
     )
     rest = scored(method, keep_blocks=True)
-    np.testing.assert_allclose(made.per_block[1:], rest.per_block[1:], rtol=1e-9)
+    np.testing.assert_allclose(parts_of(made)[1:], parts_of(rest)[1:], rtol=1e-9)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from datainf.estimators.stream import GroupRows
-from tests.estimators.gradient_sets import GROUPS, N, SIZES, Portioned, random_gradients
+from tests.estimators.gradient_sets import GROUPS, SIZES, N, Portioned, random_gradients
 from tests.reference import side_by_side, unit_rows
 
 MEMBERS = tuple(GROUPS["layer"][0])

@@ -59,8 +59,8 @@ def test_options_beside_an_instance_are_refused():
 
 def test_unknown_names_are_refused_with_the_near_one():
     with refuses(
-        "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, datainf, "
-        "exact, lissa; did you mean 'datainf'?."
+        "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
+        "datainf, exact, lissa; did you mean 'datainf'?."
     ):
         build("datinf")
     with refuses(

@@ -87,3 +87,20 @@ def test_an_identity_names_base_adapter_task_and_data() -> None:
     assert made.differences(again) == ["other data"]
     assert made.task == {"name": "tokens"}
     assert made.about == {"base": "tiny"}
+
+
+def test_what_the_adapter_saves_without_being_collected_counts_too() -> None:
+    model = encoder()
+    before = hash_adapter(model, adapter_of(model, parameters="paper"))
+    head = model.get_submodule("base_model.model.classifier.modules_to_save.default")
+    head.bias.data += 1.0
+    assert hash_adapter(model, adapter_of(model, parameters="paper")) != before
+
+
+def test_ways_to_run_and_other_adapters_leave_the_base_as_it_is() -> None:
+    model = decoder()
+    before = hash_base(model, adapter_of(model))
+    model.config.use_cache = False
+    model.config.problem_type = "single_label_classification"
+    model.add_adapter("second", model.peft_config["default"])
+    assert hash_base(model, adapter_of(model, "default")) == before

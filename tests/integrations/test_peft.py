@@ -11,7 +11,7 @@ from torch import nn
 from datainf.core.errors import AdapterError
 from datainf.integrations.peft import adapter_of
 from tests.cases import decoder, encoder
-from tests.tiny_models import tiny_llama, with_lora
+from tests.tiny_models import tiny_bert_classifier, tiny_llama, with_lora
 
 HEAD = ["classifier.weight", "classifier.bias"]
 
@@ -117,3 +117,21 @@ def test_the_scope_is_free_when_the_adapter_is_the_active_one() -> None:
     with adapter_of(model).activated():
         pass
     assert torch.equal(before, torch.cat([p.flatten() for p in model.parameters()]))
+
+
+def test_a_head_saved_under_two_keys_is_collected_once() -> None:
+    model = with_lora(tiny_bert_classifier(), "SEQ_CLS", bias="all")
+    adapter = adapter_of(model)
+    names = adapter.layout.names
+    assert [n for n in names if "classifier" in n] == HEAD
+    assert "bert.encoder.layer.0.attention.self.query.bias" in names
+    assert not any("original_module" in t.path for t in adapter.parameters)
+    assert [reason for _, reason in adapter.left_out] == ["saved but never trained"]
+
+
+def test_an_adapter_may_be_named_like_a_part_of_a_path() -> None:
+    model = decoder()
+    model.add_adapter("model", model.peft_config["default"])
+    model.set_adapter("default")
+    model.get_submodule("base_model.model.model.norm").weight.requires_grad_(True)
+    assert "model.norm.weight" in adapter_of(model).layout.names

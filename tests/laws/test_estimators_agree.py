@@ -6,10 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datainf.core.records import Scores
 from datainf.estimators.table import METHODS, build
 from datainf.store.memory import InMemorySource
-from tests.estimators.gradient_sets import GROUPS, N, Q, random_gradients
+from tests.estimators.gradient_sets import GROUPS, N, Q, random_gradients, scored
 from tests.reference import (
     influence_by_inverse,
     mean_of_inverses,
@@ -25,20 +24,13 @@ def gaussian(rows: int, columns: int, seed: int) -> dict[str, torch.Tensor]:
     return {"w": torch.randn(rows, columns, generator=chance, dtype=torch.float64)}
 
 
-def scores(method, train, queries, curvature=None, **options) -> Scores:
-    estimator = build(method, **options)
-    rows = InMemorySource(train)
-    source = rows if curvature is None else InMemorySource(curvature)
-    return estimator.score(estimator.fit(source), rows, InMemorySource(queries))
-
-
 @settings(max_examples=25, deadline=None)
 @given(SIZES, st.floats(1e-3, 1e3))
 def test_datainf_equals_exact_for_one_example(sizes, damping):
     _, queries, d = sizes
     train, v = gaussian(1, d, 1), gaussian(queries, d, 2)
-    mine = scores("datainf", train, v, damping=damping)
-    theirs = scores("exact", train, v, damping=damping)
+    mine = scored("datainf", train, v, damping=damping)
+    theirs = scored("exact", train, v, damping=damping)
     np.testing.assert_allclose(mine.values, theirs.values, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(mine.residual, 0, atol=1e-8)
     np.testing.assert_allclose(mine.scale, 1, atol=1e-8)
@@ -48,7 +40,7 @@ def test_datainf_equals_exact_for_one_example(sizes, damping):
 @pytest.mark.parametrize("method", ["datainf", "exact", "lissa", "scaled-dot"])
 def test_scores_times_lambda_tend_to_dot_as_lambda_grows(method, blocks):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
-    dot = scores("dot", train, queries, blocks=blocks)
+    dot = scored("dot", train, queries, blocks=blocks)
     size = np.abs(dot.values).max()
     missing = []
     for damping in (1e4, 1e8):
@@ -66,12 +58,12 @@ def test_scores_times_lambda_tend_to_dot_as_lambda_grows(method, blocks):
 def test_lissa_fixed_point_is_the_damped_inverse():
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     options = {"steps": 3000, "tolerance": 1e-12}
-    found = scores("lissa", train, queries, options=options)
-    exact = scores("exact", train, queries)
+    found = scored("lissa", train, queries, options=options)
+    exact = scored("exact", train, queries)
     np.testing.assert_allclose(found.values, exact.values, rtol=1e-8, atol=1e-9)
     errors = [
         np.abs(
-            scores("lissa", train, queries, options={"steps": steps}).values
+            scored("lissa", train, queries, options={"steps": steps}).values
             - exact.values
         ).max()
         for steps in (1, 5, 25, 125)
@@ -86,8 +78,8 @@ def test_the_two_sides_of_exact_agree(sizes, damping):
     # the same rows twice have the same curvature: N becomes 2N and the side may change
     train, v = gaussian(n, d, 1), gaussian(queries, d, 2)
     twice = {"w": torch.cat([train["w"], train["w"]])}
-    once = scores("exact", train, v, damping=damping)
-    doubled = scores("exact", train, v, curvature=twice, damping=damping)
+    once = scored("exact", train, v, damping=damping)
+    doubled = scored("exact", train, v, curvature=twice, damping=damping)
     size = np.abs(once.values).max()
     np.testing.assert_allclose(once.values, doubled.values, rtol=0, atol=1e-10 * size)
 
@@ -99,7 +91,7 @@ def test_scores_are_linear_in_the_query(method):
         name: torch.stack([v[0], v[1], 2 * v[0] - 3 * v[1], 5 * v[0]])
         for name, v in queries.items()
     }
-    found = scores(method, train, combined).values
+    found = scored(method, train, combined).values
     if METHODS[method].cls.unit_queries:
         np.testing.assert_allclose(found[3], found[0], rtol=1e-12, atol=1e-12)
         return
@@ -108,11 +100,11 @@ def test_scores_are_linear_in_the_query(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_permuting_the_training_rows_permutes_the_scores(method):
+def test_permuting_the_training_rows_permutes_the_scored(method):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     order = [3, 0, 6, 2, 5, 1, 4]
     turned = {name: tensor[order] for name, tensor in train.items()}
-    found, expected = scores(method, turned, queries), scores(method, train, queries)
+    found, expected = scored(method, turned, queries), scored(method, train, queries)
     size = np.abs(expected.values).max()
     np.testing.assert_allclose(
         found.values, expected.values[:, order], rtol=0, atol=1e-12 * size
@@ -125,8 +117,8 @@ def test_permuting_the_training_rows_permutes_the_scores(method):
 def test_the_training_rows_as_another_source_are_the_same_curvature(method, normalize):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     copy = {name: tensor.clone() for name, tensor in train.items()}
-    same = scores(method, train, queries, normalize=normalize)
-    other = scores(method, train, queries, curvature=copy, normalize=normalize)
+    same = scored(method, train, queries, normalize=normalize)
+    other = scored(method, train, queries, curvature=copy, normalize=normalize)
     np.testing.assert_allclose(same.values, other.values, rtol=1e-11, atol=1e-12)
 
 
@@ -136,7 +128,7 @@ def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     curvature = random_gradients(5, 3)
     own = {"steps": 3000, "tolerance": 1e-12} if method == "lissa" else None
-    found = scores(
+    found = scored(
         method,
         train,
         queries,
@@ -160,11 +152,11 @@ def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
 @settings(max_examples=25, deadline=None)
 @given(SIZES, st.floats(1e-3, 1e2))
 def test_datainf_shrinks_by_a_matrix_of_trace_below_one(sizes, damping):
-    """λ P = I − M with M ⪰ 0 and tr M < 1; P ⪰ the damped inverse. P by unit vectors."""
+    """λ P = I − M with M ⪰ 0, tr M < 1; P ⪰ the damped inverse. P by unit vectors."""
     n, _, d = sizes
     train = gaussian(n, d, 1)
     unit = {"w": torch.eye(d, dtype=torch.float64)}
-    found = scores("datainf", unit, unit, curvature=train, damping=damping)
+    found = scored("datainf", unit, unit, curvature=train, damping=damping)
     p = -torch.from_numpy(found.values)
     lam = mean_square_damping(train["w"], damping)
     torch.testing.assert_close(p, mean_of_inverses(train["w"], lam))

@@ -108,8 +108,13 @@ CASES = {
         language_model,
         [{"input_ids": [5, 6, 7]}, {"input_ids": [8, 9, 4, 3, 11]}, {"input_ids": [6]}],
     ),
-    "padded on the left": Case(
+    "prompts, padded on the left": Case(
         lambda: CausalLM(tiny_tokenizer("left")), language_model, PROMPTS
+    ),
+    "text, padded on the left": Case(
+        lambda: CausalLM(tiny_tokenizer("left")),
+        language_model,
+        [{"text": "abc"}, {"text": "a longer line of text"}, {"text": "z"}],
     ),
 }
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -128,7 +133,10 @@ def alone(task: Task, model: nn.Module, rows: Sequence[Example]) -> torch.Tensor
 def test_the_loss_of_an_example_does_not_depend_on_the_others_in_its_batch(case: Case):
     task, model = case.make(), case.model("sdpa")
     torch.testing.assert_close(
-        losses(task, model, case.rows), alone(task, model, case.rows), rtol=1e-12, atol=0
+        losses(task, model, case.rows),
+        alone(task, model, case.rows),
+        rtol=1e-12,
+        atol=0,
     )
 
 

@@ -63,8 +63,8 @@ def test_divergence_is_refused(share):
     scale = share * largest
     message = (
         r"the Neumann recursion diverges: the relative residual rose to [\d.e+]+ in "
-        rf"step \d+ at scale s = {re.escape(f'{scale:.3g}')}, which must exceed half the "
-        r"largest eigenvalue of the damped curvature; raise scale\."
+        rf"step \d+ at scale s = {re.escape(f'{scale:.3g}')}, which must exceed half "
+        r"the largest eigenvalue of the damped curvature; raise scale\."
     )
     with pytest.raises(NonFiniteError, match=f"^{message}$"):
         solve(scale=scale, steps=3000)

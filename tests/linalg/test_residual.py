@@ -42,3 +42,10 @@ def test_a_zero_query_is_solved_by_zero():
 def test_a_solution_of_zero_leaves_everything():
     residual, scale = residual_and_scale(torch.zeros(1, 2), torch.ones(1, 2))
     assert (residual.item(), scale.item()) == (1, 0)
+
+
+def test_rounding_lifts_no_residual_above_one():
+    chance = torch.Generator().manual_seed(0)
+    v, w = (torch.randn(97, 3, generator=chance, dtype=torch.float64) for _ in "vw")
+    residual, _ = residual_and_scale(torch.linalg.cross(v, w), v)
+    assert 1 - 1e-12 < residual.min() <= residual.max() <= 1

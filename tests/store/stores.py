@@ -19,7 +19,9 @@ from datainf.store.reader import GradientStore, open_store
 from datainf.store.writer import PendingShard, StoreWriter
 
 N, SHARD_ROWS = 7, 3
-LAYOUT = Layout.from_shapes({"h.0.q.lora_A.weight": (2, 5), "h.0.q.lora_B.weight": (3,)})
+LAYOUT = Layout.from_shapes(
+    {"h.0.q.lora_A.weight": (2, 5), "h.0.q.lora_B.weight": (3,)}
+)
 INDEX = (0, 1, 2, 5, 7, 11, 13)
 IDENTITY = Identity(
     base="b" * 64,

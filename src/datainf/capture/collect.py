@@ -14,7 +14,7 @@ from torch import Tensor
 from datainf.capture.session import CaptureSession
 from datainf.core.batch import plan_batches
 from datainf.core.errors import MemoryLimitError
-from datainf.core.task import Example, Task
+from datainf.core.task import Batch, Example, Task
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,23 @@ def collect_shard(  # noqa: PLR0913 - two of the eight only report progress
     rows: dict[str, Tensor] = {}
     losses = torch.empty(0)
     number = 0
-    while number < len(plan := plan_batches(lengths, budget, halvings)):
+    plan = plan_batches(lengths, budget, halvings)
+    while number < len(plan):
         positions = plan[number]
         batch = task.collate([examples[i] for i in positions])
-        try:
-            gradients, batch_losses = session.gradients(batch)
-        except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
-                raise
-            longest = max(lengths[i] for i in positions)
+        found = _try(session, batch)
+        if found is None:
             if len(positions) == 1:
                 raise MemoryLimitError(
-                    f"one example of {longest} tokens does not fit into memory; lower "
-                    "the task's max_length or switch gradient checkpointing on."
-                ) from error
+                    f"one example of {lengths[positions[0]]} tokens does not fit into "
+                    "memory; lower the task's max_length or switch gradient "
+                    "checkpointing on."
+                )
             halvings.append(number)
             on_halving(number)
-            _free()
+            plan = plan_batches(lengths, budget, halvings)
             continue
+        gradients, batch_losses = found
         if not rows:
             rows = {
                 k: g.new_empty(len(examples), g.shape[1]) for k, g in gradients.items()
@@ -96,12 +95,27 @@ def collect_shard(  # noqa: PLR0913 - two of the eight only report progress
     return ShardGradients(rows, losses)
 
 
+def _try(
+    session: CaptureSession, batch: Batch
+) -> tuple[dict[str, Tensor], Tensor] | None:
+    """Run one batch; None when memory ran out, with what it held given back."""
+    try:
+        return session.gradients(batch)
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+    # Only here, outside the handler, has the traceback let go of the batch's tensors.
+    _free()
+    return None
+
+
 def _out_of_memory(error: BaseException) -> bool:
     """Recognise the ways in which devices say that memory ran out."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)
-    return "can't allocate memory" in text or "out of memory" in text.lower()
+    signs = ("can't allocate memory", "out of memory", "alloc_failed")
+    return any(sign in text.lower() for sign in signs)
 
 
 def _free() -> None:

@@ -20,18 +20,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from datainf.capture.looped import batch_size, looped_gradients, unused
+from datainf.capture.probe import agree, refuse_coupling, refuse_padding, tolerance_for
 from datainf.capture.registry import RULES
 from datainf.capture.scope import checkpoints, quiet
 from datainf.capture.tap import tap
 from datainf.core.adapter import Adapter
 from datainf.core.errors import AdapterError, DatainfWarning
 from datainf.core.task import Example, Task
-
-# A rule differs from autograd by rounding only; a wrong one by the size of the
-# gradient. Relative to the block's largest row, and, for blocks that hold rounding
-# noise alone (a key's bias has no true gradient), to the whole gradient.
-TOLERANCE = {torch.float64: (1e-8, 1e-11), torch.float32: (1e-3, 1e-6)}
-TOLERANCE_LOW_PRECISION = (5e-2, 5e-3)
 
 
 class CaptureSession:
@@ -50,7 +45,7 @@ class CaptureSession:
             task: Gives the losses.
 
         Raises:
-            AdapterError: If the adapter has nothing to collect.
+            AdapterError: If the adapter has nothing to collect or is another model's.
         """
         if not adapter.parameters:
             raise AdapterError(
@@ -62,15 +57,30 @@ class CaptureSession:
         self._anchor = torch.zeros(1, requires_grad=True)
         self._sums: dict[str, Tensor] = {}
         self._expected = 0
-        self._active = self._in_backward = self._recomputed = False
+        self._active = self._in_backward = self._recomputed = self._entered = False
         self._owners = _owners(model, adapter)
+        strangers = [n for n, owners in self._owners.items() if not owners]
+        if strangers:
+            raise AdapterError(
+                f"{strangers[0]} and {len(strangers) - 1} other parameters are not in "
+                "this model; find the adapter in the very model that is given."
+            )
         self.coverage = {
             trained.block.name: _path(self._owners[trained.block.name])
             for trained in adapter.parameters
         }
 
     def __enter__(self) -> "CaptureSession":
-        """Switch the adapter on, freeze the model, put the hooks in."""
+        """Switch the adapter on, freeze the model, put the hooks in.
+
+        Returns:
+            The session.
+
+        Raises:
+            RuntimeError: If it is entered already.
+        """
+        if self._entered:
+            raise RuntimeError("this capture session is entered already; make another.")
         with ExitStack() as stack:
             stack.enter_context(quiet(self._model))
             stack.enter_context(self._adapter.activated())
@@ -91,6 +101,7 @@ class CaptureSession:
                     handle = module.register_forward_hook(hook, with_kwargs=True)
                     stack.callback(handle.remove)
             self._stack = stack.pop_all()
+        self._entered = True
         return self
 
     def __exit__(
@@ -101,6 +112,7 @@ class CaptureSession:
     ) -> None:
         """Undo everything, whatever happened."""
         self._sums.clear()
+        self._entered = False
         self._stack.__exit__(kind, error, trace)
 
     def gradients(
@@ -118,6 +130,7 @@ class CaptureSession:
         Raises:
             AdapterError: If a parameter took no part in the forward pass.
         """
+        self._require_entered()
         batch = _to(batch, self._device)
         losses = self._pass(batch)
         found = {name: total.flatten(1) for name, total in self._sums.items()}
@@ -152,28 +165,35 @@ class CaptureSession:
             AdapterError: If a parameter takes no part in the losses, or a loss depends
                 on padding.
         """
+        self._require_entered()
+        losses, trained = self._task.losses, self._adapter.parameters
         batch = _to(self._task.collate(examples), self._device)
-        idle = unused(self._model, batch, self._task.losses, self._adapter.parameters)
+        tolerance = tolerance_for(self._model)
+        idle = unused(self._model, batch, losses, trained)
         if idle:
             raise AdapterError(
                 f"{idle[0].path} and {len(idle) - 1} other parameters take no part in "
                 f"the losses, so they have no gradient; is adapter "
                 f"{self._adapter.name!r} merged or switched off?"
             )
+        refuse_coupling(self._model, batch, losses, tolerance)
         self._pass(batch, lenient=True)
         found, self._sums = self._sums, {}
-        truth = looped_gradients(
-            self._model,
-            batch,
-            self._task.losses,
-            [trained.parameter for trained in self._adapter.parameters],
-        )
+        truth = [
+            _wide(rows)
+            for rows in looped_gradients(
+                self._model, batch, losses, [t.parameter for t in trained]
+            )
+        ]
         if len(examples) > 1:
-            self._refuse_padding(examples, truth)
-        largest = max(float(_wide(right).norm()) for right in truth)
-        for trained, right in zip(self._adapter.parameters, truth, strict=True):
-            name = trained.block.name
-            if name not in found or not _agree(found[name], right, largest):
+            singles = [_to(self._task.collate([e]), self._device) for e in examples]
+            refuse_padding(self._model, singles, losses, trained, truth, tolerance)
+        largest = max(float(right.norm()) for right in truth)
+        for parameter, right in zip(trained, truth, strict=True):
+            name = parameter.block.name
+            if name not in found or not agree(
+                found[name], right, tolerance, largest=largest
+            ):
                 self.coverage[name] = "looped"
         self._warn_looped()
         if self._checkpoints and not self._recomputed:
@@ -183,23 +203,6 @@ class CaptureSession:
                 DatainfWarning,
                 stacklevel=2,
             )
-
-    def _refuse_padding(
-        self, examples: Sequence[Example], padded: Sequence[Tensor]
-    ) -> None:
-        """Refuse a task whose loss of an example changes when others pad it."""
-        parameters = [trained.parameter for trained in self._adapter.parameters]
-        for i, example in enumerate(examples):
-            batch = _to(self._task.collate([example]), self._device)
-            alone = looped_gradients(self._model, batch, self._task.losses, parameters)
-            whole = torch.cat([_wide(row[i]).flatten() for row in padded])
-            right = torch.cat([_wide(row).flatten() for row in alone])
-            if not _agree(whole[None], right[None]):
-                raise AdapterError(
-                    "the gradient of an example changes when it is padded: check the "
-                    "tokenizer's padding_side (BERT-like models need 'right') and that "
-                    "the task masks padding."
-                )
 
     def _warn_looped(self) -> None:
         looped = [name for name, path in self.coverage.items() if path == "looped"]
@@ -233,10 +236,19 @@ class CaptureSession:
                 if losses.requires_grad:
                     self._in_backward = True
                     losses.sum().backward()  # type: ignore[no-untyped-call]
+        except BaseException:
+            # What a failed pass has summed would hold memory that is needed now.
+            self._sums = {}
+            raise
         finally:
             self._active = self._in_backward = False
             self._anchor.grad = None
         return losses.detach()
+
+    def _require_entered(self) -> None:
+        """Refuse work outside the scope, where the model is not frozen or hooked."""
+        if not self._entered:
+            raise RuntimeError("enter the capture session first: `with session: ...`.")
 
     def _begin_graph(
         self,
@@ -321,17 +333,6 @@ def _wide(tensor: Tensor) -> Tensor:
     return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32))
 
 
-def _agree(got: Tensor, right: Tensor, largest: float = 0.0) -> bool:
-    """Compare a rule's gradients with autograd's; `largest` is any block's most."""
-    tolerance, noise = TOLERANCE.get(right.dtype, TOLERANCE_LOW_PRECISION)
-    right = _wide(right)
-    if got.shape != right.shape:
-        return False
-    size = right.flatten(1).norm(dim=1).max()
-    error = (got.to(right.dtype) - right).flatten(1).norm(dim=1).max()
-    return bool(error <= tolerance * size + noise * largest)
-
-
 def _input_embeddings(model: nn.Module) -> nn.Module | None:
     find = getattr(model, "get_input_embeddings", None)
     try:
@@ -342,7 +343,14 @@ def _input_embeddings(model: nn.Module) -> nn.Module | None:
 
 
 def _to(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-    return {
+    moved = {
         key: value.to(device) if isinstance(value, Tensor) else value
         for key, value in batch.items()
     }
+    with torch.inference_mode(False):  # inference tensors cannot be saved for backward
+        return {
+            key: value.clone()
+            if isinstance(value, Tensor) and value.is_inference()
+            else value
+            for key, value in moved.items()
+        }

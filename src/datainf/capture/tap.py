@@ -27,7 +27,9 @@ class _Tap(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(inputs)
         ctx.sink = sink
-        return output.view_as(output)
+        # Dirty rather than a view: the caller may go on in place (ReLU(inplace=True)).
+        ctx.mark_dirty(output)
+        return output
 
     @staticmethod
     def backward(

@@ -20,7 +20,7 @@ from datainf.core.errors import DatainfWarning
 
 
 def stderr() -> Console:
-    """Give a console on stderr; made when needed, so that tests can replace the stream."""
+    """Give a console on stderr, whatever stderr is at this moment."""
     return Console(file=sys.stderr, highlight=False, soft_wrap=True)
 
 
@@ -85,7 +85,7 @@ def warnings_as_lines() -> Iterator[None]:
         yield
 
 
-def plain(value: Any) -> str:  # noqa: ANN401 - any cell of a table
+def plain(value: Any) -> str:
     """Write one cell of a table.
 
     Args:

@@ -1,9 +1,9 @@
 """The entry point: run a command, turn what goes wrong into one line and an exit code.
 
-    0    done
-    1    something unforeseen: one line, and where the traceback lies
-    2    the user's mistake: one line that says what to do
-    130  interrupted (Ctrl-C): what is finished is kept, the same command resumes
+0    done
+1    something unforeseen: one line, and where the traceback lies
+2    the user's mistake: one line that says what to do
+130  interrupted (Ctrl-C): what is finished is kept, the same command resumes
 """
 
 import os
@@ -20,7 +20,8 @@ from datainf.cli.app import app
 from datainf.cli.console import complain, warnings_as_lines
 from datainf.core.errors import DatainfError
 
-# click's own errors, whichever click typer brings: BadParameter < UsageError < ClickException.
+# click's own errors, whichever click typer brings: BadParameter < UsageError <
+# ClickException.
 USAGE_ERRORS = typer.BadParameter.__mro__[2]
 
 

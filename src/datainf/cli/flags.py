@@ -1,8 +1,8 @@
 """The flags, one table for all commands: a name means the same everywhere.
 
-Most flags are a place in run.yaml, given as a path of keys, and take their help from where
-that option is described. A command lists the flags it takes; what the user gave arrives as
-one `Given`, flags that were not given absent.
+Most flags are a place in run.yaml, given as a path of keys, and take their help from
+where that option is described. A command lists the flags it takes; what the user gave
+arrives as one `Given`, flags that were not given absent.
 """
 
 import inspect
@@ -51,7 +51,7 @@ class Given:
     values: Mapping[str, Any] = field(default_factory=dict)
     argument: str | None = None
 
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - any flag's value
+    def __getitem__(self, name: str) -> Any:
         """Give a flag's value, None where it was not given."""
         return self.values.get(name)
 
@@ -88,7 +88,12 @@ FLAGS: Mapping[str, Flag] = {
         panel=MODEL,
     ),
     "text_column": Flag(
-        ("--text-column",), str, "Column with the text; twice for pairs.", None, True, MODEL
+        ("--text-column",),
+        str,
+        "Column with the text; twice for pairs.",
+        None,
+        True,
+        MODEL,
     ),
     "label_column": Flag(
         ("--label-column",),
@@ -122,7 +127,11 @@ FLAGS: Mapping[str, Flag] = {
     ),
     # data
     "train": Flag(
-        ("--train", "--data"), str, help_of(DataConfig, "data"), ("train", "data"), panel=DATA
+        ("--train", "--data"),
+        str,
+        help_of(DataConfig, "data"),
+        ("train", "data"),
+        panel=DATA,
     ),
     "split": Flag(
         ("--split",), str, help_of(DataConfig, "split"), ("train", "split"), panel=DATA
@@ -254,15 +263,17 @@ FLAGS: Mapping[str, Flag] = {
         "YAML file with a recipe (or a run.yaml that has one); flags win over it.",
         panel=RECIPE,
     ),
-    "rank": Flag(("--rank",), int, "LoRA rank r.", ("recipe", "peft", "r"), panel=RECIPE),
+    "rank": Flag(
+        ("--rank",), int, "LoRA rank r.", ("recipe", "peft", "r"), panel=RECIPE
+    ),
     "alpha": Flag(
         ("--alpha",), int, "LoRA α.", ("recipe", "peft", "lora_alpha"), panel=RECIPE
     ),
     "target": Flag(
         ("--target",),
         str,
-        "Name of the modules to adapt, such as q_proj; repeatable; PEFT's own choice for "
-        "the architecture when not given.",
+        "Name of the modules to adapt, such as q_proj; repeatable; PEFT's own choice "
+        "for the architecture when not given.",
         ("recipe", "peft", "target_modules"),
         True,
         RECIPE,
@@ -296,8 +307,16 @@ FLAGS: Mapping[str, Flag] = {
         panel=RECIPE,
     ),
     # the command itself
+    "train_store": Flag(
+        ("--train",), str, "Store of the training gradients.", ("train", "data")
+    ),
+    "query_store": Flag(
+        ("--queries",), str, "Store of the query gradients.", ("queries", "data")
+    ),
+    "report_file": Flag(
+        ("--out",), str, "The HTML file; report.html beside the scores when not given."
+    ),
     "out": Flag(("--out",), str, help_of(RunConfig, "out"), ("out",)),
-    "scores": Flag(("--scores",), str, "Folder of scores."),
     "k": Flag(("--k", "-k"), int, "How many rows to show."),
     "order": Flag(("--order",), str, "proponents, opponents or magnitude."),
     "query": Flag(("--query",), int, "Only the query of this number."),
@@ -344,7 +363,7 @@ def signature(names: tuple[str, ...], argument: str | None) -> inspect.Signature
         flag = FLAGS[name]
         option = typer.Option(
             False if flag.kind is bool else None,
-            *((f"{flag.names[0]}",) if flag.kind is bool else flag.names),
+            *flag.names,
             help=flag.help,
             show_default=False,
             rich_help_panel=flag.panel,
@@ -370,7 +389,7 @@ def bind(
         A function with a parameter a flag, which gathers them for the body.
     """
 
-    def run(**values: Any) -> None:  # noqa: ANN401 - any flags
+    def run(**values: Any) -> None:
         place = values.pop("argument", None)
         given = {
             name: list(value) if FLAGS[name].many else value
@@ -412,13 +431,13 @@ def pairs(texts: list[str] | None, flag: str) -> dict[str, Any]:
     return found
 
 
-def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:  # noqa: ANN401 - as inspect
+def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
     )
 
 
-def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:  # noqa: ANN401 - any option
+def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     for key in path[:-1]:
         values = values.setdefault(key, {})
     values[path[-1]] = value

@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from datainf.cli.console import plain
+from datainf.cli.flags import Given
+from datainf.core.options import word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +66,7 @@ def write_facts(facts: Mapping[str, Any], style: Format) -> None:
         style: How.
     """
     if style is Format.JSON:
-        typer.echo(json.dumps(dict(facts), ensure_ascii=False, indent=2, default=str))
+        typer.echo(json.dumps(dict(facts), ensure_ascii=False, indent=2, default=_item))
         return
     if style is Format.CSV:
         import pandas as pd
@@ -74,6 +76,23 @@ def write_facts(facts: Mapping[str, Any], style: Format) -> None:
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
         typer.echo(f"{name:<{width}}  {plain(value)}")
+
+
+def format_of(given: Given) -> Format:
+    """Read `--format`.
+
+    Args:
+        given: The flags.
+
+    Returns:
+        The format; a table when not given.
+    """
+    return word(Format, given["format"] or Format.TABLE, "--format")
+
+
+def _item(value: Any) -> Any:
+    """Give numpy's numbers as Python's, and all else as text."""
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def _stdout() -> Console:

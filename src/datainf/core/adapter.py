@@ -32,6 +32,8 @@ class Adapter:
     Attributes:
         name: The adapter's name in the model.
         parameters: Everything that is collected, in the model's order.
+        saved: What the adapter saves besides, without being collected: it belongs to
+            the adapter's identity, since gradients depend on it.
         left_out: (name, reason) of saved tensors that are not collected.
         task_type: What the adapter was made for ("SEQ_CLS", "CAUSAL_LM"), if it says
             so.
@@ -40,6 +42,7 @@ class Adapter:
 
     name: str
     parameters: tuple[TrainedParameter, ...]
+    saved: tuple[TrainedParameter, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     task_type: str | None = None
     activated: Callable[[], AbstractContextManager[object]] = nullcontext

@@ -16,7 +16,7 @@ from datainf.core.errors import OptionError, StoreError
 from datainf.core.options import Blocks, word
 
 # Name components with which PEFT's tuners begin their own parameters.
-_TUNER = re.compile(r"^(lora_|vera_|ia3_|hada_|lokr_|oft_|randlora_|fourierft_)")
+TUNER = re.compile(r"^(lora_|vera_|ia3_|hada_|lokr_|oft_|randlora_|fourierft_)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Block:
         """Path of the adapted module: what stands before the tuner's own names."""
         parts = self.name.split(".")
         for i, part in enumerate(parts):
-            if i and _TUNER.match(part):
+            if i and TUNER.match(part):
                 return ".".join(parts[:i])
         return ".".join(parts[:-1]) or self.name
 

@@ -3,6 +3,7 @@
 Command-line help, docs and `run.yaml` all read the descriptions from here.
 """
 
+import math
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -96,6 +97,47 @@ def word(kind: type[_Word], given: object, option: str) -> _Word:
         raise OptionError(f"{option}={given!r} is unknown: {known}.") from None
 
 
+def number(
+    given: object,
+    option: str,
+    *,
+    least: float,
+    below: float = math.inf,
+    whole: bool = False,
+) -> float | int:
+    """Check a number that a user gave; YAML reads `1e-3` as text, which is accepted.
+
+    Args:
+        given: What came.
+        option: The option's name, for the message.
+        least: The smallest value allowed.
+        below: The values must lie below it.
+        whole: Whether it counts something.
+
+    Returns:
+        The number.
+
+    Raises:
+        OptionError: If it is none, or outside the range.
+
+    Example:
+        >>> number("1e-3", "damping", least=0)
+        0.001
+    """
+    kind = "a whole number" if whole else "a number"
+    wanted = f"{kind} of at least {least:g}"
+    if below < math.inf:
+        wanted += f" and below {below:g}"
+    readable = isinstance(given, (int, float, str)) and not isinstance(given, bool)
+    try:
+        value = float(given) if readable else math.nan  # type: ignore[arg-type]
+    except ValueError:
+        value = math.nan
+    if not least <= value < below or (whole and value != int(value)):
+        raise OptionError(f"{option} must be {wanted}, got {given!r}.")
+    return int(value) if whole else value
+
+
 def described(default: Any, text: str) -> Any:
     """Make a dataclass field that carries its own description.
 
@@ -166,12 +208,11 @@ class CollectOptions:
             raise OptionError(
                 f"output={self.output!r} is unknown: expected one of: loss."
             )
-        if self.batch_tokens < 1:
-            raise OptionError(
-                f"batch_tokens must be at least 1, got {self.batch_tokens}."
-            )
-        if self.shard_rows is not None and self.shard_rows < 1:
-            raise OptionError(f"shard_rows must be at least 1, got {self.shard_rows}.")
+        for name in ("batch_tokens", "shard_rows"):
+            given = getattr(self, name)
+            if given is not None:
+                value = number(given, name, least=1, whole=True)
+                object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,11 +242,10 @@ class ScoreOptions:
     )
 
     def __post_init__(self) -> None:
-        """Check the words.
-
-        Raises:
-            OptionError: If a word is unknown.
-        """
+        """Check words and numbers."""
+        if self.damping is not None:
+            value = number(self.damping, "damping", least=0)
+            object.__setattr__(self, "damping", value)
         if self.blocks is not None:
             object.__setattr__(self, "blocks", word(Blocks, self.blocks, "blocks"))
         if self.normalize is not None:

@@ -78,6 +78,10 @@ class Scores:
             OptionError: If shapes do not fit each other.
             NonFiniteError: If a score is NaN or infinite; names the first.
         """
+        if self.values.ndim != 2:
+            raise OptionError(
+                f"scores.values must be [Q, N], got {list(self.values.shape)}."
+            )
         q, n = self.values.shape
         for name, rows in (("train", n), ("queries", q)):
             table = getattr(self, name)
@@ -98,6 +102,12 @@ class Scores:
                     f"scores.{name} must have shape {list(shape)}, "
                     f"got {list(getattr(self, name).shape)}."
                 )
+        if self.per_block is not None and not np.isfinite(self.per_block).all():
+            group = self.groups[int(np.argwhere(~np.isfinite(self.per_block))[0][0])]
+            raise NonFiniteError(
+                f"scores of block {group} hold NaN or infinity; check the gradients "
+                "with `datainf verify`."
+            )
         if not np.isfinite(self.values).all():
             row, column = np.argwhere(~np.isfinite(self.values))[0]
             raise NonFiniteError(
@@ -164,10 +174,18 @@ class Scores:
         parts = []
         for row in rows:
             best = np.argsort(key(self.values[row]), kind="stable")[:k]
-            part = self.train.iloc[best].rename(columns={"index": "train"})
-            part.insert(0, "query", self.queries["index"].iloc[row])
-            part.insert(1, "rank", np.arange(1, len(best) + 1))
-            part.insert(3, "score", self.values[row, best])
+            known = self.train.iloc[best]
+            part = pd.DataFrame(
+                {
+                    "query": self.queries["index"].iloc[row],
+                    "rank": np.arange(1, len(best) + 1),
+                    "train": known["index"].to_numpy(),
+                    "score": self.values[row, best],
+                }
+            )
+            for column in known.columns:
+                if column not in {"index", *part.columns}:
+                    part[column] = known[column].to_numpy()
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
 
@@ -196,6 +214,8 @@ class Scores:
 
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
+        # The head goes last and names the format: without it nothing is read.
+        (folder / "scores.json").unlink(missing_ok=True)
         arrays = {"values": self.values, "residual": self.residual, "scale": self.scale}
         if self.per_block is not None:
             arrays["per_block"] = self.per_block
@@ -216,7 +236,9 @@ class Scores:
                 "notes": list(self.provenance.notes),
             },
         }
-        (folder / "scores.json").write_text(canonical_json(head), encoding="utf-8")
+        partial = folder / "scores.json.partial"
+        partial.write_text(canonical_json(head), encoding="utf-8")
+        partial.replace(folder / "scores.json")
         return folder
 
     @classmethod
@@ -230,8 +252,10 @@ class Scores:
             The scores.
 
         Raises:
-            StoreError: If the folder holds no scores, or those of another format.
+            StoreError: If the folder holds no scores, damaged ones, or those of another
+                format.
         """
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         folder = Path(path)
@@ -241,18 +265,26 @@ class Scores:
                 f"{folder} holds no scores (no scores.json); "
                 "make them with `datainf score` or `datainf attribute`."
             )
-        head = json.loads(head_path.read_text(encoding="utf-8"))
-        if head.get("format") != SCORES_FORMAT:
-            raise StoreError(
-                f"{folder} holds scores of format {head.get('format')!r}, this version "
-                f"reads {SCORES_FORMAT}; score the stores again."
+        try:
+            head = json.loads(head_path.read_text(encoding="utf-8"))
+            if head["format"] != SCORES_FORMAT:
+                raise StoreError(
+                    f"{folder} holds scores of format {head['format']!r}, this version "
+                    f"reads {SCORES_FORMAT}; score the stores again."
+                )
+            made = head["provenance"]
+            return cls(
+                **load_file(folder / "values.safetensors"),
+                groups=tuple(head["groups"]),
+                provenance=Provenance(**{**made, "notes": tuple(made["notes"])}),
+                train=pd.read_parquet(folder / "train.parquet"),
+                queries=pd.read_parquet(folder / "queries.parquet"),
             )
-        arrays = load_file(folder / "values.safetensors")
-        made = head["provenance"]
-        return cls(
-            **arrays,
-            groups=tuple(head["groups"]),
-            provenance=Provenance(**{**made, "notes": tuple(made["notes"])}),
-            train=pd.read_parquet(folder / "train.parquet"),
-            queries=pd.read_parquet(folder / "queries.parquet"),
-        )
+        except StoreError:
+            raise
+        # Whatever a damaged file makes its reader raise, the answer is the same.
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise StoreError(
+                f"{folder} holds damaged or incomplete scores ({error}); score the "
+                "stores again."
+            ) from error

@@ -17,11 +17,11 @@ refused with the near one.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from datainf.core.errors import OptionError, near
-from datainf.core.options import CollectOptions, ScoreOptions, described
+from datainf.core.options import CollectOptions, ScoreOptions, described, number
 from datainf.core.recipe import Recipe
 
 RUN_FORMAT = 1
@@ -51,14 +51,15 @@ class DataConfig:
         """Check the ranges.
 
         Raises:
-            OptionError: If a value is outside its range.
+            OptionError: If both ways of knowing the right labels are given.
         """
-        if not 0 <= self.flip_labels < 1:
-            raise OptionError(
-                f"flip_labels must lie in [0, 1), got {self.flip_labels}."
-            )
-        if self.limit is not None and self.limit < 1:
-            raise OptionError(f"limit must be at least 1, got {self.limit}.")
+        share = number(self.flip_labels, "flip_labels", least=0, below=1)
+        object.__setattr__(self, "flip_labels", share)
+        seed = number(self.flip_seed, "flip_seed", least=0, whole=True)
+        object.__setattr__(self, "flip_seed", seed)
+        if self.limit is not None:
+            rows = number(self.limit, "limit", least=1, whole=True)
+            object.__setattr__(self, "limit", rows)
         if self.truth and self.flip_labels:
             raise OptionError(
                 "truth and flip_labels exclude each other: give the column of right "
@@ -93,9 +94,16 @@ class RunConfig:
         Returns:
             What run.yaml holds.
         """
-        body = _plain(asdict(self))
-        if self.recipe is not None:
-            body["recipe"] = self.recipe.to_dict()
+        body: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Recipe):
+                body[f.name] = _plain(value.to_dict())
+            elif is_dataclass(value):
+                mine = {g.name: getattr(value, g.name) for g in fields(value)}
+                body[f.name] = {k: _plain(v) for k, v in mine.items() if v is not None}
+            elif value is not None:
+                body[f.name] = _plain(value)
         return {"datainf": version, "format": RUN_FORMAT, **body}
 
     @classmethod
@@ -128,19 +136,23 @@ class RunConfig:
         _refuse_unknown(given, [f.name for f in fields(cls)], "run.yaml: ")
         for key, kind in parts.items():
             if given.get(key) is not None:
+                _require_mapping(given[key], key)
                 _refuse_unknown(
                     given[key], [f.name for f in fields(kind)], f"run.yaml: {key}."
                 )
                 given[key] = kind(**given[key])
+        for key in ("task", "recipe"):
+            if given.get(key) is not None:
+                _require_mapping(given[key], key)
         if given.get("recipe") is not None:
             given["recipe"] = Recipe.from_dict(given["recipe"])
         return cls(**given)
 
 
 def _plain(value: Any) -> Any:
-    """Turn options into what YAML holds; leave out None."""
+    """Turn options into what YAML holds; None stays, where it is the user's own."""
     if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items() if v is not None}
+        return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     return str(value) if isinstance(value, str) else value
@@ -150,3 +162,11 @@ def _refuse_unknown(given: Mapping[str, Any], known: list[str], where: str) -> N
     for key in given:
         if key not in known:
             raise OptionError(f"{where}{key} is unknown: {near(str(key), known)}.")
+
+
+def _require_mapping(value: object, key: str) -> None:
+    if not isinstance(value, Mapping):
+        raise OptionError(
+            f"run.yaml: {key} must be a mapping (`{key}:` and indented lines `name: "
+            f"value` below it), got {value!r}."
+        )

@@ -1,9 +1,9 @@
-"""The demo: fine-tune a small adapter offline, ask it who taught what, find planted errors.
+"""The demo: fine-tune a small adapter, see who taught what, find planted errors.
 
-The paper's two generated text tasks (ten chatbots, ten kinds of word problems) in a wording
-that all classes share, so that counting words cannot answer; some training rows carry a wrong
-completion. The base is the small Llama shipped with the package. Everything runs through the
-same workflows that users call.
+The paper's two generated text tasks (ten chatbots, ten kinds of word problems) in a
+wording that all classes share, so that counting words cannot answer; some training rows
+carry a wrong completion. The base is the small Llama shipped with the package.
+Everything runs through the same workflows that users call.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ from datainf.experiments.data.math_problems import math_problems
 from datainf.experiments.data.rows import Row
 from datainf.experiments.data.sentence_transformations import sentence_transformations
 from datainf.experiments.exact_match import answers, exact_match
-from datainf.integrations.base_models import load_base
+from datainf.integrations.base_models import load_base, load_tokenizer
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.trainer import train
 from datainf.reports.render import render_report
 from datainf.workflows.collect import collect
 from datainf.workflows.mean import MeanSource
-from datainf.workflows.mislabeled import measure
+from datainf.workflows.measure import measure
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.score import score
 
@@ -89,7 +89,7 @@ class DemoResult:
         before: Held-out exact match of the base, by family.
         after: The same of the tuned model.
         classes: One row a method: class-detection AUC and recall.
-        planted: One row a method: AUC with its interval, and how many of the planted rows
+        planted: One row a method: AUC with its interval, and how many planted rows
             are among as many most suspicious.
         examples: The nearest training rows of a few queries.
         report: The HTML file.
@@ -122,11 +122,13 @@ def run_demo(
     """
     asked, say, folder = settings or DemoSettings(), progress or Logged(), Path(out)
     rows, held_out = demo_rows(asked)
-    model, tokenizer = load_base(str(BASE), "causal-lm")
+    tokenizer = load_tokenizer(str(BASE))
     task = CausalLM(tokenizer)
+    model = load_base(str(BASE), task)
     say.say(
-        f"{len(rows)} training rows in 20 classes, {sum(r['planted'] for r in rows)} of them "
-        f"with a planted wrong answer; {len(held_out)} held-out rows"
+        f"{len(rows)} training rows in 20 classes, "
+        f"{sum(r['planted'] for r in rows)} of them with a planted wrong answer; "
+        f"{len(held_out)} held-out rows"
     )
     before = _matches(model, tokenizer, held_out)
     tuned = _tune(model, rows, task, asked, folder / "adapter", say)
@@ -139,7 +141,7 @@ def run_demo(
     mean = MeanSource(stores[1])
     suspicion = {m: score(stores[0], mean, method=m).values[0] for m in METHODS}
     classes = _class_table(found, rows, held_out, asked.seed)
-    planted = _planted_table(suspicion, rows)
+    planted = _planted_table(suspicion, rows, stores[0].losses)
     first = _with_columns(found[METHODS[0]], rows, held_out)
     report = render_report(
         first,
@@ -179,7 +181,7 @@ def demo_rows(settings: DemoSettings) -> tuple[list[Row], list[Row]]:
     return train_rows, test_rows
 
 
-def _matches(model: Any, tokenizer: Any, rows: Sequence[Row]) -> dict[str, float]:  # noqa: ANN401
+def _matches(model: Any, tokenizer: Any, rows: Sequence[Row]) -> dict[str, float]:
     """Measure exact match by family."""
     answered = answers(model, tokenizer, [row["prompt"] for row in rows])
     pairs = list(zip(answered, rows, strict=True))
@@ -239,22 +241,34 @@ def _class_table(
     )
 
 
-def _planted_table(suspicion: Mapping[str, Any], rows: Sequence[Row]) -> pd.DataFrame:
-    """Say how well the planted rows are found by influence on the mean held-out loss."""
+def _planted_table(
+    suspicion: Mapping[str, Any], rows: Sequence[Row], losses: Any
+) -> pd.DataFrame:
+    """Say how well planted rows are found by influence on the mean held-out loss."""
     wrong = np.array([row["planted"] for row in rows])
     count = int(wrong.sum())
     lines = []
     for name, values in suspicion.items():
-        found = measure(values, wrong)
+        found = measure(values, wrong, losses)
         worst = np.argsort(-values, kind="stable")[:count]
         lines.append(
             {
                 "method": name,
-                **found,
+                "AUC": found["auc"],
+                "from": found["auc_low"],
+                "to": found["auc_high"],
+                "found": int(wrong[worst].sum()),
                 "planted": count,
-                f"found among the {count} most suspicious": int(wrong[worst].sum()),
             }
         )
+    lines.append(
+        {
+            "method": "training loss",
+            "AUC": found["auc_of_loss"],
+            "found": int(wrong[np.argsort(-losses, kind="stable")[:count]].sum()),
+            "planted": count,
+        }
+    )
     return pd.DataFrame(lines)
 
 
@@ -272,7 +286,7 @@ def _with_columns(
     )
 
 
-def _suspicious(values: Any, rows: Sequence[Row], task: CausalLM) -> pd.DataFrame:  # noqa: ANN401
+def _suspicious(values: Any, rows: Sequence[Row], task: CausalLM) -> pd.DataFrame:
     """List the twenty most suspicious training rows."""
     worst = np.argsort(-values, kind="stable")[:20]
     return pd.DataFrame(
@@ -303,6 +317,7 @@ def _facts(
         )
     for line in planted.itertuples(index=False):
         facts[f"planted rows, {line.method}"] = (
-            f"{line[-1]} of {line.planted} {planted.columns[-1]}"
+            f"AUC {line.AUC:.3f}; {line.found} of {line.planted} among the "
+            f"{line.planted} most suspicious"
         )
     return facts

@@ -11,8 +11,8 @@ import torch
 
 @torch.inference_mode()
 def answers(
-    model: Any,  # noqa: ANN401 - a generating model of any library
-    tokenizer: Any,  # noqa: ANN401
+    model: Any,
+    tokenizer: Any,
     prompts: Sequence[str],
     *,
     max_new_tokens: int = 48,
@@ -41,7 +41,8 @@ def answers(
         pad = tokenizer.pad_token_id
         ids = [[pad] * (width - len(r["input_ids"])) + r["input_ids"] for r in rows]
         mask = [
-            [0] * (width - len(r["input_ids"])) + [1] * len(r["input_ids"]) for r in rows
+            [0] * (width - len(r["input_ids"])) + [1] * len(r["input_ids"])
+            for r in rows
         ]
         written = model.generate(
             input_ids=torch.tensor(ids, device=model.device),

@@ -19,16 +19,19 @@ from datainf.core.adapter import Adapter
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.errors import DataError
 from datainf.core.identity import Identity
+from datainf.core.layout import TUNER
 from datainf.core.task import Example, Task
 
 SAMPLE = 256
-# Config entries that name places or library versions rather than the model.
+# Config entries that name places, versions or ways to run rather than the model.
 _NOT_THE_MODEL = {
     "_name_or_path",
     "transformers_version",
     "_attn_implementation_autoset",
+    "use_cache",
+    "problem_type",  # written by the first forward pass with labels
 }
-_ADAPTED = ("lora_", "modules_to_save", "original_module")
+_KEPT_BESIDE = {"modules_to_save", "original_module"}
 
 
 def identify(
@@ -88,7 +91,7 @@ def hash_base(model: nn.Module, adapter: Adapter) -> str:
     Returns:
         64 hexadecimal digits; the same for every adapter on this base.
     """
-    trained = {trained.path for trained in adapter.parameters}
+    trained = {t.path for t in (*adapter.parameters, *adapter.saved)}
     digest = hashlib.sha256(canonical_json(_config(model)).encode())
     for name, tensor in _base_tensors(model, trained):
         head = f"{name} {list(tensor.shape)} {tensor.dtype}"
@@ -108,7 +111,7 @@ def hash_adapter(model: nn.Module, adapter: Adapter) -> str:
         64 hexadecimal digits, the same under whatever name the adapter was loaded.
     """
     digest = hashlib.sha256()
-    for trained in adapter.parameters:
+    for trained in (*adapter.parameters, *adapter.saved):
         tensor = trained.parameter
         head = f"{trained.block.name} {list(tensor.shape)} {tensor.dtype}"
         digest.update(head.encode())
@@ -130,7 +133,9 @@ def _config(model: nn.Module) -> dict[str, Any]:
 
 def _base_tensors(model: nn.Module, trained: set[str]) -> Iterator[tuple[str, Tensor]]:
     for path, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if path not in trained and not any(part in path for part in _ADAPTED):
+        parts = path.split(".")
+        of_an_adapter = any(TUNER.match(p) or p in _KEPT_BESIDE for p in parts)
+        if path not in trained and not of_an_adapter:
             yield (
                 path.replace(".base_layer", "").removeprefix("base_model.model."),
                 tensor,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import peft
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, near
-from datainf.core.layout import Block
+from datainf.core.layout import TUNER, Block
 from datainf.core.options import Parameters, word
 
 _PREFIX = "base_model.model."
@@ -57,9 +58,11 @@ def adapter_of(
             "not supported by this version; LoRA is."
         )
     found, left_out = _match(model, name)
+    saved: tuple[TrainedParameter, ...] = ()
     if chosen is Parameters.PAPER:
         kept = _of_the_paper(found)
         left_out += [(t.block.name, "parameters=paper") for t in found if t not in kept]
+        saved = tuple(t for t in found if t not in kept)
         found = kept
     if not found:
         raise AdapterError(
@@ -69,6 +72,7 @@ def adapter_of(
     return Adapter(
         name=name,
         parameters=tuple(found),
+        saved=saved,
         left_out=tuple(left_out),
         task_type=str(getattr(task_type, "value", task_type)) if task_type else None,
         activated=partial(_activated, model, name),
@@ -92,17 +96,20 @@ def _match(
     saved = peft.get_peft_model_state_dict(
         model, adapter_name=name, save_embedding_layers=False
     )
-    by_storage = {_storage(tensor): key for key, tensor in saved.items()}
-    others = [other for other in model.peft_config if other != name]
-    found, left_out, seen = [], [], set()
+    by_storage: dict[tuple[Any, ...], list[str]] = {}
+    for key, tensor in saved.items():
+        by_storage.setdefault(_storage(tensor), []).append(key)
+    found, left_out, seen = [], [], set[str]()
     for path, parameter in model.named_parameters():
-        key = by_storage.get(_storage(parameter))
-        if key is not None:
-            seen.add(key)
-            found.append(_trained(key, path, parameter))
-        elif parameter.requires_grad and ".original_module." in path:
-            left_out.append((path, "replaced by the adapter's own copy"))
-        elif parameter.requires_grad and not any(f".{o}." in path for o in others):
+        if ".original_module." in path:
+            # PEFT keeps the module as it was beside the copy that it trains.
+            continue
+        # One storage may be saved under several keys (a head with bias="all").
+        keys = by_storage.get(_storage(parameter), [])
+        if keys:
+            seen.update(keys)
+            found.append(_trained(min(keys, key=len), path, parameter))
+        elif parameter.requires_grad and _owner(path) in {None, name}:
             # Unfrozen by hand beside the adapter: it trains, so it counts.
             found.append(_trained(path, path, parameter))
         elif parameter.requires_grad:
@@ -111,8 +118,18 @@ def _match(
     return found, left_out
 
 
+def _owner(path: str) -> str | None:
+    """Name the adapter that a parameter belongs to, if it is a tuner's own."""
+    parts = path.split(".")
+    for part, following in pairwise(parts):
+        if TUNER.match(part) or part == "modules_to_save":
+            return following
+    return None
+
+
 def _trained(key: str, path: str, parameter: nn.Parameter) -> TrainedParameter:
-    block = Block(key.removeprefix(_PREFIX), tuple(parameter.shape))
+    name = key.removeprefix(_PREFIX).replace(".base_layer.", ".")
+    block = Block(name, tuple(parameter.shape))
     return TrainedParameter(block, parameter, path)
 
 
@@ -131,7 +148,7 @@ def _of_the_paper(found: list[TrainedParameter]) -> list[TrainedParameter]:
 @contextmanager
 def _activated(model: peft.PeftModel, name: str) -> Iterator[None]:
     """Switch one adapter on, and back to what was active."""
-    before = list(model.active_adapters)
+    before, first = list(model.active_adapters), model.active_adapter
     if before == [name]:
         yield
         return
@@ -143,3 +160,4 @@ def _activated(model: peft.PeftModel, name: str) -> Iterator[None]:
             model.set_adapter(before[0])
         else:
             model.base_model.set_adapter(before)
+            model.active_adapter = first

@@ -37,6 +37,7 @@ from datainf.core.errors import (
 from datainf.core.recipe import Recipe
 from datainf.core.task import Task
 from datainf.integrations.tasks.callable import CallableTask
+from datainf.integrations.tasks.causal_lm import CausalLM
 
 Progress = Callable[[int, int, float | None], None]
 """Called after a step with its number, the number of steps and the last logged loss."""
@@ -86,7 +87,7 @@ def train(
     if not len(dataset):
         raise DataError("training needs examples, got none.")
     folder = Path(out)
-    with _seeded(recipe.seed):
+    with seeded(recipe.seed):
         adapted = get_peft_model(_require_base(model), peft_config(recipe, task))
         arguments = training_arguments(recipe, folder / CHECKPOINTS)
         trainer = _TaskTrainer(
@@ -99,6 +100,10 @@ def train(
         # Without a progress bar the Trainer prints its logs, which is ours to decide.
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.task = task
+        # A model that takes any keyword passes for one that divides its loss by the
+        # tokens of all accumulated batches; only language models do. With False, the
+        # Trainer divides the others' means by the number of accumulated batches.
+        trainer.model_accepts_loss_kwargs &= isinstance(task, CausalLM)
         start = _checkpoint(arguments, recipe, task, dataset, resume=resume)
         result = trainer.train(resume_from_checkpoint=start)
     _require_finite(adapted, result.training_loss)
@@ -257,8 +262,12 @@ def _checkpoint(
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Draw everything from a seed; put the caller's random state back afterwards."""
+def seeded(seed: int) -> Iterator[None]:
+    """Draw everything from a seed; put the caller's random state back afterwards.
+
+    Args:
+        seed: Of Python's, numpy's and torch's generators.
+    """
     python, numpy_state = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng():
@@ -282,8 +291,6 @@ class _TaskTrainer(Trainer):
             return super().compute_loss(
                 model, inputs, return_outputs=return_outputs, **rest
             )
-        # Otherwise the Trainer would take it for normalised over accumulated batches.
-        self.model_accepts_loss_kwargs = False
         loss = self.task.losses(model, inputs).mean()
         return (loss, {}) if return_outputs else loss
 

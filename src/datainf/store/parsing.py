@@ -14,7 +14,7 @@ from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.errors import OptionError, StoreError
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions
+from datainf.core.options import CollectOptions, Parameters, StoreDtype, word
 from datainf.store.atomic import reading
 from datainf.store.manifest import (
     FORMAT_VERSION,
@@ -122,9 +122,15 @@ def build(value: Mapping[str, Any]) -> Manifest:
     Raises:
         StoreError: If its numbers or words do not fit each other; names the key.
     """
+    how = value["options"]
     try:
         options = CollectOptions(
-            dtype=value["dtype"], shard_rows=value["shard_rows"], **value["options"]
+            dtype=word(StoreDtype, value["dtype"], "dtype"),
+            shard_rows=value["shard_rows"],
+            parameters=word(Parameters, how["parameters"], "parameters"),
+            output=how["output"],
+            batch_tokens=how["batch_tokens"],
+            store_text=how["store_text"],
         )
         layout = Layout.from_shapes(_shapes(value["layout"]))
     except OptionError as error:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -96,7 +96,7 @@ class StoreWriter:
         examples: pd.DataFrame,
         coverage: Sequence[Any],
         library_version: str,
-    ) -> Self:
+    ) -> "StoreWriter":
         """Start a store, or go on with one that was asked for in the same way.
 
         Args:
@@ -135,7 +135,7 @@ class StoreWriter:
             undo.pop_all()
         return cls(folder, manifest, index, lock)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "StoreWriter":
         """Give the writer."""
         return self
 

@@ -1,1 +1,1 @@
-"""One file per job of a user: collect, score, attribute, find mislabelled rows, report."""
+"""One file per job of a user: collect, score, attribute, rank suspects, report."""

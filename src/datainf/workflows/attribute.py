@@ -3,10 +3,12 @@
 collect(train) + collect(queries) + score. Both stores lie in the cache folder:
 
     train/               gradients of the training examples
-    queries-1a2b3c4d/    gradients of one set of queries, by the first digits of its hash
+    queries-1a2b3c4d/    gradients of one set of queries, by the first digits of its
+    hash
 
-so that other queries never collide with these, and the training gradients, the expensive
-part, are reused as long as model, adapter, task, data and options are the same.
+so that other queries never collide with these, and the training gradients, the
+expensive part, are reused as long as model, adapter, task, data and options are the
+same.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,26 +51,28 @@ class Pair:
 
 def attribute(  # noqa: PLR0913 - the call of the README, by name
     model: nn.Module,
-    train: Any,  # noqa: ANN401 - any sized indexable of dictionaries
-    queries: Any,  # noqa: ANN401 - likewise
-    task: Task | Any,  # noqa: ANN401 - or a loss function (model, batch) -> [B]
+    train: Any,
+    queries: Any,
+    task: Task | Any,
     *,
     method: str | Estimator = "datainf",
     cache: str | Path | None = None,
     adapter_name: str | None = None,
     progress: Reporter | None = None,
-    **options: Any,  # noqa: ANN401 - of collecting, of scoring, of the method
+    **options: Any,
 ) -> Scores:
     """Score every training example for every query.
 
     Args:
         model: A PEFT model, on any device.
-        train: The examples it was trained on: `datasets.Dataset`, list of dictionaries, or
+        train: The examples it was trained on: `datasets.Dataset`, list of
+        dictionaries, or
             any sized indexable.
         queries: The outputs to explain, likewise.
         task: A task such as `CausalLM(tokenizer)`, or a loss `(model, batch) -> [B]`.
         method: A name of `datainf.methods()`, or an estimator.
-        cache: Folder for the gradient stores, resumed and reused; a temporary one when not
+        cache: Folder for the gradient stores, resumed and reused; a temporary one when
+        not
             given.
         adapter_name: Which adapter; the active one when not given.
         progress: Told the coverage, warnings and how far it is.
@@ -101,16 +105,16 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
 @contextmanager
 def collected(
     model: nn.Module,
-    train: Any,  # noqa: ANN401 - as attribute
-    queries: Any,  # noqa: ANN401 - as attribute
-    task: Task | Any,  # noqa: ANN401 - as attribute
+    train: Any,
+    queries: Any,
+    task: Task | Any,
     *,
     cache: str | Path | None,
     adapter_name: str | None = None,
     progress: Reporter | None = None,
-    **options: Any,  # noqa: ANN401 - fields of CollectOptions
+    **options: Any,
 ) -> Iterator[Pair]:
-    """Collect training examples and queries; a scope, since the folder may be temporary.
+    """Collect training examples and queries, for as long as their folder is there.
 
     Args:
         model: As for `attribute`.
@@ -131,13 +135,15 @@ def collected(
     with _folder(cache) as folder:
         # Queries are few: what is wrong with them shows before the long part.
         reporter.say("queries:")
-        asked = collect(model, queries, task, out=folder / queries_name(queries), **shared)
+        asked = collect(
+            model, queries, task, out=folder / queries_name(queries), **shared
+        )
         reporter.say("training examples:")
         rows = collect(model, train, task, out=folder / TRAIN, **shared)
         yield Pair(rows, asked)
 
 
-def queries_name(queries: Any) -> str:  # noqa: ANN401 - any sized indexable
+def queries_name(queries: Any) -> str:
     """Name the folder of a set of queries by what is in it.
 
     Args:
@@ -182,7 +188,11 @@ def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> None:
         method: A name or an estimator.
         scoring: What will be passed to `score`.
     """
-    shared = {f.name for f in fields(ScoreOptions)} - {"method", "options", "keep_blocks"}
+    shared = {f.name for f in fields(ScoreOptions)} - {
+        "method",
+        "options",
+        "keep_blocks",
+    }
     build(
         method,
         **{name: value for name, value in scoring.items() if name in shared},

@@ -1,7 +1,7 @@
 """Collect: per-example adapter gradients of a data set, into a store that resumes.
 
-The coverage report comes first, then one shard after the other; what an interrupted run has
-finished is kept. N examples, cost one forward and one backward pass each.
+The coverage report comes first, then one shard after the other; what an interrupted
+run has finished is kept. N examples, cost one forward and one backward pass each.
 """
 
 import warnings
@@ -38,13 +38,13 @@ from datainf.workflows.rows import Rows, look_at
 
 def collect(
     model: nn.Module,
-    dataset: Any,  # noqa: ANN401 - any sized indexable of dictionaries
-    task: Task | Any,  # noqa: ANN401 - or a loss function (model, batch) -> [B]
+    dataset: Any,
+    task: Task | Any,
     *,
     out: str | Path,
     adapter_name: str | None = None,
     progress: Reporter | None = None,
-    **options: Any,  # noqa: ANN401 - fields of CollectOptions
+    **options: Any,
 ) -> GradientStore:
     """Gather the gradient of every example's loss by every adapter parameter.
 
@@ -84,12 +84,12 @@ def collect(
 
 def collect_estimate(
     model: nn.Module,
-    dataset: Any,  # noqa: ANN401 - as collect
-    task: Task | Any,  # noqa: ANN401 - as collect
+    dataset: Any,
+    task: Task | Any,
     *,
     adapter_name: str | None = None,
     progress: Reporter | None = None,
-    **options: Any,  # noqa: ANN401 - fields of CollectOptions
+    **options: Any,
 ) -> Estimate:
     """Tell what `collect` would need, from a few real batches; nothing is written.
 
@@ -159,7 +159,7 @@ class _Job:
     def prepare(
         cls,
         model: nn.Module,
-        dataset: Any,  # noqa: ANN401 - as collect
+        dataset: Any,
         task: Task,
         options: CollectOptions,
         *,
@@ -175,8 +175,8 @@ class _Job:
             limit = task.settings().get("max_length")
             warnings.warn(
                 f"{rows.truncated} of {len(rows.table)} examples are longer than "
-                f"max_length={limit} and were cut; their gradients are those of what is "
-                "left.",
+                f"max_length={limit} and were cut; their gradients are those of "
+                "what is left.",
                 DatainfWarning,
                 stacklevel=3,
             )
@@ -206,7 +206,9 @@ class _Job:
     def identity(self) -> Identity:
         """Fingerprints of model, adapter, task and data."""
         about = {
-            "model": str(getattr(getattr(self.model, "config", None), "_name_or_path", "")),
+            "model": str(
+                getattr(getattr(self.model, "config", None), "_name_or_path", "")
+            ),
             "adapter": self.adapter.name,
             "task_type": self.adapter.task_type or "",
         }

@@ -1,4 +1,4 @@
-"""The coverage report: every trained tensor, its size, and how its gradients are taken."""
+"""The coverage report: every trained tensor, its size, how it is collected."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,8 @@ def coverage_rows(
         paths: Block name -> how it is collected (`rule Linear`, `looped`).
 
     Returns:
-        One dictionary a tensor: `block`, `shape`, `path` and `reason` (why it is left out).
+        One dictionary a tensor: `block`, `shape`, `path` and `reason` (why it is left
+        out).
     """
     kept: list[dict[str, object]] = [
         {
@@ -41,7 +42,8 @@ def coverage_text(adapter: Adapter, paths: Mapping[str, str]) -> str:
         paths: Block name -> how it is collected.
 
     Returns:
-        The totals, then one line a way of collecting, then one for all that is left out.
+        The totals, then one line a way of collecting, then one for all that is left
+        out.
     """
     layout = adapter.layout
     kind = f" ({adapter.task_type})" if adapter.task_type else ""

@@ -1,4 +1,4 @@
-"""What a collection will need, measured on a few real batches: the answer of `--dry-run`.
+"""What a collection will need, by a few real batches: the answer of `--dry-run`.
 
 N examples of L blocks and D parameters, b bytes a stored number:
 
@@ -53,20 +53,18 @@ class Estimate:
     seconds: float
     truncated: int
 
-    def text(self) -> str:
-        """Write the estimate in a few lines."""
-        device = (
-            f"\naccelerator  {human_bytes(self.device_bytes)} at most"
-            if self.device_bytes
-            else ""
-        )
-        return (
-            f"rows         {self.rows:,} ({self.truncated:,} cut at the length limit)\n"
-            f"blocks       {self.blocks:,} of {self.parameters:,} parameters together\n"
-            f"disk         {human_bytes(self.disk_bytes)}\n"
-            f"memory       {human_bytes(self.memory_bytes)} at most{device}\n"
-            f"time         {human_seconds(self.seconds)}"
-        )
+    def facts(self) -> dict[str, str]:
+        """Write the estimate for people: name -> value."""
+        found = {
+            "rows": f"{self.rows:,} ({self.truncated:,} cut at the length limit)",
+            "blocks": f"{self.blocks:,} of {self.parameters:,} parameters together",
+            "disk": human_bytes(self.disk_bytes),
+            "memory": f"{human_bytes(self.memory_bytes)} at most",
+            "time": human_seconds(self.seconds),
+        }
+        if self.device_bytes:
+            found["accelerator"] = f"{human_bytes(self.device_bytes)} at most"
+        return found
 
 
 def store_bytes(rows: Rows, layout: Layout, dtype: StoreDtype) -> int:
@@ -109,7 +107,10 @@ def estimate(
     """
     lengths = rows.lengths
     plans = [
-        [[start + i for i in batch] for batch in plan_batches(part, options.batch_tokens)]
+        [
+            [start + i for i in batch]
+            for batch in plan_batches(part, options.batch_tokens)
+        ]
         for start in range(0, len(lengths), shard_rows)
         for part in [lengths[start : start + shard_rows]]
     ]

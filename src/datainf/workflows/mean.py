@@ -1,7 +1,7 @@
-"""The mean of a source's rows, as a source of one row: the query "all of these together".
+"""The mean of a source's rows as a source of one row: all queries as one.
 
-v = (1/Q) Σ_q v_q, the gradient of the mean loss over a validation set. Summed in float64;
-cost one reading, memory D.
+v = (1/Q) Σ_q v_q, the gradient of the mean loss over a validation set. Summed in
+float64; cost one reading, memory D.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,10 +1,11 @@
-"""Which training rows are most likely wrong: influence on the mean loss of trusted data.
+"""Which training rows are likely wrong: influence on the mean loss of trusted data.
 
     suspicion of row k = I(z_k -> mean loss over the validation examples)
 
 Positive: giving the row more weight raises the validation loss, as a wrong label does.
-Where the wrong rows are known (flipped on purpose, or by a column with the right labels),
-the ranking is measured: ROC AUC with a 95 % bootstrap interval, precision among the first k.
+Where the wrong rows are known (flipped on purpose, or by a column with the right
+labels), the ranking is measured: ROC AUC with a 95 % bootstrap interval, precision
+among the first k.
 """
 
 from collections.abc import Mapping
@@ -17,13 +18,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
-from datainf.core.errors import DataError, OptionError
+from datainf.core.errors import OptionError
 from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
 from datainf.workflows.attribute import check_scoring, collected, split_options
-from datainf.workflows.loading import label_column
+from datainf.workflows.data import label_column
 from datainf.workflows.mean import MeanSource
+from datainf.workflows.measure import measure
 from datainf.workflows.progress import Reporter
 from datainf.workflows.score import score
 
@@ -46,15 +48,15 @@ class Suspects:
 
 def mislabeled(  # noqa: PLR0913 - as attribute
     model: nn.Module,
-    train: Any,  # noqa: ANN401 - any sized indexable of dictionaries
-    validation: Any,  # noqa: ANN401 - likewise
+    train: Any,
+    validation: Any,
     task: Task,
     *,
     method: str | Estimator = "datainf",
     cache: str | Path | None = None,
     wrong: NDArray[np.bool_] | None = None,
     progress: Reporter | None = None,
-    **options: Any,  # noqa: ANN401 - as attribute
+    **options: Any,
 ) -> Suspects:
     """Rank training rows by how much they hurt on trusted examples.
 
@@ -83,10 +85,11 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         model, train, validation, task, cache=cache, progress=progress, **collecting
     ) as pair:
         scores = score(pair.train, MeanSource(pair.queries), method=method, **scoring)
+        losses = pair.train.losses
     return Suspects(
         ranking=rank(scores, [train[i] for i in range(len(train))], task, wrong),
         scores=scores,
-        measured={} if wrong is None else measure(scores.values[0], wrong),
+        measured={} if wrong is None else measure(scores.values[0], wrong, losses),
     )
 
 

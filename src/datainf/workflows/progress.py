@@ -1,7 +1,7 @@
 """The seam through which workflows talk: sentences, and stages with a known length.
 
-Workflows never print. In a program the sentences go to the logger `datainf`; the command
-line passes a reporter that draws bars with the time left.
+Workflows never print. In a program the sentences go to the logger `datainf`; the
+command line passes a reporter that draws bars with the time left.
 """
 
 import logging
@@ -24,6 +24,11 @@ class Reporter(Protocol):
         ...
 
 
+def _nothing(steps: float) -> None:
+    """Count steps nowhere."""
+    del steps
+
+
 class Logged:
     """The default reporter: sentences to the logger `datainf`, stages silent."""
 
@@ -35,4 +40,4 @@ class Logged:
     def stage(self, title: str, total: int) -> Iterator[Advance]:
         """Log that a stage begins."""
         logging.getLogger("datainf").info("%s: %d", title, total)
-        yield lambda steps: None
+        yield _nothing

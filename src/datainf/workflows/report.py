@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from datainf.core.records import Scores
-from datainf.reports.render import render_report
 
 
 def report(
@@ -23,6 +22,8 @@ def report(
     Example:
         >>> report(scores, "report.html")  # doctest: +SKIP
     """
+    from datainf.reports.render import render_report
+
     q, n = scores.values.shape
     heading = title or f"{scores.provenance.method}: {n} examples, {q} queries"
     file = Path(path)

@@ -1,7 +1,7 @@
 """Look at every example once, before the model works: lengths, hashes, texts, faults.
 
-Everything that can be wrong with an example is found here, in seconds, and not hours later.
-N examples.
+Everything that can be wrong with an example is found here, in seconds, and not hours
+later. N examples.
 """
 
 from collections.abc import Iterator, Sequence
@@ -60,11 +60,12 @@ class Rows:
         return self.read([first, *other[:1]])
 
 
-def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows:  # noqa: ANN401 - any sized indexable
+def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows:
     """Go through the examples once.
 
     Args:
-        dataset: `datasets.Dataset`, list of dictionaries, or anything with a length that
+        dataset: `datasets.Dataset`, list of dictionaries, or anything with a length
+        that
             gives an example for a number.
         task: Says how long an example is and how it reads.
         reporter: Shows how far it is.
@@ -97,7 +98,7 @@ def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows
     return Rows(dataset, pd.DataFrame(table), cut)
 
 
-def _columns(dataset: Any) -> list[str]:  # noqa: ANN401 - as look_at
+def _columns(dataset: Any) -> list[str]:
     names = getattr(dataset, "column_names", None)
     if isinstance(names, list):
         return names
@@ -105,13 +106,13 @@ def _columns(dataset: Any) -> list[str]:  # noqa: ANN401 - as look_at
     return list(first) if isinstance(first, dict) else []
 
 
-def _numbered(dataset: Any) -> Iterator[tuple[int, Example]]:  # noqa: ANN401 - as look_at
+def _numbered(dataset: Any) -> Iterator[tuple[int, Example]]:
     for index in range(len(dataset)):
         example = dataset[index]
         if not hasattr(example, "keys"):
             raise DataError(
-                f"example {index} is a {type(example).__name__}; expected a dictionary of "
-                "columns."
+                f"example {index} is a {type(example).__name__}; expected a "
+                "dictionary of columns."
             )
         yield index, example
 

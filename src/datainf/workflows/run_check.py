@@ -1,7 +1,7 @@
 """Check the kinds of run.yaml's values before they are used.
 
-YAML turns what it reads into numbers, texts, lists; a value of the wrong kind is told by
-its key, rather than by what fails on it later.
+YAML turns what it reads into numbers, texts, lists; a value of the wrong kind is told
+by its key, rather than by what fails on it later.
 """
 
 from collections.abc import Mapping
@@ -55,13 +55,13 @@ def _check(values: Mapping[str, Any], owner: type, where: str) -> None:
             )
 
 
-def _options(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any annotation
+def _options(hint: Any) -> tuple[Any, ...]:
     if get_origin(hint) in (Union, UnionType):
         return get_args(hint)
     return (hint,)
 
 
-def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - any annotation
+def _fits(value: object, hint: Any) -> bool:
     for option in _options(hint):
         kind = get_origin(option) or option
         if kind is float and type(value) is int:
@@ -76,7 +76,7 @@ def _fits(value: object, hint: Any) -> bool:  # noqa: ANN401 - any annotation
     return False
 
 
-def _said(hint: Any) -> str:  # noqa: ANN401 - any annotation
+def _said(hint: Any) -> str:
     names = {
         str: "a text",
         int: "a whole number",

@@ -1,7 +1,7 @@
 """run.yaml on disk: read, merge, write. Its keys are described in `core.run_config`.
 
-Layers, the later winning: the run.yaml that `datainf train` left beside the adapter (base
-model, training data, task, recipe only), the run.yaml that was given, the flags.
+Layers, the later winning: the run.yaml that `datainf train` left beside the adapter
+(base model, training data, task, recipe only), the run.yaml that was given, the flags.
 Paths are kept as they were written.
 """
 
@@ -19,6 +19,8 @@ from datainf.workflows.run_check import check_kinds
 RUN_FILE = "run.yaml"
 # What an adapter's own run.yaml tells about the adapter, rather than about that run.
 _OF_THE_ADAPTER = ("model", "task", "train", "recipe")
+# The key of a section that says what its other keys speak of.
+_SUBJECT_OF = {"train": "data", "queries": "data", "task": "name"}
 
 
 def read_values(path: str | Path) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def read_values(path: str | Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise OptionError(
-            f"{file} cannot be read: {reason}; expected a run.yaml, such as a run writes."
+            f"{file} cannot be read: {reason}; expected a run.yaml as runs write it."
         ) from error
     try:
         values = yaml.safe_load(text)
@@ -101,6 +103,7 @@ def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
     Returns:
         Both together. Where `upper` names other training or query data, nothing of the
         lower data section is kept: its flips, truth and limit belong to its own file.
+        Likewise the settings of a task belong to the task of their name.
 
     Example:
         >>> merged({"score": {"method": "dot"}, "out": "a"}, {"score": {"damping": 1}})
@@ -109,17 +112,24 @@ def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
     both = dict(lower)
     for key, value in upper.items():
         below = both.get(key)
-        other_data = (
+        if (
             isinstance(value, Mapping)
             and isinstance(below, Mapping)
-            and key in ("train", "queries")
-            and value.get("data", below.get("data")) != below.get("data")
-        )
-        if isinstance(value, Mapping) and isinstance(below, Mapping) and not other_data:
+            and not _replaces(value, below, _SUBJECT_OF.get(key))
+        ):
             both[key] = merged(below, value)
         else:
             both[key] = value
     return both
+
+
+def _replaces(
+    upper: Mapping[str, Any], lower: Mapping[str, Any], subject: str | None
+) -> bool:
+    """Say whether a section speaks of something else than the one below it."""
+    return subject is not None and upper.get(subject, lower.get(subject)) != lower.get(
+        subject
+    )
 
 
 def beside_adapter(adapter: str | None) -> dict[str, Any]:

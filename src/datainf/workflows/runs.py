@@ -1,11 +1,11 @@
 """Whole runs, from run.yaml to a folder of results: what each command of the CLI calls.
 
-    out/run.yaml        replays the run
-    out/train/          gradients of the training examples
-    out/queries-*/      gradients of the queries, or of the validation examples
-    out/scores/         the scores
-    out/report.html     what a person reads             (attribute)
-    out/mislabeled.csv  every row, most suspicious first (mislabeled)
+out/run.yaml        replays the run
+out/train/          gradients of the training examples
+out/queries-*/      gradients of the queries, or of the validation examples
+out/scores/         the scores
+out/report.html     what a person reads             (attribute)
+out/mislabeled.csv  every row, most suspicious first (mislabeled)
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -19,14 +19,15 @@ from datainf.core.run_config import DataConfig, RunConfig
 from datainf.store.reader import GradientStore, open_store
 from datainf.workflows.attribute import attribute
 from datainf.workflows.collect import collect, collect_estimate
+from datainf.workflows.data import load_rows, require_data
 from datainf.workflows.estimate import Estimate
-from datainf.workflows.loading import load_rows, load_subject, require_data
 from datainf.workflows.mislabeled import Suspects, mislabeled
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.report import report
 from datainf.workflows.run_file import write_run
 from datainf.workflows.score import score
 from datainf.workflows.scoring import scoring_of
+from datainf.workflows.subject import load_subject
 
 SCORES, REPORT, RANKING = "scores", "report.html", "mislabeled.csv"
 
@@ -197,7 +198,8 @@ def with_query(config: RunConfig, prompt: str, completion: str) -> RunConfig:
     """Make "this prompt, this output" the run's one query.
 
     Args:
-        config: The run; the query is written into its folder, so that it can be replayed.
+        config: The run; the query is written into its folder, so that it can be
+        replayed.
         prompt: What the model was given.
         completion: What it answered.
 

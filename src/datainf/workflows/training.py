@@ -1,10 +1,10 @@
-"""Train an adapter from run.yaml, and leave a run.yaml beside it that says all about it.
+"""Train an adapter from run.yaml, and leave beside it a run.yaml that says all.
 
-`datainf mislabeled --adapter DIR` then needs the folder alone: base model, training data
-with the labels that were flipped, task and recipe stand in it.
+`datainf mislabeled --adapter DIR` then needs the folder alone: base model, training
+data with the labels that were flipped, task and recipe stand in it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from datainf.integrations.base_models import load_base, load_tokenizer
 from datainf.integrations.examples import load_examples
 from datainf.integrations.tasks.table import task_from_settings
 from datainf.integrations.trainer import peft_config, train, training_arguments
-from datainf.workflows.loading import (
+from datainf.workflows.data import (
     CLASSIFICATION,
     load_rows,
     require_data,
     task_name_for,
+    text_columns_of,
 )
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.run_file import write_run
@@ -101,7 +102,7 @@ def with_defaults(recipe: Recipe | None) -> Recipe:
 
 
 def _settle(settings: Mapping[str, Any], data: DataConfig) -> dict[str, Any]:
-    """Fix the task's name and the classes, from the data as they are before any flip."""
+    """Fix the task's name and its classes, from the data before any flip."""
     dataset = load_examples(data)
     known = dict(settings)
     labels = str(known.get("label_column", "label"))
@@ -114,12 +115,12 @@ def _settle(settings: Mapping[str, Any], data: DataConfig) -> dict[str, Any]:
             known["labels"] = sorted(found)
         elif all(type(label) is int for label in found):
             known["num_labels"] = max(2, max(found) + 1)
-    return known
+    return text_columns_of(known)
 
 
 def _train(
     model: nn.Module,
-    dataset: Any,  # noqa: ANN401 - datasets.Dataset
+    dataset: Any,
     task: Task,
     recipe: Recipe,
     *,

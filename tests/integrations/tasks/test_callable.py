@@ -72,7 +72,10 @@ def test_token_lists_are_padded_and_the_rest_is_stacked():
 
 
 def test_a_given_attention_mask_stays():
-    rows = [{"input_ids": [5, 6], "attention_mask": [1, 0]}, {"input_ids": [7], "attention_mask": [1]}]
+    rows = [
+        {"input_ids": [5, 6], "attention_mask": [1, 0]},
+        {"input_ids": [7], "attention_mask": [1]},
+    ]
     batch = CallableTask(squares).collate(rows)
     assert batch["attention_mask"].tolist() == [[1, 0], [1, 0]]
 
@@ -83,7 +86,9 @@ def test_class_numbers_are_stacked():
 
 
 def test_a_collator_of_the_users_own_is_called():
-    task = CallableTask(squares, lambda rows: {"x": torch.stack([r["x"] for r in rows])})
+    task = CallableTask(
+        squares, lambda rows: {"x": torch.stack([r["x"] for r in rows])}
+    )
     assert list(task.collate(ROWS)) == ["x"]
 
 
@@ -100,7 +105,8 @@ def test_what_cannot_be_stacked_is_refused():
     rows = [{"x": torch.ones(2)}, {"x": torch.ones(3)}]
     with pytest.raises(
         DataError,
-        match=r"^column 'x' cannot be made one tensor \(.*\); give a collator of your own.$",
+        match=r"^column 'x' cannot be made one tensor \(.*\); give a collator of your "
+        r"own\.$",
     ):
         CallableTask(squares).collate(rows)
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 import torch
-from tokenizers import processors
+from tokenizers import Tokenizer, models, processors
+from transformers import PreTrainedTokenizerFast
 
 from datainf.core.errors import AdapterError, DataError, OptionError
 from datainf.integrations.tasks.causal_lm import Border, CausalLM, Truncation, Turns
@@ -63,9 +64,6 @@ def test_end_of_sequence_is_not_put_twice():
 
 
 def test_the_border_is_tokenised_as_asked():
-    from tokenizers import Tokenizer, models
-    from transformers import PreTrainedTokenizerFast
-
     # One merge, "b" + "c", that crosses the border of "ab" and "cd".
     vocab = {"<unk>": 0, "</s>": 1, "a": 2, "b": 3, "c": 4, "d": 5, "bc": 6}
     tokenizer = PreTrainedTokenizerFast(
@@ -84,7 +82,7 @@ def test_the_border_is_tokenised_as_asked():
 
 
 def test_special_tokens_that_cannot_be_told_are_refused():
-    class Wrapped(type(tiny_tokenizer())):
+    class Strange(PreTrainedTokenizerFast):
         def __call__(self, text, **options):
             found = super().__call__(text, **options)
             if options.get("add_special_tokens", True):
@@ -92,7 +90,7 @@ def test_special_tokens_that_cannot_be_told_are_refused():
             return found
 
     tokenizer = tiny_tokenizer()
-    tokenizer.__class__ = Wrapped
+    tokenizer.__class__ = Strange
     message = (
         "the tokenizer's special tokens cannot be told from a text's own; pass "
         "add_special_tokens=False, or give rows with input_ids and labels."
@@ -132,13 +130,13 @@ def test_conversational_completions_are_learned():
     task = CausalLM(tiny_tokenizer(chat_template=True))
     row = {"prompt": conversation()[:3], "completion": conversation()[3:]}
     assert learned(task, row)[1] == "ok</s>\n"
-    assert task.describe(row) == (
-        "user: hi\nassistant: yo\nuser: so? → assistant: ok"
-    )
+    assert task.describe(row) == ("user: hi\nassistant: yo\nuser: so? → assistant: ok")
 
 
 def test_templates_and_their_arguments_come_from_task_and_row():
-    template = CHAT_TEMPLATE.replace("{{ bos_token }}", "{{ a }}{{ b }}{{ tools }}")
+    template = CHAT_TEMPLATE.replace(
+        "{{ bos_token }}", "{{ a }}{{ b }}{{ tools or '' }}"
+    )
     task = CausalLM(
         tiny_tokenizer(), chat_template=template, template_kwargs={"a": "1", "b": "2"}
     )
@@ -147,9 +145,7 @@ def test_templates_and_their_arguments_come_from_task_and_row():
         "tools": None,
         "chat_template_kwargs": {"b": "3"},
     }
-    assert learned(task, row)[0].startswith("13none<user>") or learned(task, row)[
-        0
-    ].startswith("13<unk>one<user>")
+    assert learned(task, row)[0].startswith("13<user>hi")
     with_tools = {**row, "tools": [{"name": "f"}]}
     assert "name" in learned(task, with_tools)[0]
 
@@ -246,14 +242,14 @@ def test_the_models_own_loss_is_the_mean_over_the_batchs_tokens():
     with torch.no_grad():
         losses, own = task.losses(model, batch), model(**batch).loss
     tokens = (batch["labels"] != -100).sum()
-    torch.testing.assert_close(losses.sum() / tokens, own, rtol=1e-6, atol=0)
+    torch.testing.assert_close(losses.sum() / tokens, own.double(), rtol=1e-6, atol=0)
 
 
 def test_a_model_that_is_no_language_model_is_refused():
     task = CausalLM(tiny_tokenizer())
     message = (
-        "causal-lm needs logits [B, T, V] for labels [1, 3], the model gives [1, 3]; is "
-        "it a causal language model?"
+        "causal-lm needs logits [B, T, V] for labels [1, 3], the model gives [1, "
+        "3]; is it a causal language model?"
     )
     with refused(message, AdapterError):
         task.losses(tiny_bert_classifier(), task.collate([{"text": "a"}]))
@@ -285,8 +281,8 @@ def test_wrong_options_are_refused(options, message):
 
 def test_a_tokenizer_without_end_of_sequence_needs_a_word():
     message = (
-        "append_eos=True, but the tokenizer has no eos_token; pass append_eos=False, or "
-        "set tokenizer.eos_token as in training."
+        "append_eos=True, but the tokenizer has no eos_token; pass "
+        "append_eos=False, or set tokenizer.eos_token as in training."
     )
     with refused(message, OptionError):
         CausalLM(tiny_tokenizer(eos=False))
@@ -301,7 +297,9 @@ def test_columns_are_fixed_for_data():
     row = {"question": "1+1=", "completion": 2, "text": "x"}
     assert learned(fixed, row) == ("<s>1+1=2</s>", "2</s>")
     assert fixed.describe(row) == "1+1= → 2"
-    with pytest.raises(DataError, match=r"^no example can be read from the columns a: "):
+    with pytest.raises(
+        DataError, match=r"^no example can be read from the columns a: "
+    ):
         task.for_columns(["a"])
 
 

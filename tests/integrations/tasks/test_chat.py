@@ -43,7 +43,8 @@ def split(result):
     tokenizer = tiny_tokenizer()
     tokenizer.backend_tokenizer.decoder = decoders.Fuse()
     marked = "".join(
-        tokenizer.decode([i]) if kept else "|" for i, kept in zip(ids, mask, strict=True)
+        tokenizer.decode([i]) if kept else "|"
+        for i, kept in zip(ids, mask, strict=True)
     )
     return tokenizer.decode(ids), re.sub(r"\|+", "|", marked)
 
@@ -54,9 +55,7 @@ def split(result):
 def test_the_assistants_words_and_their_end_are_marked(last, marked):
     messages = talk("hi", "yo", "so?", "ok")
     text, found = split(chat().assistant_turns(messages, last=last))
-    assert text == (
-        "<s><user>hi\n<assistant>yo</s>\n<user>so?\n<assistant>ok</s>\n"
-    )
+    assert text == ("<s><user>hi\n<assistant>yo</s>\n<user>so?\n<assistant>ok</s>\n")
     assert found == marked
 
 
@@ -82,8 +81,8 @@ def test_a_template_that_rewrites_turns_is_refused_unless_only_the_last_counts()
     messages = talk("hi", "t/yo", "so?", "t/ok")
     message = (
         "the chat template writes message 1 differently inside of the whole "
-        f"conversation {brief({'messages': messages})}; use turns='last', or a template "
-        "with {% generation %} marks."
+        f"conversation {brief({'messages': messages})}; use turns='last', or "
+        "a template with {% generation %} marks."
     )
     with refused(message):
         chat(REWRITES).assistant_turns(messages, last=False)
@@ -115,9 +114,13 @@ def test_a_conversation_without_the_assistant_is_refused():
         chat().assistant_turns(talk("hi"), last=False)
 
 
-@pytest.mark.parametrize("template", [STRICT, STRICT + "{% generation %}{% endgeneration %}"])
+@pytest.mark.parametrize(
+    "template", [STRICT, STRICT + "{% generation %}{% endgeneration %}"]
+)
 def test_what_the_template_refuses_is_an_error_of_the_data(template):
-    with pytest.raises(DataError, match=r"^the chat template refuses .*: no system mess"):
+    with pytest.raises(
+        DataError, match=r"^the chat template refuses .*: no system mess"
+    ):
         chat(template).assistant_turns(talk("hi", "yo"), last=False)
 
 

@@ -35,7 +35,8 @@ def test_a_row_of_two_shapes_is_refused_until_the_user_chooses():
     row = dict.fromkeys(["prompt", "completion", "text"])
     message = (
         "the columns prompt, completion, text can be read as prompt-completion or as "
-        "text; say which was trained on with columns=, such as columns={'text': 'text'}."
+        "text; say which was trained on with columns=, such as columns={'text': "
+        "'text'}."
     )
     with refused(message):
         shape_of(row, {})

@@ -77,7 +77,9 @@ def test_missing_columns_are_refused_before_any_row(task, message):
 def test_two_texts_are_joined_as_the_tokenizer_joins_them():
     tokenizer = tiny_tokenizer(type_ids=True)
     task = SequenceClassification(tokenizer, text_columns=["a", "b"])
-    batch = task.collate([{"a": "xy", "b": "z", "label": 1}, {"a": "", "b": "z", "label": 0}])
+    batch = task.collate(
+        [{"a": "xy", "b": "z", "label": 1}, {"a": "", "b": "z", "label": 0}]
+    )
     wanted = tokenizer("xy", "z")
     for name in ("input_ids", "token_type_ids", "attention_mask"):
         assert batch[name][0].tolist() == wanted[name]
@@ -153,8 +155,8 @@ def test_a_label_beyond_the_models_classes_is_refused():
     task = SequenceClassification(tiny_tokenizer())
     batch = task.collate([{"text": "a", "label": 3}])
     message = (
-        "label 3 is outside of the model's classes 0 to 2; correct the data, or train a "
-        "head with more classes."
+        "label 3 is outside of the model's classes 0 to 2; correct the data, or "
+        "train a head with more classes."
     )
     with refused(message):
         task.losses(tiny_bert_classifier(3), batch)

@@ -18,7 +18,9 @@ def test_losses_are_the_formula(reduction):
     wanted = []
     for scores, row in zip(logits, labels, strict=True):
         terms = [
-            -scores[t].log_softmax(0)[row[t + 1]] for t in range(6) if row[t + 1] != -100
+            -scores[t].log_softmax(0)[row[t + 1]]
+            for t in range(6)
+            if row[t + 1] != -100
         ]
         total = torch.stack(terms).sum()
         wanted.append(total if reduction is Reduction.SUM else total / len(terms))

@@ -101,9 +101,7 @@ def test_an_empty_cell_is_refused():
 
 def test_whole_numbers_are_texts_and_nothing_else_is():
     assert require_text({"answer": -7}, "answer") == "-7"
-    message = (
-        "column 'answer' must hold text, got float in the row {'answer': 0.5}."
-    )
+    message = "column 'answer' must hold text, got float in the row {'answer': 0.5}."
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         require_text({"answer": 0.5}, "answer")
     with pytest.raises(DataError, match=r"must hold text, got bool"):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import typer
+
 from datainf.cli.config import config_of
 from datainf.cli.console import Bars, stderr
 from datainf.cli.flags import Given
@@ -57,7 +59,8 @@ def mislabeled(given: Given) -> None:
         return
     write_table(best, style)
     if found.measured and style is Format.TABLE:
-        write_facts({"": "", **found.measured}, style)
+        typer.echo()
+        write_facts(found.measured, style)
     stderr().print(f"all rows: {config.out}/{runs.RANKING}", markup=False)
 
 

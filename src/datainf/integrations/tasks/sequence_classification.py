@@ -318,7 +318,8 @@ class SequenceClassification:
         known = getattr(config, "pad_token_id", None)
         if known != self.pad_token_id:
             raise AdapterError(
-                f"the tokenizer pads with token {self.pad_token_id}, model.config.pad_token_id "
-                f"is {known}, and classifiers find the text's end by it; set "
+                f"the tokenizer pads with token {self.pad_token_id}, "
+                f"model.config.pad_token_id is {known}, and classifiers find "
+                f"the text's end by it; set "
                 f"model.config.pad_token_id = {self.pad_token_id}, as in training."
             )

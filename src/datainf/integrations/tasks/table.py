@@ -127,10 +127,12 @@ def as_task(given: object) -> Task:
     Raises:
         OptionError: If it is neither.
     """
-    if isinstance(given, Task):
-        return given
-    if callable(given) and not isinstance(given, type):
-        return CallableTask(given)
+    # A class has the methods of a task too, but no values.
+    if not isinstance(given, type):
+        if isinstance(given, Task):
+            return given
+        if callable(given):
+            return CallableTask(given)
     raise OptionError(
         "task must be a task such as CausalLM(tokenizer), or a function "
         f"(model, batch) -> one loss an example, got {given!r}."

@@ -1,4 +1,4 @@
-"""From run.yaml's names to what they name: model, task, examples, known errors."""
+"""From the data of run.yaml to examples, and to which of them are known to be wrong."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,37 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from datainf.core.errors import DataError, OptionError, near
-from datainf.core.run_config import DataConfig, RunConfig
+from datainf.core.run_config import DataConfig
 from datainf.core.task import Task
 from datainf.integrations.examples import load_examples
 from datainf.integrations.label_noise import flip_labels
-from datainf.integrations.peft import adapter_of, load_adapter
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
-from datainf.integrations.tasks.table import (
-    infer_task_name,
-    require_task_fits,
-    task_from_settings,
-)
 
 CLASSIFICATION = SequenceClassification.name
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The model that is asked about.
-
-    Attributes:
-        model: The PEFT model.
-        tokenizer: Its tokenizer.
-        task: What the loss of an example is.
-    """
-
-    model: nn.Module
-    tokenizer: Any
-    task: Task
 
 
 @dataclass(frozen=True)
@@ -50,38 +28,6 @@ class Examples:
 
     dataset: Any
     wrong: NDArray[np.bool_] | None
-
-
-def load_subject(config: RunConfig) -> Subject:
-    """Load the adapter on its base, and make the task.
-
-    Args:
-        config: `adapter`, `model` and `task` are used.
-
-    Returns:
-        Model, tokenizer and task.
-
-    Raises:
-        OptionError: If no adapter is named.
-    """
-    if config.adapter is None:
-        raise OptionError(
-            "no adapter given; name its folder with --adapter, or as `adapter:` in "
-            "run.yaml."
-        )
-    settings = dict(config.task)
-    model, tokenizer = load_adapter(
-        config.adapter, base=config.model, task_name=settings.get("name")
-    )
-    task_type = adapter_of(model).task_type
-    if "name" not in settings:
-        settings["name"] = infer_task_name(task_type or type(model.get_base_model()))
-    classes = getattr(getattr(model, "config", None), "num_labels", None)
-    if settings["name"] == CLASSIFICATION and not settings.get("labels"):
-        settings.setdefault("num_labels", classes)
-    task = task_from_settings(settings, tokenizer)
-    require_task_fits(task, task_type)
-    return Subject(model, tokenizer, task)
 
 
 def require_data(config: DataConfig | None, what: str, flag: str) -> DataConfig:
@@ -157,19 +103,38 @@ def task_name_for(columns: Sequence[str], labels: str = "label") -> str:
     Raises:
         DataError: If the columns fit no task.
     """
-    if {"prompt", "completion"} <= set(columns) or {"messages", "input_ids"} & set(columns):
+    if {"prompt", "completion"} <= set(columns) or {"messages", "input_ids"} & set(
+        columns
+    ):
         return "causal-lm"
     if labels in columns:
         return CLASSIFICATION
     if "text" in columns:
         return "causal-lm"
     raise DataError(
-        f"the columns {', '.join(columns)} fit no task by themselves; say --task causal-lm "
-        "or --task sequence-classification, and which columns it reads."
+        f"the columns {', '.join(columns)} fit no task by themselves; say "
+        "--task causal-lm or --task sequence-classification, and which columns to read."
     )
 
 
-def _wrong(dataset: Any, truth: str, task: Task) -> NDArray[np.bool_]:  # noqa: ANN401 - datasets.Dataset
+def text_columns_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Let one name of a text column serve either task.
+
+    Args:
+        settings: A task's settings, with its name.
+
+    Returns:
+        The same; for a language model one `text_columns` becomes its column `text`.
+    """
+    found = dict(settings)
+    names = found.get("text_columns") or []
+    if found.get("name") == "causal-lm" and len(names) == 1:
+        del found["text_columns"]
+        found["columns"] = {"text": names[0], **dict(found.get("columns") or {})}
+    return found
+
+
+def _wrong(dataset: Any, truth: str, task: Task) -> NDArray[np.bool_]:
     """Compare every label with the right one."""
     given = label_column(task)
     for column in (truth, given):

@@ -1,0 +1,154 @@
+"""The probe's judgement: do two ways of taking gradients agree up to rounding?
+
+A rule differs from autograd by rounding only; a wrong one by the size of the gradient.
+Bounds are relative to the block's largest row and, for blocks that hold rounding noise
+alone (a key's bias has no true gradient), to the largest block.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from datainf.capture.looped import Losses, batch_size, looped_gradients
+from datainf.core.adapter import TrainedParameter
+from datainf.core.errors import AdapterError, NonFiniteError
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far two right answers may lie apart in one number format."""
+
+    block: float
+    noise: float
+    loss: float
+
+
+DOUBLE = Tolerance(block=1e-8, noise=1e-11, loss=1e-9)
+SINGLE = Tolerance(block=1e-3, noise=1e-6, loss=1e-4)
+# bfloat16 keeps 8 bits: padding alone moves gradients by a percent.
+HALF = Tolerance(block=5e-2, noise=5e-3, loss=5e-2)
+
+
+def tolerance_for(model: nn.Module) -> Tolerance:
+    """Choose the tolerance by the coarsest number format the model computes in.
+
+    Args:
+        model: The model; the caller's autocast counts too.
+
+    Returns:
+        The tolerance.
+    """
+    kinds = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+        return HALF
+    if kinds and kinds <= {torch.float64}:
+        return DOUBLE
+    return SINGLE if kinds <= {torch.float64, torch.float32} else HALF
+
+
+def agree(
+    got: Tensor, right: Tensor, tolerance: Tolerance, *, largest: float = 0.0
+) -> bool:
+    """Compare per-example gradients, one example a row.
+
+    Args:
+        got: The gradients in question.
+        right: The gradients that are right.
+        tolerance: How far they may lie apart.
+        largest: The norm of the largest block, where this is one of several.
+
+    Returns:
+        Whether they differ by rounding only.
+    """
+    if got.shape != right.shape:
+        return False
+    size = right.flatten(1).norm(dim=1).max()
+    error = (got.to(right.dtype) - right).flatten(1).norm(dim=1).max()
+    return bool(error <= tolerance.block * size + tolerance.noise * largest)
+
+
+def refuse_coupling(
+    model: nn.Module, batch: Mapping[str, Any], losses: Losses, tolerance: Tolerance
+) -> None:
+    """Refuse a task whose loss of an example depends on the others in its batch.
+
+    Args:
+        model: The model.
+        batch: The probe's examples.
+        losses: `(model, batch) -> [B]`.
+        tolerance: How far losses may lie apart.
+
+    Raises:
+        AdapterError: If it does.
+        NonFiniteError: If a loss is NaN or infinite.
+    """
+    # With gradients on: reentrant checkpointing warns without.
+    with torch.inference_mode(False), torch.enable_grad():
+        together = losses(model, batch).detach()
+        alone = torch.cat([losses(model, one).detach() for one in each(batch)])
+    if not (torch.isfinite(together).all() and torch.isfinite(alone).all()):
+        raise NonFiniteError(
+            f"the losses of the first examples are {together.tolist()}; check the "
+            "model's weights and number format, and the labels."
+        )
+    if not torch.allclose(together, alone, rtol=tolerance.loss, atol=tolerance.loss):
+        raise AdapterError(
+            f"the loss of an example depends on its batch: {together.tolist()} "
+            f"together, {alone.tolist()} one by one; a task's losses must not be "
+            "divided by anything that is counted over the batch."
+        )
+
+
+def refuse_padding(
+    model: nn.Module,
+    singles: Sequence[Mapping[str, Any]],
+    losses: Losses,
+    trained: Sequence[TrainedParameter],
+    padded: Sequence[Tensor],
+    tolerance: Tolerance,
+) -> None:
+    """Refuse a task or tokenizer with which padding changes an example's gradient.
+
+    Args:
+        model: The model.
+        singles: Each example as a batch of its own, without padding.
+        losses: `(model, batch) -> [B]`.
+        trained: The parameters.
+        padded: Gradients of the same examples, padded to one length.
+        tolerance: How far they may lie apart.
+
+    Raises:
+        AdapterError: If padding changes them.
+    """
+    parameters = [t.parameter for t in trained]
+    for i, single in enumerate(singles):
+        alone = looped_gradients(model, single, losses, parameters)
+        whole = torch.cat([row[i].float().flatten() for row in padded])
+        right = torch.cat([row.float().flatten() for row in alone])
+        if not agree(whole[None], right[None], tolerance):
+            raise AdapterError(
+                "the gradient of an example changes when it is padded: check the "
+                "tokenizer's padding_side (BERT-like models need 'right') and that the "
+                "task masks padding."
+            )
+
+
+def each(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Cut a batch into batches of one.
+
+    Args:
+        batch: Tensors with the examples in the first dimension.
+
+    Returns:
+        One batch an example.
+    """
+    return [
+        {
+            key: value[i : i + 1] if isinstance(value, Tensor) else value
+            for key, value in batch.items()
+        }
+        for i in range(batch_size(batch))
+    ]

@@ -1,0 +1,111 @@
+"""`top`, `report`, `inspect`, `verify`: commands that look at what is there."""
+
+from pathlib import Path
+
+import typer
+
+from datainf.cli.console import complain, stderr
+from datainf.cli.flags import Given
+from datainf.cli.output import Format, format_of, write_facts, write_table
+
+
+def top(given: Given) -> None:
+    """List the training examples that matter most to each query."""
+    style = format_of(given)
+    from datainf.core.records import Scores
+
+    scores = Scores.load(_scores_folder(given.argument or ""))
+    found = scores.top(
+        10 if given["k"] is None else given["k"],
+        given["order"] or "proponents",
+        query=given["query"],
+    )
+    write_table(found, style)
+
+
+def report(given: Given) -> None:
+    """Write scores as one HTML file that needs nothing else."""
+    from datainf.core.records import Scores
+    from datainf.workflows.report import report as write
+
+    folder = _scores_folder(given.argument or "")
+    scores = Scores.load(folder)
+
+    file = write(
+        scores,
+        given["report_file"] or folder / "report.html",
+        k=10 if given["k"] is None else given["k"],
+        title=given["title"],
+    )
+    write_facts({"report": file}, Format.TABLE)
+
+
+def inspect(given: Given) -> None:
+    """Say what a gradient store or a folder of scores holds."""
+    style = format_of(given)
+    path = Path(given.argument or "")
+    if (path / "scores.json").is_file():
+        from datainf.core.records import Scores
+
+        scores = Scores.load(path)
+        q, n = scores.values.shape
+        made = scores.provenance
+        write_facts(
+            {
+                "path": path,
+                "queries": q,
+                "examples": n,
+                "groups": len(scores.groups),
+                "method": made.method,
+                "options": dict(made.options),
+                "notes": list(made.notes),
+                "sources": dict(made.sources),
+                "library_version": made.version,
+            },
+            style,
+        )
+        return
+    from datainf.store.facts import describe_store
+
+    facts = describe_store(path)
+    if style is Format.TABLE:
+        rows = facts.pop("coverage")
+        write_facts({**facts, "coverage": f"{len(rows)} tensors"}, style)
+        typer.echo()
+        import pandas as pd
+
+        write_table(pd.DataFrame(rows), style)
+        return
+    write_facts(facts, style)
+
+
+def verify(given: Given) -> None:
+    """Read a store to the last byte and say everything that is wrong with it."""
+    style = format_of(given)
+    from datainf.store.verify import verify as check
+
+    found = check(given.argument or "")
+    write_facts(
+        {
+            "path": found.path,
+            "shards": found.shards,
+            "rows": found.rows,
+            "bytes": found.bytes,
+            "faults": list(found.faults) if style is Format.JSON else len(found.faults),
+        },
+        style,
+    )
+    for fault in found.faults:
+        complain("error", fault)
+    if not found.ok:
+        raise typer.Exit(2)
+    stderr().print("every byte is as it was written", markup=False)
+
+
+def _scores_folder(path: str) -> Path:
+    """Find the scores: the folder itself, or `scores` in the folder of a run."""
+    folder = Path(path)
+    inner = folder / "scores"
+    if not (folder / "scores.json").is_file() and (inner / "scores.json").is_file():
+        return inner
+    return folder

@@ -1,0 +1,1 @@
+"""Scores as one HTML file that opens offline; needs no torch."""

@@ -1,0 +1,177 @@
+"""Doctor: what may stand between a user and a run, found in seconds, with what to do.
+
+The machine (versions, threads, memory, disk) always; with an adapter, its type, task
+and coverage; with data, its columns and the first example as the model sees it.
+"""
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from datainf.capture.session import CaptureSession
+from datainf.core.errors import DatainfError
+from datainf.core.run_config import RunConfig
+from datainf.integrations.peft import adapter_of
+from datainf.workflows.coverage import coverage_text
+from datainf.workflows.data import load_rows
+from datainf.workflows.estimate import human_bytes
+from datainf.workflows.progress import Reporter
+from datainf.workflows.rows import look_at
+from datainf.workflows.subject import Subject, load_subject
+
+_PACKAGES = ("torch", "transformers", "peft", "datasets")
+_ENOUGH_DISK = 2 * 2**30
+_TOKENS_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        check: What.
+        state: `ok`, `note` (may matter) or `fix` (a run would fail).
+        found: What was found and, unless it is fine, what to do.
+    """
+
+    check: str
+    state: str
+    found: str
+
+
+def examine(config: RunConfig, progress: Reporter) -> list[Finding]:
+    """Look at the machine, then at what the run names.
+
+    Args:
+        config: A run; whatever it names is looked at.
+        progress: Told how far reading is.
+
+    Returns:
+        The findings, in the order of a run.
+    """
+    found = list(machine(Path(config.out)))
+    if config.adapter is None:
+        return found
+    try:
+        subject = load_subject(config)
+    except DatainfError as error:
+        return [*found, Finding("adapter", "fix", str(error))]
+    found += _guarded("adapter", lambda: _adapter(subject))
+    if config.train is not None:
+        found += _guarded("data", lambda: _data(config, subject, progress))
+    return found
+
+
+def machine(out: Path) -> Iterator[Finding]:
+    """Look at the machine.
+
+    Args:
+        out: Where results would go.
+
+    Yields:
+        One finding a matter.
+    """
+    yield Finding("python", "ok", platform.python_version())
+    for name in _PACKAGES:
+        try:
+            yield Finding(name, "ok", version(name))
+        except PackageNotFoundError:
+            yield Finding(name, "fix", f"not installed; pip install {name}")
+    accelerator = torch.accelerator.current_accelerator()
+    yield Finding("accelerator", "ok", str(accelerator or "none, the CPU computes"))
+    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    state = "note" if threads > cores else "ok"
+    yield Finding(
+        "threads",
+        state,
+        f"{threads} of {cores} cores"
+        + ("; set OMP_NUM_THREADS to the cores you have" if state == "note" else ""),
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    yield Finding("memory", "ok", human_bytes(memory))
+    place = next(
+        path for path in [out.absolute(), *out.absolute().parents] if path.exists()
+    )
+    free = shutil.disk_usage(place).free
+    short = free < _ENOUGH_DISK
+    yield Finding(
+        "disk",
+        "note" if short else "ok",
+        f"{human_bytes(free)} free for {out}"
+        + ("; --dry-run tells what a run needs" if short else ""),
+    )
+
+
+def _guarded(check: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+    """Turn an error into a finding, so that the rest is shown too."""
+    try:
+        return look()
+    except DatainfError as error:
+        return [Finding(check, "fix", str(error))]
+
+
+def _adapter(subject: Subject) -> list[Finding]:
+    adapter = adapter_of(subject.model)
+    # Entering no scope: what the rules would be, before a probe with examples.
+    session = CaptureSession(subject.model, adapter, subject.task)
+    kind = type(subject.model.peft_config[adapter.name]).__name__.removesuffix("Config")
+    return [
+        Finding("adapter", "ok", f"{kind}, made for {adapter.task_type or 'any task'}"),
+        Finding("task", "ok", _settings(subject.task.settings())),
+        Finding("coverage", "ok", coverage_text(adapter, session.coverage)),
+    ]
+
+
+def _data(config: RunConfig, subject: Subject, progress: Reporter) -> list[Finding]:
+    if config.train is None:
+        return []
+    rows = load_rows(config.train, subject.task)
+    columns = ", ".join(rows.dataset.column_names)
+    found = [Finding("columns", "ok", columns)]
+    seen = look_at(rows.dataset, subject.task, progress, text=True)
+    found.append(
+        Finding(
+            "examples",
+            "note" if seen.truncated else "ok",
+            f"{len(seen.table)}, of {min(seen.lengths)} to {max(seen.lengths)} tokens"
+            + (f"; {seen.truncated} are cut at max_length" if seen.truncated else ""),
+        )
+    )
+    found.append(Finding("first example", "ok", str(seen.table["text"][0])))
+    found.append(Finding("as tokens", "ok", _tokens(subject, rows.dataset[0])))
+    adapter = adapter_of(subject.model)
+    with CaptureSession(subject.model, adapter, subject.task) as session:
+        session.probe(seen.probes())
+    return [*found, Finding("gradients", "ok", "two examples agree with autograd")]
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    shown = {k: v for k, v in settings.items() if k not in ("name", "tokenizer")}
+    listed = ", ".join(f"{key}={value!r}" for key, value in shown.items() if value)
+    return f"{settings['name']} ({listed})"
+
+
+def _tokens(subject: Subject, example: dict[str, Any]) -> str:
+    """Show the tokens the model reads; those in the loss stand in [brackets]."""
+    batch = subject.task.collate([example])
+    ids = batch["input_ids"][0].tolist()
+    labels = batch["labels"]
+    names = subject.tokenizer.convert_ids_to_tokens(ids)
+    if labels.ndim == 1:
+        shown = " ".join(names[:_TOKENS_SHOWN])
+        more = " ..." if len(names) > _TOKENS_SHOWN else ""
+        return f"{shown}{more} -> class {int(labels[0])}"
+    marked = [
+        f"[{name}]" if label != -100 else name
+        for name, label in zip(names, labels[0].tolist(), strict=True)
+    ]
+    more = " ..." if len(marked) > _TOKENS_SHOWN else ""
+    count = sum(label != -100 for label in labels[0].tolist())
+    return f"{' '.join(marked[:_TOKENS_SHOWN])}{more} ({count} tokens in the loss)"

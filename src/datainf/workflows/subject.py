@@ -1,0 +1,64 @@
+"""From the adapter of run.yaml to a model and its task."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from datainf.core.errors import OptionError
+from datainf.core.run_config import RunConfig
+from datainf.core.task import Task
+from datainf.integrations.peft import adapter_of, load_adapter
+from datainf.integrations.tasks.table import (
+    infer_task_name,
+    require_task_fits,
+    task_from_settings,
+)
+from datainf.workflows.data import CLASSIFICATION, text_columns_of
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model that is asked about.
+
+    Attributes:
+        model: The PEFT model.
+        tokenizer: Its tokenizer.
+        task: What the loss of an example is.
+    """
+
+    model: nn.Module
+    tokenizer: Any
+    task: Task
+
+
+def load_subject(config: RunConfig) -> Subject:
+    """Load the adapter on its base, and make the task.
+
+    Args:
+        config: `adapter`, `model` and `task` are used.
+
+    Returns:
+        Model, tokenizer and task.
+
+    Raises:
+        OptionError: If no adapter is named.
+    """
+    if config.adapter is None:
+        raise OptionError(
+            "no adapter given; name its folder with --adapter, or as `adapter:` in "
+            "run.yaml."
+        )
+    settings = dict(config.task)
+    model, tokenizer = load_adapter(
+        config.adapter, base=config.model, task_name=settings.get("name")
+    )
+    task_type = adapter_of(model).task_type
+    if "name" not in settings:
+        settings["name"] = infer_task_name(task_type or type(model.get_base_model()))
+    classes = getattr(getattr(model, "config", None), "num_labels", None)
+    if settings["name"] == CLASSIFICATION and not settings.get("labels"):
+        settings.setdefault("num_labels", classes)
+    task = task_from_settings(text_columns_of(settings), tokenizer)
+    require_task_fits(task, task_type)
+    return Subject(model, tokenizer, task)

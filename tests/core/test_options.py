@@ -1,0 +1,91 @@
+"""Options: their words, ranges and descriptions."""
+
+import dataclasses
+import re
+
+import pytest
+
+from datainf.core.errors import OptionError
+from datainf.core.options import (
+    Blocks,
+    CollectOptions,
+    Normalize,
+    Order,
+    Parameters,
+    Reduction,
+    ScoreOptions,
+    StoreDtype,
+    described,
+    help_of,
+    word,
+)
+from datainf.core.run_config import DataConfig, RunConfig
+
+
+@pytest.mark.parametrize(
+    "kind", [Blocks, Normalize, Order, Parameters, Reduction, StoreDtype]
+)
+def test_every_word_is_read_from_its_text(kind):
+    assert [word(kind, member.value, "x") for member in kind] == list(kind)
+    assert all(word(kind, member, "x") is member for member in kind)
+
+
+def test_an_unknown_word_is_refused_with_those_there_are():
+    message = (
+        "order='oponents' is unknown: expected one of: proponents, opponents, "
+        "magnitude; did you mean 'opponents'?"
+    )
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$") as caught:
+        word(Order, "oponents", "order")
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "fp8"}, "dtype='fp8' is unknown: expected one of: fp32, bf16, fp16"),
+        (
+            {"parameters": "some"},
+            "parameters='some' is unknown: expected one of: all, paper.",
+        ),
+        ({"output": "margin"}, "output='margin' is unknown: expected one of: loss."),
+        ({"batch_tokens": 0}, "batch_tokens must be at least 1, got 0."),
+        ({"shard_rows": 0}, "shard_rows must be at least 1, got 0."),
+    ],
+)
+def test_collect_options_out_of_range_are_refused(options, message):
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}"):
+        CollectOptions(**options)
+
+
+@pytest.mark.parametrize("name", ["blocks", "normalize"])
+def test_score_options_refuse_unknown_words(name):
+    with pytest.raises(OptionError, match=f"^{name}='some' is unknown: expected one of"):
+        ScoreOptions(**{name: "some"})
+
+
+def test_words_become_members():
+    collect = CollectOptions(dtype="bf16", parameters="paper", shard_rows=7)
+    score = ScoreOptions(blocks="layer", normalize="example")
+    assert (collect.dtype, collect.parameters) == (StoreDtype.BF16, Parameters.PAPER)
+    assert (score.blocks, score.normalize) == (Blocks.LAYER, Normalize.EXAMPLE)
+
+
+@pytest.mark.parametrize("owner", [CollectOptions, ScoreOptions, DataConfig])
+def test_every_option_describes_itself_in_a_sentence(owner):
+    for field in dataclasses.fields(owner):
+        assert re.fullmatch(r"\S.*\.", help_of(owner, field.name)), field.name
+
+
+def test_the_texts_of_a_run_describe_themselves():
+    assert help_of(RunConfig, "adapter") == "The PEFT adapter: a folder or hub name."
+
+
+def test_mutable_defaults_are_not_shared():
+    @dataclasses.dataclass
+    class Owner:
+        names: list = described(["a"], "Names.")
+
+    one, other = Owner(), Owner()
+    one.names.append("b")
+    assert other.names == ["a"]

@@ -1,0 +1,50 @@
+"""A store whose writer is killed, at whatever moment, ends like one that was not."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datainf.store.verify import verify
+from tests.store.killed import KILLS
+from tests.store.stores import files
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def kills(tmp_path_factory):
+    """Run the killings once; give their folder and what was seen on the way."""
+    folder = tmp_path_factory.mktemp("kills")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.store.killed", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(["src", *sys.path])},
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    return folder, json.loads(done.stdout)
+
+
+def test_a_store_killed_at_random_moments_ends_bit_identical(kills):
+    folder, seen = kills
+    assert seen["moments"] == KILLS
+    assert files(folder / "moments") == files(folder / "whole")
+
+
+def test_a_store_killed_at_any_flush_or_rename_ends_bit_identical(kills):
+    folder, seen = kills
+    # Each shard takes six steps at least: its file and then the manifest.
+    assert seen["steps"] > 6 * 8
+    for step in range(seen["steps"]):
+        assert files(folder / f"step-{step}") == files(folder / "whole"), step
+
+
+def test_no_partial_shard_is_ever_accepted(kills):
+    folder, seen = kills
+    assert seen["faults"] == []
+    assert verify(folder / "whole").ok
