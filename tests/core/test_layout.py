@@ -69,7 +69,7 @@ def test_module_and_layer_of_a_name(name, module, layer):
 def test_an_unknown_grouping_is_refused():
     message = (
         "blocks='modul' is unknown: expected one of: tensor, module, layer, all; did you "
-        "mean 'module'?"
+        "mean 'module'?."
     )
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
         layout().group("modul")

@@ -17,6 +17,7 @@ from datainf.core.options import (
     StoreDtype,
     described,
     help_of,
+    number,
     word,
 )
 from datainf.core.run_config import DataConfig, RunConfig
@@ -33,7 +34,7 @@ def test_every_word_is_read_from_its_text(kind):
 def test_an_unknown_word_is_refused_with_those_there_are():
     message = (
         "order='oponents' is unknown: expected one of: proponents, opponents, "
-        "magnitude; did you mean 'opponents'?"
+        "magnitude; did you mean 'opponents'?."
     )
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$") as caught:
         word(Order, "oponents", "order")
@@ -49,8 +50,11 @@ def test_an_unknown_word_is_refused_with_those_there_are():
             "parameters='some' is unknown: expected one of: all, paper.",
         ),
         ({"output": "margin"}, "output='margin' is unknown: expected one of: loss."),
-        ({"batch_tokens": 0}, "batch_tokens must be at least 1, got 0."),
-        ({"shard_rows": 0}, "shard_rows must be at least 1, got 0."),
+        (
+            {"batch_tokens": 0},
+            "batch_tokens must be a whole number of at least 1, got 0.",
+        ),
+        ({"shard_rows": 2.5}, "shard_rows must be a whole number of at least 1, got 2.5"),
     ],
 )
 def test_collect_options_out_of_range_are_refused(options, message):
@@ -62,6 +66,29 @@ def test_collect_options_out_of_range_are_refused(options, message):
 def test_score_options_refuse_unknown_words(name):
     with pytest.raises(OptionError, match=f"^{name}='some' is unknown: expected one of"):
         ScoreOptions(**{name: "some"})
+
+
+@pytest.mark.parametrize("given", [True, None, "much", float("nan"), -1, [1]])
+def test_what_is_no_number_in_range_is_refused(given):
+    message = f"damping must be a number of at least 0, got {given!r}."
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
+        number(given, "damping", least=0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "whole", "value"),
+    [("1e-3", False, 1e-3), (2, False, 2.0), ("7", True, 7), (7.0, True, 7)],
+)
+def test_numbers_are_read_from_yaml_as_they_are_meant(given, whole, value):
+    found = number(given, "x", least=0.0, whole=whole)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_a_damping_out_of_range_is_refused():
+    message = "damping must be a number of at least 0, got -1."
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
+        ScoreOptions(damping=-1)
 
 
 def test_words_become_members():

@@ -47,6 +47,7 @@ def test_row_tables_are_made_where_there_are_none():
             "scores.train must be a table of 7 rows with a column 'index', got 2 rows "
             "with ['index'].",
         ),
+        ({"values": np.zeros(N)}, "scores.values must be [Q, N], got [7]."),
         (
             {"queries": pd.DataFrame({"row": [1, 2, 3]})},
             "scores.queries must be a table of 3 rows with a column 'index', got 3 rows "
@@ -77,6 +78,17 @@ def test_a_score_that_is_no_number_is_refused_by_place():
     )
     with pytest.raises(NonFiniteError, match=f"^{re.escape(message)}$"):
         scores(values=values)
+
+
+def test_a_block_score_that_is_no_number_is_refused_by_block():
+    per_block = np.zeros((G, Q, N))
+    per_block[1, 2, 0] = np.nan
+    message = (
+        "scores of block b hold NaN or infinity; check the gradients with `datainf "
+        "verify`."
+    )
+    with pytest.raises(NonFiniteError, match=f"^{re.escape(message)}$"):
+        scores(per_block=per_block)
 
 
 def test_with_rows_replaces_only_what_is_given():
@@ -186,4 +198,29 @@ def test_scores_of_another_format_are_refused(tmp_path):
         "again."
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
+        Scores.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("scores.json", b"{"),
+        ("scores.json", b"{}"),
+        ("values.safetensors", b"x"),
+        ("train.parquet", b"x"),
+    ],
+)
+def test_damaged_scores_are_refused(tmp_path, name, content):
+    scores().save(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    begin = f"{tmp_path} holds damaged or incomplete scores ("
+    with pytest.raises(StoreError, match=f"^{re.escape(begin)}.*; score the stores again"):
+        Scores.load(tmp_path)
+
+
+def test_incomplete_scores_are_refused(tmp_path):
+    scores().save(tmp_path)
+    (tmp_path / "values.safetensors").unlink()
+    begin = f"{tmp_path} holds damaged or incomplete scores ("
+    with pytest.raises(StoreError, match=f"^{re.escape(begin)}"):
         Scores.load(tmp_path)

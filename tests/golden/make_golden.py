@@ -1,7 +1,7 @@
 """Writes the golden stores: `python -m tests.golden.make_golden`.
 
-They are kept for ever: one that is there is never written again. A new format version gets
-new folders beside the old ones.
+They are kept for ever: one that is there is never written again. A new format version
+gets new folders beside the old ones.
 """
 
 from pathlib import Path

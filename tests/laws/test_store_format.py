@@ -1,8 +1,8 @@
 """The format, version 1: golden stores kept for ever, and a reader made from FORMAT.md.
 
 A golden store is made by `tests/golden/make_golden.py`. The bytes of `examples.parquet`
-belong to the parquet library's version, so that file is compared by its content, and the
-manifest without its hash.
+belong to the parquet library's version, so that file is compared by its content, and
+the manifest without its hash.
 """
 
 import hashlib

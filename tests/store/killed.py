@@ -1,10 +1,10 @@
 """Writes stores and is killed while it does: a process of its own, since it forks.
 
 `python -m tests.store.killed FOLDER` leaves in FOLDER `whole`, a store written at once;
-`moments`, killed at random moments; and `step-0`, `step-1` ..., each killed at that step of
-its first run (a step is a flush or a rename). All were resumed to the end. It prints, as
-JSON, how many kills hit and what was found wrong on the way.
-"""
+`python -m tests.store.killed FOLDER` leaves in FOLDER `whole`, written at once;
+`moments`, killed at random moments; and `step-0`, `step-1` ..., each killed at that step
+of its first run (a step is a new file, a flush or a rename). All were resumed to the
+end. It prints, as JSON, how many kills hit and what was found wrong on the way.
 
 import json
 import os
@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,16 @@ def killed(child: int) -> bool:
 
 
 def at_each_step(step: Callable[[], None]) -> None:
-    """Call something before each flush and each rename of this process."""
+    """Call something in each new empty file, and before each flush and rename."""
+    open_file = Path.open
+
+    def opened_empty(path: Path, mode: str = "r", **how: Any) -> Any:
+        file = open_file(path, mode, **how)
+        if mode == "wb":
+            step()
+        return file
+
+    setattr(Path, "open", opened_empty)  # noqa: B010 - a method
     for name in ("fsync", "replace"):
         real = getattr(os, name)
 
@@ -75,7 +85,7 @@ def at_each_step(step: Callable[[], None]) -> None:
 
 def without_flushes() -> None:
     """Leave flushes out: a kill, unlike a power cut, loses nothing the kernel has."""
-    setattr(os, "fsync", lambda handle: None)  # noqa: B010 - a module's function
+    setattr(os, "fsync", lambda _: None)  # noqa: B010 - a module's function
 
 
 def slowly(path: Path) -> None:
@@ -127,7 +137,7 @@ def main(folder: Path) -> None:
     collect(folder / "whole")
     faults, moments, path = [], 0, folder / "moments"
     for seed in range(KILLS):
-        child = in_child(lambda: slowly(path))
+        child = in_child(partial(slowly, path))
         time.sleep(random.Random(seed).uniform(0.005, 0.06))
         os.kill(child, signal.SIGKILL)
         moments += killed(child)
@@ -136,7 +146,7 @@ def main(folder: Path) -> None:
     steps = 0
     while True:
         path = folder / f"step-{steps}"
-        hit = killed(in_child(lambda path=path, k=steps: until_step(path, k)))
+        hit = killed(in_child(partial(until_step, path, steps)))
         faults += faults_of(path)
         collect(path)
         if not hit:

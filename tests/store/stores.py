@@ -78,7 +78,7 @@ def opened(path: Path, **changes: Any) -> StoreWriter:
 
 
 def write_pending(
-    writer: StoreWriter, before: Callable[[PendingShard], None] = lambda shard: None
+    writer: StoreWriter, before: Callable[[PendingShard], None] = lambda _: None
 ) -> None:
     """Write what is missing; each shard asks for memory once, if it has not before."""
     rows = gradients()

@@ -23,13 +23,18 @@ def test_data_reaches_the_disk_before_the_name_and_the_name_before_the_return(
     tmp_path, monkeypatch
 ):
     steps = []
-    fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(
-        os, "fsync", lambda handle: (steps.append("flush"), fsync(handle))
-    )
-    monkeypatch.setattr(
-        os, "replace", lambda a, b: (steps.append("rename"), replace(a, b))
-    )
+
+    def watch(name, said):
+        real = getattr(os, name)
+
+        def watched(*arguments):
+            steps.append(said)
+            return real(*arguments)
+
+        monkeypatch.setattr(os, name, watched)
+
+    watch("fsync", "flush")
+    watch("replace", "rename")
     write_whole(tmp_path / "a", [b"x"])
     assert steps == ["flush", "rename", "flush"]
 
@@ -53,13 +58,13 @@ def test_an_interrupted_file_leaves_the_old_one_and_no_rest(tmp_path):
     [
         (
             errno.ENOSPC,
-            "the disk is full: {path} could not be written; free some space and run the "
-            "same command again, it goes on after the last whole shard.",
+            "the disk is full: {path} could not be written; free some space and run "
+            "the same command again, it goes on after the last whole shard.",
         ),
         (
             errno.EDQUOT,
-            "the disk is full: {path} could not be written; free some space and run the "
-            "same command again, it goes on after the last whole shard.",
+            "the disk is full: {path} could not be written; free some space and run "
+            "the same command again, it goes on after the last whole shard.",
         ),
         (
             errno.EROFS,
@@ -107,8 +112,8 @@ def test_a_refusal_to_read_is_one_clear_line(tmp_path):
         tmp_path.read_bytes()
     missing = tmp_path / "a"
     message = (
-        f"{missing} is missing; run the command that made the store again, it makes what "
-        "is missing."
+        f"{missing} is missing; run the command that made the store again, it makes "
+        "what is missing."
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"), reading(missing):
         missing.read_bytes()

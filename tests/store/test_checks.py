@@ -46,7 +46,8 @@ def test_a_block_cannot_take_the_name_of_another_tensor(name):
             GOOD,
             torch.ones(7),
             INDEX[::-1],
-            "index must be that of the shard's examples, 7 from 0 to 13, in their order.",
+            "index must be that of the shard's examples, 7 from 0 to 13, in their "
+            "order.",
         ),
     ],
 )

@@ -33,8 +33,8 @@ def test_half_a_surrogate_pair_becomes_a_question_mark():
     [
         (
             examples(text=False),
-            "the table of examples must have the columns index, hash, tokens, text, got "
-            "index, hash, tokens.",
+            "the table of examples must have the columns index, hash, tokens, text, "
+            "got index, hash, tokens.",
         ),
         (examples()[:0], "there are no examples to collect; give at least one."),
         (
@@ -55,8 +55,8 @@ def test_a_table_of_another_form_is_refused(given, message):
 def test_an_altered_file_is_refused(tmp_path):
     write_examples(tmp_path, as_table(examples(), store_text=True))
     message = (
-        f"{tmp_path / 'examples.parquet'} is altered: its sha256 is not the manifest's; "
-        "collect the store again."
+        f"{tmp_path / 'examples.parquet'} is altered: its sha256 is not the "
+        "manifest's; collect the store again."
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
         read_examples(tmp_path, rows=N, sha256="0" * 64, store_text=True)
@@ -68,8 +68,8 @@ def test_a_file_of_other_rows_or_columns_is_refused(tmp_path):
     data = sink.getvalue().to_pybytes()
     written = write_whole(tmp_path / "examples.parquet", [data])
     message = (
-        f"{tmp_path / 'examples.parquet'} must hold 7 rows of index int64, hash string, "
-        "tokens int64, got 2 rows of index int64; collect the store again."
+        f"{tmp_path / 'examples.parquet'} must hold 7 rows of index int64, hash "
+        "string, tokens int64, got 2 rows of index int64; collect the store again."
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
         read_examples(tmp_path, rows=N, sha256=written.sha256, store_text=False)

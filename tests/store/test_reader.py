@@ -33,7 +33,8 @@ def store(tmp_path_factory):
 
 
 def test_a_store_tells_what_it_holds(store):
-    assert isinstance(store, GradientSource)
+    source: object = store
+    assert isinstance(source, GradientSource)
     assert store.path.name == "store"
     assert store.layout == LAYOUT
     assert len(store) == N
@@ -112,8 +113,8 @@ def test_a_missing_file_is_named(tmp_path, name):
     write_store(path)
     (path / name).unlink()
     message = (
-        f"{path / name} is missing; run the command that made the store again, it makes "
-        "what is missing."
+        f"{path / name} is missing; run the command that made the store again, it "
+        "makes what is missing."
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
         open_store(path)

@@ -1,4 +1,4 @@
-"""One shard's file: byte for byte what safetensors writes, checked before it is read."""
+"""One shard's file: what safetensors writes, and checked before it is read."""
 
 import json
 import re
@@ -126,8 +126,8 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path, data):
 def test_a_missing_file_is_said(tmp_path):
     path = tmp_path / "shard"
     message = (
-        f"{path} is missing; run the command that made the store again, it makes what is "
-        "missing."
+        f"{path} is missing; run the command that made the store again, it makes what "
+        "is missing."
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
         ShardFile(path, ShardForm(LAYOUT, StoreDtype.FP32, ROWS))

@@ -78,16 +78,16 @@ def test_an_unfinished_store_is_not_ok(tmp_path):
 def test_a_folder_that_is_no_store_is_a_fault(tmp_path):
     missing = tmp_path / "manifest.json"
     assert verify(tmp_path).faults == (
-        f"{missing} is missing; run the command that made the store again, it makes what "
-        "is missing.",
+        f"{missing} is missing; run the command that made the store again, it makes "
+        "what is missing.",
     )
 
 
 def test_a_manifest_of_another_version_ends_the_check(path):
     (path / "manifest.json").write_text('{"format_version": 2}')
     assert verify(path).faults == (
-        "manifest.json: it has format version '2', and this version of datainf reads 1; "
-        "nothing else was checked",
+        "manifest.json: it has format version '2', and this version of datainf reads "
+        "1; nothing else was checked",
     )
 
 

@@ -21,6 +21,7 @@ from tests.store.stores import (
     INDEX,
     LAYOUT,
     OPTIONS,
+    examples,
     files,
     gradients,
     losses,
@@ -107,7 +108,7 @@ def test_a_failed_start_gives_the_lock_back(tmp_path, monkeypatch):
     path = tmp_path / "store"
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full_disk)
-        with pytest.raises(StoreError, match="^the disk is full"):
+        with pytest.raises(StoreError, match=r"^the disk is full: "):
             opened(path)
     opened(path).close()
 
@@ -249,3 +250,19 @@ def test_a_store_that_another_writer_finished_meanwhile_is_done(tmp_path, monkey
     with opened(path) as writer:
         assert writer.done
     assert len(open_store(path)) == len(INDEX)
+
+
+@pytest.mark.parametrize("dtype", list(StoreDtype))
+def test_squared_norms_are_those_of_the_rows_after_rounding(tmp_path, dtype):
+    options = replace(OPTIONS, dtype=dtype)
+    rows = {name: torch.randn(3, size) for name, size in LAYOUT.sizes.items()}
+    table = examples()[:3]
+    with opened(tmp_path, options=options, examples=table) as writer:
+        writer.write_shard(0, rows, losses()[:3], FIRST)
+        writer.finish()
+    (part,) = open_store(tmp_path).rows()
+    for column, name in enumerate(LAYOUT.names):
+        slow = part.gradients[name].double().square().sum(dim=1)
+        torch.testing.assert_close(
+            part.squared_norms[:, column], slow, rtol=1e-14, atol=0
+        )

@@ -1,9 +1,8 @@
 """Mislabelled-row detection: are the rows that are known to be wrong ranked first?
 
-As in the paper (Kwon et al., ICLR 2024, section 4.2): a row's suspicion is its
-influence on the mean validation loss, so positive = suspicious, and the measure is the
-ROC AUC
-against the flipped flag. Any other suspicion (a loss, a chance) is measured alike.
+As in the paper (Kwon et al., ICLR 2024): a row's suspicion is its influence on the mean
+validation loss, so positive = suspicious, and the measure is the ROC AUC against the
+flipped flag. Any other suspicion (a loss, a chance) is measured alike.
 
 N training rows. Exact with ties (`ranking.py`), O(N log N).
 """

@@ -1,9 +1,9 @@
-"""Data and scripts inside one HTML file, so that nothing can break out of its element.
+r"""Data and scripts inside one HTML file, so that nothing can break out of its element.
 
-    json_text    JSON with <, > and & as \\u escapes: `</script>` and `<!--` cannot occur
-    packed       gzip and base64, for a library of megabytes: letters only, half the size
-    policy       a Content-Security-Policy that lets exactly the given scripts run, by
-                 their hashes, and lets nothing be loaded from anywhere
+json_text    JSON with <, > and & as \u escapes: `</script>` and `<!--` cannot occur
+packed       gzip and base64, for a library of megabytes: letters only, half the size
+policy       a Content-Security-Policy that lets exactly the given scripts run, by
+             their hashes, and lets nothing be loaded from anywhere
 """
 
 import base64
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def json_text(value: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
-    """Write JSON that may stand inside a script element.
+def json_text(value: Any) -> str:
+    r"""Write JSON that may stand inside a script element.
 
     Args:
         value: Lists, dictionaries with string keys, strings, finite numbers.
@@ -25,7 +25,7 @@ def json_text(value: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
 
     Example:
         >>> json_text(["</script>"])
-        '["\\\\u003c/script\\\\u003e"]'
+        '["\\u003c/script\\u003e"]'
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     for sign in "<>&":

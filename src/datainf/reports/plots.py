@@ -1,8 +1,8 @@
 """Charts: what is drawn, and the library that draws it in the reader's browser.
 
-A query's chart is a histogram of its N scores, with the listed examples marked below it.
-Bins are counted here, so a page holds about 40 numbers a query, not N. Zero is always an
-edge: no bar mixes proponents and opponents.
+A query's chart is a histogram of its N scores, with the listed examples marked below
+it. Bins are counted here, so a page holds about 40 numbers a query, not N. Zero is
+always an edge: no bar mixes proponents and opponents.
 
 The only file that imports plotly. Its Python package ships the complete plotly.js alone
 (4.8 MB, no smaller bundle), which goes into a page once, packed (see `embed.py`).

@@ -1,8 +1,8 @@
 """Text and values as a reader can see them, and as any UTF-8 file can hold them.
 
 Training data holds what it holds: NUL bytes, half surrogate pairs, control characters.
-Each becomes a visible sign instead of breaking the file or vanishing. Escaping of markup
-is not done here: the templates do it for all they are given.
+Each becomes a visible sign instead of breaking the file or vanishing. Escaping of
+markup is not done here: the templates do it for all they are given.
 """
 
 import math
@@ -152,7 +152,8 @@ class Scale:
         exponent = math.floor(math.log10(largest))
         if -4 < exponent < 5:
             return cls(decimals=max(0, 3 - max(exponent, -2)), power=0)
-        return cls(decimals=3, power=exponent)
+        # 10 to the power itself must be a number, also for the smallest ones there are
+        return cls(decimals=3, power=max(exponent, -300))
 
     def write(self, value: float, *, sign: bool = True) -> str:
         """Write a number, in units of `power`.
@@ -168,7 +169,7 @@ class Scale:
             >>> Scale.of([-12.5, 0.25]).write(0.25)
             '+0.25'
         """
-        scaled = float(f"{value:.12e}") * 10.0**-self.power
+        scaled = value / 10.0**self.power
         form = f"{scaled:{'+' if sign else ''}.{self.decimals}f}"
         if value != 0 and float(form) == 0:
             form = f"{scaled:{'+' if sign else ''}.1e}"

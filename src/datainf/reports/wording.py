@@ -1,5 +1,6 @@
 """What a report says in sentences: what was asked, how well it was solved."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,12 +9,13 @@ from jaxtyping import Float
 from datainf.core.records import Scores
 from datainf.reports.visible import shown, visible
 
-# Largest residual -> what to call it; the last holds for all above.
+# What a residual below this limit is called.
 _VERDICTS = (
     (0.01, "practically exactly"),
     (0.1, "closely"),
     (0.5, "roughly"),
-    (1.0, "only in part"),
+    (0.999, "only in part"),
+    (math.inf, "not at all"),
 )
 
 
@@ -34,12 +36,12 @@ def counted(number: int, one: str, many: str = "") -> str:
 def question(scores: Scores) -> str:
     """Say in one sentence what was asked, of what, and by which method."""
     queries, candidates = scores.values.shape
-    asked = "this query" if queries == 1 else f"each of {queries:,} queries"
+    asked = "the query" if queries == 1 else f"each of {queries:,} queries"
     options = scores.provenance.options
     damping = f" (damping {shown(options['damping'])})" if "damping" in options else ""
     return (
-        f"Which of {counted(candidates, 'training example')} made the model answer "
-        f"{asked} as it does, and which pulled the other way? Estimated by "
+        f"Which of {counted(candidates, 'training example')} taught the model what it "
+        f"says to {asked}, and which pulled the other way? Estimated by "
         f"{visible(scores.provenance.method)}{damping}."
     )
 
@@ -95,7 +97,4 @@ def query_residual(residual: Float[np.ndarray, " G"]) -> str:
 
 def verdict(residual: float) -> str:
     """Put a residual into words."""
-    (said, *_) = [words for limit, words in _VERDICTS if residual < limit] or [
-        _VERDICTS[-1][1]
-    ]
-    return said
+    return next(words for limit, words in _VERDICTS if residual < limit)

@@ -7,11 +7,12 @@ command line passes a reporter that draws bars with the time left.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Advance = Callable[[float], None]
 
 
+@runtime_checkable
 class Reporter(Protocol):
     """What a workflow tells while it works."""
 

@@ -1,20 +1,32 @@
 """Report: scores as one HTML file that needs nothing else."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from datainf.core.records import Scores
 
 
 def report(
-    scores: Scores, path: str | Path, *, k: int = 10, title: str | None = None
+    scores: Scores,
+    path: str | Path,
+    *,
+    k: int = 10,
+    title: str | None = None,
+    highlights: pd.DataFrame | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a report: for every query its strongest proponents and opponents.
 
     Args:
-        scores: The scores; with text in their tables, the report shows it.
+        scores: The scores; further columns of their tables are shown with each row.
         path: The HTML file; its folder is made if need be.
         k: How many training examples at either end a query.
-        title: Heading; the method and the sizes when not given.
+        title: Heading; the sizes when not given.
+        highlights: Rows to be looked at first, such as the most suspicious ones.
+        facts: Named findings: numbers, texts, mappings of them, or tables.
 
     Returns:
         The file.
@@ -22,11 +34,9 @@ def report(
     Example:
         >>> report(scores, "report.html")  # doctest: +SKIP
     """
+    # The chart library is read only where a report is written.
     from datainf.reports.render import render_report
 
-    q, n = scores.values.shape
-    heading = title or f"{scores.provenance.method}: {n} examples, {q} queries"
-    file = Path(path)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    render_report(scores, file, k=k, title=heading)
-    return file
+    return render_report(
+        scores, path, k=k, title=title, highlights=highlights, facts=facts
+    )

@@ -1,7 +1,7 @@
-"""Check the kinds of run.yaml's values before they are used.
+"""Check that run.yaml's texts are texts, its switches switches, its mappings mappings.
 
-YAML turns what it reads into numbers, texts, lists; a value of the wrong kind is told
-by its key, rather than by what fails on it later.
+YAML reads `model: 7` as a number and `text: no` as false; such a value is told by its
+key, rather than by what fails on it later. Numbers are checked where they are used.
 """
 
 from collections.abc import Mapping
@@ -21,77 +21,47 @@ _SECTIONS: Mapping[str, type] = {
     "score": ScoreOptions,
     "recipe": Recipe,
 }
+_SAID: Mapping[type, str] = {
+    str: "a text; put it in quotes",
+    bool: "true or false",
+    Mapping: "a mapping",  # type: ignore[type-abstract]
+    dict: "a mapping",
+}
 
 
 def check_kinds(values: Mapping[str, Any]) -> None:
     """Refuse values of the wrong kind.
 
     Args:
-        values: What run.yaml holds. Unknown keys are left to `RunConfig.from_dict`.
-
-    Raises:
-        OptionError: If there is one; names its key.
+        values: What run.yaml holds. Unknown keys and sections that are no mappings are
+            left to `RunConfig.from_dict`.
     """
     for key, value in values.items():
-        if key in _SECTIONS:
-            if value is None:
-                continue
-            if not isinstance(value, Mapping):
-                raise OptionError(
-                    f"run.yaml: {key} must hold a mapping of options, got {value!r}."
-                )
-            _check(value, _SECTIONS[key], f"{key}.")
-        elif isinstance(key, str):
+        if key not in _SECTIONS:
             _check({key: value}, RunConfig, "")
+        elif isinstance(value, Mapping):
+            _check(value, _SECTIONS[key], f"{key}.")
 
 
 def _check(values: Mapping[str, Any], owner: type, where: str) -> None:
+    """Compare values with the annotations of the options' class."""
     hints = get_type_hints(owner)
-    known = {f.name for f in fields(owner)}  # type: ignore[arg-type]
+    known = {f.name for f in fields(owner)}
     for key, value in values.items():
-        if key in known and not _fits(value, hints[key]):
+        if key not in known:
+            continue
+        optional, kind = _kind(hints[key])
+        if kind not in _SAID or (optional and value is None):
+            continue
+        if not isinstance(value, kind):
             raise OptionError(
-                f"run.yaml: {where}{key} must be {_said(hints[key])}, got {value!r}."
+                f"run.yaml: {where}{key} must be {_SAID[kind]}, got {value!r}."
             )
 
 
-def _options(hint: Any) -> tuple[Any, ...]:
-    if get_origin(hint) in (Union, UnionType):
-        return get_args(hint)
-    return (hint,)
-
-
-def _fits(value: object, hint: Any) -> bool:
-    for option in _options(hint):
-        kind = get_origin(option) or option
-        if kind is float and type(value) is int:
-            return True
-        if kind is int and isinstance(value, bool):
-            continue
-        # Words of an option come as texts; which words there are is checked later.
-        if isinstance(value, str) and issubclass(kind, str):
-            return True
-        if isinstance(value, kind):
-            return True
-    return False
-
-
-def _said(hint: Any) -> str:
-    names = {
-        str: "a text",
-        int: "a whole number",
-        float: "a number",
-        bool: "true or false",
-    }
-    found = []
-    for option in _options(hint):
-        kind = get_origin(option) or option
-        if kind is type(None):
-            continue
-        if kind in names:
-            found.append(names[kind])
-        elif issubclass(kind, str):
-            found.append("a text")
-        else:
-            found.append("a mapping")
-    return " or ".join(found)
+def _kind(hint: Any) -> tuple[bool, Any]:
+    """Take an annotation apart: whether None is allowed, and what else."""
+    union = get_origin(hint) in (Union, UnionType)
+    options = get_args(hint) if union else (hint,)
+    kinds = [get_origin(one) or one for one in options if one is not type(None)]
+    return union and len(kinds) < len(options), kinds[0]

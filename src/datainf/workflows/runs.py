@@ -4,8 +4,8 @@ out/run.yaml        replays the run
 out/train/          gradients of the training examples
 out/queries-*/      gradients of the queries, or of the validation examples
 out/scores/         the scores
-out/report.html     what a person reads             (attribute)
-out/mislabeled.csv  every row, most suspicious first (mislabeled)
+out/report.html     what a person reads
+out/mislabeled.csv  every row, most suspicious first (mislabeled only)
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -29,6 +29,7 @@ from datainf.workflows.score import score
 from datainf.workflows.scoring import scoring_of
 from datainf.workflows.subject import load_subject
 
+SUSPECTS_SHOWN = 30
 SCORES, REPORT, RANKING = "scores", "report.html", "mislabeled.csv"
 
 
@@ -114,6 +115,13 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
     )
     found.scores.save(out / SCORES)
     found.ranking.to_csv(out / RANKING, index=False)
+    report(
+        found.scores,
+        out / REPORT,
+        title="Training rows that may be wrong",
+        highlights=found.ranking.head(SUSPECTS_SHOWN),
+        facts=found.measured,
+    )
     write_run(config, out)
     return found
 

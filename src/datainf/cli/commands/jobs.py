@@ -61,7 +61,10 @@ def mislabeled(given: Given) -> None:
     if found.measured and style is Format.TABLE:
         typer.echo()
         write_facts(found.measured, style)
-    stderr().print(f"all rows: {config.out}/{runs.RANKING}", markup=False)
+    stderr().print(
+        f"all rows: {config.out}/{runs.RANKING}; report: {config.out}/{runs.REPORT}",
+        markup=False,
+    )
 
 
 def collect(given: Given) -> None:
