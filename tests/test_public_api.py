@@ -39,7 +39,8 @@ def test_all_names_each_thing_once() -> None:
 def test_every_public_name_has_a_docstring_of_its_own(name: str) -> None:
     thing = getattr(datainf, name)
     assert inspect.isclass(thing) or inspect.isroutine(thing)
-    text = inspect.cleandoc(vars(thing).get("__doc__") or "")
+    own = vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__
+    text = inspect.cleandoc(own or "")
     # A dataclass without a docstring is given its signature for one.
     assert text
     assert not text.startswith(f"{thing.__name__}(")

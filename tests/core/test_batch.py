@@ -40,7 +40,9 @@ def test_a_batch_is_closed_only_when_the_next_row_would_not_fit(lengths, budget)
 @given(LENGTHS, st.integers(2, 67), st.data())
 def test_replayed_halvings_equal_the_live_run(lengths, budget, data):
     """Live: batch k fails, the rest is planned anew with half the budget, and so on."""
-    halvings, done, rest, left = [], [], list(range(len(lengths))), budget
+    halvings: list[int] = []
+    done: list[list[int]] = []
+    rest, left = list(range(len(lengths))), budget
     while rest:
         order = sorted(rest, key=lambda i: (-lengths[i], i))
         first = _first_batch(order, lengths, left)

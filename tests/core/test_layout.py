@@ -45,7 +45,9 @@ def test_groups_hold_every_block_once_in_order(by, groups):
 
 
 def test_layers_gather_what_modules_part():
-    made = Layout.from_shapes({"h.0.q.lora_A.weight": (2,), "h.0.v.lora_A.weight": (3,)})
+    made = Layout.from_shapes(
+        {"h.0.q.lora_A.weight": (2,), "h.0.v.lora_A.weight": (3,)}
+    )
     assert len(made.group("module")) == 2
     assert list(made.group("layer")) == ["h.0"]
 
@@ -68,7 +70,8 @@ def test_module_and_layer_of_a_name(name, module, layer):
 
 def test_an_unknown_grouping_is_refused():
     message = (
-        "blocks='modul' is unknown: expected one of: tensor, module, layer, all; did you "
+        "blocks='modul' is unknown: expected one of: tensor, module, layer, all; did "
+        "you "
         "mean 'module'?."
     )
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):

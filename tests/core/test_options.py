@@ -54,7 +54,10 @@ def test_an_unknown_word_is_refused_with_those_there_are():
             {"batch_tokens": 0},
             "batch_tokens must be a whole number of at least 1, got 0.",
         ),
-        ({"shard_rows": 2.5}, "shard_rows must be a whole number of at least 1, got 2.5"),
+        (
+            {"shard_rows": 2.5},
+            "shard_rows must be a whole number of at least 1, got 2.5",
+        ),
     ],
 )
 def test_collect_options_out_of_range_are_refused(options, message):
@@ -64,8 +67,10 @@ def test_collect_options_out_of_range_are_refused(options, message):
 
 @pytest.mark.parametrize("name", ["blocks", "normalize"])
 def test_score_options_refuse_unknown_words(name):
-    with pytest.raises(OptionError, match=f"^{name}='some' is unknown: expected one of"):
-        ScoreOptions(**{name: "some"})
+    with pytest.raises(
+        OptionError, match=f"^{name}='some' is unknown: expected one of"
+    ):
+        ScoreOptions(**{name: "some"})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("given", [True, None, "much", float("nan"), -1, [1]])

@@ -25,7 +25,8 @@ def test_a_dictionary_gives_the_same_back():
 
 def test_an_unknown_key_is_refused():
     message = (
-        "recipe.traning is unknown: expected one of: peft, training, seed; did you mean "
+        "recipe.traning is unknown: expected one of: peft, training, seed; did you "
+        "mean "
         "'training'?."
     )
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):

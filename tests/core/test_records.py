@@ -34,7 +34,7 @@ def scores(**changes):
 
 
 def test_row_tables_are_made_where_there_are_none():
-    made = scores(train=None, queries=None)
+    made = scores(train=pd.DataFrame(), queries=pd.DataFrame())
     assert made.train["index"].tolist() == list(range(N))
     assert made.queries["index"].tolist() == list(range(Q))
 
@@ -50,14 +50,18 @@ def test_row_tables_are_made_where_there_are_none():
         ({"values": np.zeros(N)}, "scores.values must be [Q, N], got [7]."),
         (
             {"queries": pd.DataFrame({"row": [1, 2, 3]})},
-            "scores.queries must be a table of 3 rows with a column 'index', got 3 rows "
+            "scores.queries must be a table of 3 rows with a column 'index', got 3 "
+            "rows "
             "with ['row'].",
         ),
         (
             {"residual": np.ones((Q, 1))},
             "scores.residual must have shape [3, 2], got [3, 1].",
         ),
-        ({"scale": np.ones((1, G))}, "scores.scale must have shape [3, 2], got [1, 2]."),
+        (
+            {"scale": np.ones((1, G))},
+            "scores.scale must have shape [3, 2], got [1, 2].",
+        ),
         (
             {"per_block": np.ones((G, N, Q))},
             "scores.per_block must have shape [2, 3, 7], got [2, 7, 3].",
@@ -116,7 +120,8 @@ def test_top_lists_the_extremes_of_each_query_in_order(order, sign):
     assert table["query"].tolist() == [5, 5, 5, 6, 6, 6, 8, 8, 8]
     assert table["rank"].tolist() == [1, 2, 3] * Q
     for query in range(Q):
-        best = sorted(range(N), key=lambda i, q=query: sign(made.values[q, i]))[:3]
+        keys = sign(made.values[query])
+        best = sorted(range(N), key=keys.__getitem__)[:3]
         part = table[3 * query : 3 * query + 3]
         assert part["train"].tolist() == [10 * i for i in best]
         assert part["score"].tolist() == made.values[query, best].tolist()
@@ -182,7 +187,8 @@ def test_loading_gives_back_what_was_saved(tmp_path, keep):
 
 def test_a_folder_without_scores_is_refused(tmp_path):
     message = (
-        f"{tmp_path} holds no scores (no scores.json); make them with `datainf score` or "
+        f"{tmp_path} holds no scores (no scores.json); make them with `datainf score` "
+        f"or "
         "`datainf attribute`."
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
@@ -214,7 +220,9 @@ def test_damaged_scores_are_refused(tmp_path, name, content):
     scores().save(tmp_path)
     (tmp_path / name).write_bytes(content)
     begin = f"{tmp_path} holds damaged or incomplete scores ("
-    with pytest.raises(StoreError, match=f"^{re.escape(begin)}.*; score the stores again"):
+    with pytest.raises(
+        StoreError, match=f"^{re.escape(begin)}.*; score the stores again"
+    ):
         Scores.load(tmp_path)
 
 

@@ -53,22 +53,26 @@ def test_the_version_stands_first_and_is_not_checked():
         ),
         (
             {"adaptor": "x"},
-            "run.yaml: adaptor is unknown: expected one of: model, adapter, task, train, "
+            "run.yaml: adaptor is unknown: expected one of: model, adapter, task, "
+            "train, "
             "queries, collect, score, recipe, out; did you mean 'adapter'?.",
         ),
         (
             {"train": "train.jsonl"},
-            "run.yaml: train must be a mapping (`train:` and indented lines `name: value` "
+            "run.yaml: train must be a mapping (`train:` and indented lines `name: "
+            "value` "
             "below it), got 'train.jsonl'.",
         ),
         (
             {"task": "causal-lm"},
-            "run.yaml: task must be a mapping (`task:` and indented lines `name: value` "
+            "run.yaml: task must be a mapping (`task:` and indented lines `name: "
+            "value` "
             "below it), got 'causal-lm'.",
         ),
         (
             {"train": {"dat": "x"}},
-            "run.yaml: train.dat is unknown: expected one of: data, split, limit, truth, "
+            "run.yaml: train.dat is unknown: expected one of: data, split, limit, "
+            "truth, "
             "flip_labels, flip_seed; did you mean 'data'?.",
         ),
     ],
@@ -90,10 +94,14 @@ def test_what_cannot_be_read_is_refused(value, message):
             "flip_labels must be a number of at least 0 and below 1, got -0.1.",
         ),
         ({"limit": 0}, "limit must be a whole number of at least 1, got 0."),
-        ({"flip_seed": 1.5}, "flip_seed must be a whole number of at least 0, got 1.5."),
+        (
+            {"flip_seed": 1.5},
+            "flip_seed must be a whole number of at least 0, got 1.5.",
+        ),
         (
             {"truth": "gt", "flip_labels": 0.1},
-            "truth and flip_labels exclude each other: give the column of right labels, "
+            "truth and flip_labels exclude each other: give the column of right "
+            "labels, "
             "or flip some of them.",
         ),
     ],

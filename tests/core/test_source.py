@@ -17,6 +17,7 @@ class _Rows:
         return 0
 
     def rows(self, blocks=None, *, size=None):
+        del blocks, size
         yield from ()
 
 

@@ -9,4 +9,4 @@ def test_a_class_of_ones_own_is_a_task():
 
 
 def test_a_loss_function_is_none():
-    assert not isinstance(lambda model, batch: batch, Task)
+    assert not isinstance(lambda _model, batch: batch, Task)

@@ -34,7 +34,7 @@ def test_the_result_holds_every_figure(small: DemoResult) -> None:
 
 def test_the_report_shows_the_queries(small: DemoResult) -> None:
     page = Path(small.report).read_text(encoding="utf-8")
-    assert "held-out exact match" in page
+    assert "Held-out exact match" in page
 
 
 def test_the_same_seed_gives_the_same_scores_to_the_bit(

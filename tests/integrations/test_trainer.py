@@ -78,6 +78,16 @@ def test_the_same_recipe_gives_the_same_adapter_to_the_bit(tmp_path):
     assert not same(saved(tmp_path / "a"), saved(tmp_path / "c"))
 
 
+def test_without_a_folder_the_same_adapter_is_trained_and_nothing_kept(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    here = trained(None)
+    assert list(tmp_path.iterdir()) == []
+    there = trained(tmp_path / "a")
+    assert same(dict(here.named_parameters()), dict(there.named_parameters()))
+
+
 def state():
     return (
         random.getstate(),

@@ -60,6 +60,14 @@ def nasty_scores() -> Scores:
     )
 
 
+def listed(scores: Scores, k: int, order: str, query: int) -> pd.DataFrame:
+    """Give the rows of `top` that have the order's own sign."""
+    # without texts: pandas' own strings cannot hold half a surrogate pair
+    bare = scores.with_rows(train=scores.train[["index"]])
+    top = bare.top(k, order, query=query)
+    return top[np.sign(top["score"]) == (-1 if order == "proponents" else 1)]
+
+
 def bare_scores(values: np.ndarray) -> Scores:
     """Scores of a method that solves no system, of rows that nothing is known about."""
     none = np.full((len(values), 0), np.nan)

@@ -14,7 +14,7 @@ from datainf.reports.sections import (
     table,
 )
 from datainf.reports.visible import Passage
-from tests.reports.fakes import N, Q, bare_scores, nasty_scores
+from tests.reports.fakes import N, Q, bare_scores, listed, nasty_scores
 
 
 @pytest.mark.parametrize("order", ["proponents", "opponents"])
@@ -24,8 +24,7 @@ def test_listed_rows_are_those_of_top_with_the_right_sign(order: str, k: int) ->
     sign = -1 if order == "proponents" else 1
     for q, section in enumerate(query_sections(scores, k)):
         (side,) = [side for side in section.sides if side.name == order]
-        top = scores.top(k, order, query=q)
-        top = top[np.sign(top["score"]) == sign]
+        top = listed(scores, k, order, q)
         assert [row.index for row in side.rows] == [str(i) for i in top["train"]]
         assert [row.score for row in side.rows] == top["score"].tolist()
         assert [row.rank for row in side.rows] == top["rank"].tolist()
@@ -72,6 +71,13 @@ def test_rows_without_text_have_none() -> None:
     section = next(query_sections(bare_scores(np.array([[-1.0, 1.0]])), 1))
     assert section.text is None
     assert section.sides[0].rows[0].text is None
+
+
+def test_an_index_stays_a_whole_number_beside_fractions() -> None:
+    scores = bare_scores(np.array([[-1.0, 1.0]]))
+    scores = scores.with_rows(train=scores.train.assign(loss=[0.5, 0.25]))
+    section = next(query_sections(scores, 1))
+    assert section.sides[1].rows[0].index == "1"
 
 
 def test_data_columns_may_be_called_like_those_of_top() -> None:

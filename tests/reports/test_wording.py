@@ -32,6 +32,16 @@ def test_the_question_names_sizes_method_and_damping() -> None:
     )
 
 
+def test_the_question_says_when_gradients_are_scaled_to_unit_length() -> None:
+    scores = nasty_scores()
+    options = {**scores.provenance.options, "normalize": "example"}
+    made = replace(scores.provenance, options=options)
+    assert question(replace(scores, provenance=made)).endswith(
+        "Estimated by datainf (damping 0.1, every training gradient scaled to unit "
+        "length)."
+    )
+
+
 def test_the_residual_is_put_into_words() -> None:
     solved, partly, limits = residual_sentences(nasty_scores())
     assert solved == (

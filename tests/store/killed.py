@@ -1,10 +1,10 @@
 """Writes stores and is killed while it does: a process of its own, since it forks.
 
-`python -m tests.store.killed FOLDER` leaves in FOLDER `whole`, a store written at once;
 `python -m tests.store.killed FOLDER` leaves in FOLDER `whole`, written at once;
-`moments`, killed at random moments; and `step-0`, `step-1` ..., each killed at that step
-of its first run (a step is a new file, a flush or a rename). All were resumed to the
-end. It prints, as JSON, how many kills hit and what was found wrong on the way.
+`moments`, killed at random moments; and `step-0`, `step-1` ..., each killed at that
+step of its first run (a step is a new file, a flush or a rename). All were resumed to
+the end. It prints, as JSON, how many kills hit and what was found wrong on the way.
+"""
 
 import json
 import os

@@ -16,11 +16,12 @@ INDEX = (0, 2, 5, 7, 11, 13, 17)
 @pytest.mark.parametrize("dtype", list(StoreDtype))
 def test_rows_come_out_rounded_contiguous_and_without_autograd(dtype):
     rows = torch.randn(5, 7, dtype=torch.float64, requires_grad=True).T
-    stored = rounded(rows, dtype, name="w", index=INDEX)
+    stored, norms = rounded(rows, dtype, name="w", index=INDEX)
     assert stored.dtype == TORCH_DTYPES[dtype]
     assert stored.is_contiguous()
     assert not stored.requires_grad
     assert torch.equal(stored, rows.detach().to(TORCH_DTYPES[dtype]))
+    assert torch.equal(norms, squared_norms(stored))
 
 
 @pytest.mark.parametrize("piece", [1, 10, 2**20])

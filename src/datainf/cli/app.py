@@ -7,30 +7,30 @@ import typer
 
 from datainf.__about__ import __version__
 from datainf.cli.commands import about, jobs, results
-from datainf.cli.flags import (
+from datainf.cli.flag_table import (
+    FOR_BASE,
     FOR_COLLECT,
     FOR_RECIPE,
     FOR_SCORE,
     FOR_TASK,
     FOR_TRAIN,
-    Given,
-    bind,
 )
+from datainf.cli.flags import Given, bind
 
 app = typer.Typer(
     name="datainf",
     help="Which training examples made a LoRA-tuned model behave as it does.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
 
 
-def _show_version(wanted: bool) -> None:
+def _show_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"datainf {__version__}")
         raise typer.Exit
+    return wanted  # typer makes it the flag's value
 
 
 @app.callback()
@@ -57,15 +57,15 @@ def _add(
     app.command(name)(bind(body, (*flags, "traceback"), argument))
 
 
-_SUBJECT = ("model", "adapter", *FOR_TASK)
+_SUBJECT = (*FOR_BASE, "adapter", *FOR_TASK)
 _QUERIES = ("queries", "queries_split", "queries_limit")
 _VALIDATION = ("validation", "queries_split", "queries_limit")
 
-_add("demo", about.demo, ("out",))
+_add("demo", about.demo, ("out", "format"))
 _add(
     "train",
     jobs.train,
-    ("model", *FOR_TASK, *FOR_TRAIN, *FOR_RECIPE, "out"),
+    ("model", "trust_remote_code", *FOR_TASK, *FOR_TRAIN, *FOR_RECIPE, "out"),
     "[RUN.yaml]",
 )
 _add(

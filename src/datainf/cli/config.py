@@ -21,17 +21,17 @@ def config_of(given: Given, *, adapted: bool = True) -> RunConfig:
 
     values = given.run_values()
     task = {
-        **pairs(given["task_option"], "--task-option"),
+        **pairs(given["task_option"], "--task-option", "append_eos=false"),
         **values.get("task", {}),
     }
-    columns = pairs(given["column"], "--column")
+    columns = pairs(given["column"], "--column", "prompt=question", read=str)
     if columns:
         task["columns"] = columns
     if given["text_column"]:
         task["text_columns"] = given["text_column"]
     if task:
         values["task"] = task
-    options = pairs(given["option"], "--option")
+    options = pairs(given["option"], "--option", "steps=50")
     if options:
         values.setdefault("score", {})["options"] = options
     if given["recipe"] is not None:

@@ -1,5 +1,6 @@
 """Where the command line speaks: results to stdout, everything else to stderr."""
 
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,7 +22,18 @@ from datainf.core.errors import DatainfWarning
 
 def stderr() -> Console:
     """Give a console on stderr, whatever stderr is at this moment."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    return Console(
+        file=sys.stderr, highlight=False, markup=False, emoji=False, soft_wrap=True
+    )
+
+
+def tell(text: str) -> None:
+    """Write to stderr, in which nothing is taken for markup.
+
+    Args:
+        text: One or more lines.
+    """
+    stderr().print(printable(text))
 
 
 def complain(kind: str, message: str) -> None:
@@ -31,8 +43,7 @@ def complain(kind: str, message: str) -> None:
         kind: `error` or `warning`.
         message: What is wrong; line breaks become spaces.
     """
-    text = " ".join(str(message).split())
-    stderr().print(f"datainf: {kind}: {text}", markup=False)
+    tell(f"datainf: {kind}: {plain(message)}")
 
 
 class Bars:
@@ -43,7 +54,7 @@ class Bars:
 
     def say(self, text: str) -> None:
         """Write one finding."""
-        stderr().print(text, markup=False)
+        tell(text)
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[Callable[[float], None]]:
@@ -92,10 +103,21 @@ def plain(value: Any) -> str:
         value: A number, a text, anything.
 
     Returns:
-        Four significant digits for a broken number; one line for a text, in which
-        characters that would steer the terminal are blank.
+        Four significant digits for a broken number, a dash for none; one line for a
+        text, in which characters that would steer the terminal are blank.
     """
     if isinstance(value, float):
-        return f"{value:.4g}"
-    shown = "".join(c if c.isprintable() else " " for c in str(value))
-    return " ".join(shown.split())
+        return "–" if math.isnan(value) else f"{value:.4g}"
+    return " ".join(printable(str(value)).split())
+
+
+def printable(text: str) -> str:
+    """Blank the characters that would steer the terminal; line breaks stay.
+
+    Args:
+        text: Anything, from data or from an error.
+
+    Returns:
+        A text of the same length.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

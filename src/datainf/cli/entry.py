@@ -12,6 +12,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 import typer
 from typer.main import get_command
@@ -22,7 +23,7 @@ from datainf.core.errors import DatainfError
 
 # click's own errors, whichever click typer brings: BadParameter < UsageError <
 # ClickException.
-USAGE_ERRORS = typer.BadParameter.__mro__[2]
+USAGE_ERRORS: Any = typer.BadParameter.__mro__[2]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,6 +49,9 @@ def run(arguments: Sequence[str]) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        OSError: If it is no answer of the operating system, or with `--traceback`.
     """
     # Our messages and bars stand for those of the libraries below.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -57,13 +61,23 @@ def run(arguments: Sequence[str]) -> int:
     with warnings_as_lines():
         try:
             code = get_command(app).main(
-                args=list(arguments), prog_name="datainf", standalone_mode=False
+                args=list(arguments) or ["--help"],
+                prog_name="datainf",
+                standalone_mode=False,
             )
         except USAGE_ERRORS as error:
-            complain("error", error.format_message())  # type: ignore[attr-defined]
+            complain("error", error.format_message())
             return 2
         except DatainfError as error:
             complain("error", str(error))
+            return 2
+        except OSError as error:
+            # What the system refuses (a file where a folder should be, no permission,
+            # a full disk) is told in its own words.
+            if error.strerror is None or "--traceback" in arguments:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            complain("error", f"{place}{error.strerror}; choose another path.")
             return 2
         except (KeyboardInterrupt, typer.Abort):
             code = 130

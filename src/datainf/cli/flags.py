@@ -1,11 +1,11 @@
-"""The flags, one table for all commands: a name means the same everywhere.
+"""From flags to what a command is given.
 
-Most flags are a place in run.yaml, given as a path of keys, and take their help from
-where that option is described. A command lists the flags it takes; what the user gave
-arrives as one `Given`, flags that were not given absent.
+A command lists the flags of `flag_table` that it takes; what the user gave arrives as
+one `Given`, flags that were not given absent.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,30 +13,11 @@ from typing import Any
 import typer
 import yaml
 
+from datainf.cli.flag_table import FLAGS
 from datainf.core.errors import OptionError
-from datainf.core.options import CollectOptions, ScoreOptions, help_of
-from datainf.core.run_config import DataConfig, RunConfig
 
-
-@dataclass(frozen=True)
-class Flag:
-    """One flag.
-
-    Attributes:
-        names: As typed.
-        kind: Type of its value; bool makes a switch.
-        help: One sentence.
-        path: Where its value belongs in run.yaml; None where it does not.
-        many: Whether it can be given several times.
-        panel: Heading in `--help`.
-    """
-
-    names: tuple[str, ...]
-    kind: type
-    help: str
-    path: tuple[str, ...] | None = None
-    many: bool = False
-    panel: str = "This command"
+# What YAML 1.1 takes for a text, and a user for a number.
+_POWER_OF_TEN = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
 @dataclass(frozen=True)
@@ -62,283 +43,6 @@ class Given:
             if FLAGS[name].path is not None:
                 _put(found, FLAGS[name].path or (), value)
         return found
-
-
-MODEL, DATA, COLLECT, SCORE, RECIPE = (
-    "Model and task",
-    "Data",
-    "Collecting",
-    "Scoring",
-    "Training",
-)
-
-FLAGS: Mapping[str, Flag] = {
-    # model and task
-    "model": Flag(
-        ("--model",), str, help_of(RunConfig, "model"), ("model",), panel=MODEL
-    ),
-    "adapter": Flag(
-        ("--adapter",), str, help_of(RunConfig, "adapter"), ("adapter",), panel=MODEL
-    ),
-    "task": Flag(
-        ("--task",),
-        str,
-        "causal-lm or sequence-classification; the adapter's own when not given.",
-        ("task", "name"),
-        panel=MODEL,
-    ),
-    "text_column": Flag(
-        ("--text-column",),
-        str,
-        "Column with the text; twice for pairs.",
-        None,
-        True,
-        MODEL,
-    ),
-    "label_column": Flag(
-        ("--label-column",),
-        str,
-        "Column with the class number or name.",
-        ("task", "label_column"),
-        panel=MODEL,
-    ),
-    "column": Flag(
-        ("--column",),
-        str,
-        "prompt=question: the data's own name of a column; repeatable.",
-        None,
-        True,
-        MODEL,
-    ),
-    "max_length": Flag(
-        ("--max-length",),
-        int,
-        "Most tokens of an example, as in training; longer ones are cut.",
-        ("task", "max_length"),
-        panel=MODEL,
-    ),
-    "task_option": Flag(
-        ("--task-option",),
-        str,
-        "Any other setting of the task, such as append_eos=false; repeatable.",
-        None,
-        True,
-        MODEL,
-    ),
-    # data
-    "train": Flag(
-        ("--train", "--data"),
-        str,
-        help_of(DataConfig, "data"),
-        ("train", "data"),
-        panel=DATA,
-    ),
-    "split": Flag(
-        ("--split",), str, help_of(DataConfig, "split"), ("train", "split"), panel=DATA
-    ),
-    "limit": Flag(
-        ("--limit",), int, help_of(DataConfig, "limit"), ("train", "limit"), panel=DATA
-    ),
-    "truth": Flag(
-        ("--truth",), str, help_of(DataConfig, "truth"), ("train", "truth"), panel=DATA
-    ),
-    "flip_labels": Flag(
-        ("--flip-labels",),
-        float,
-        help_of(DataConfig, "flip_labels"),
-        ("train", "flip_labels"),
-        panel=DATA,
-    ),
-    "flip_seed": Flag(
-        ("--flip-seed",),
-        int,
-        help_of(DataConfig, "flip_seed"),
-        ("train", "flip_seed"),
-        panel=DATA,
-    ),
-    "queries": Flag(
-        ("--queries",),
-        str,
-        "The outputs to explain: a data file like that of --train.",
-        ("queries", "data"),
-        panel=DATA,
-    ),
-    "validation": Flag(
-        ("--validation",),
-        str,
-        "Examples that can be trusted: a data file like that of --train.",
-        ("queries", "data"),
-        panel=DATA,
-    ),
-    "queries_split": Flag(
-        ("--queries-split",),
-        str,
-        "The split of the queries or validation data.",
-        ("queries", "split"),
-        panel=DATA,
-    ),
-    "queries_limit": Flag(
-        ("--queries-limit",),
-        int,
-        "Use only the first so many queries or validation rows.",
-        ("queries", "limit"),
-        panel=DATA,
-    ),
-    "prompt": Flag(
-        ("--prompt",), str, "One query: this prompt, with --completion.", panel=DATA
-    ),
-    "completion": Flag(
-        ("--completion",), str, "The output to explain after --prompt.", panel=DATA
-    ),
-    # collecting
-    "parameters": Flag(
-        ("--parameters",),
-        str,
-        help_of(CollectOptions, "parameters"),
-        ("collect", "parameters"),
-        panel=COLLECT,
-    ),
-    "dtype": Flag(
-        ("--dtype",),
-        str,
-        help_of(CollectOptions, "dtype"),
-        ("collect", "dtype"),
-        panel=COLLECT,
-    ),
-    "batch_tokens": Flag(
-        ("--batch-tokens",),
-        int,
-        help_of(CollectOptions, "batch_tokens"),
-        ("collect", "batch_tokens"),
-        panel=COLLECT,
-    ),
-    "shard_rows": Flag(
-        ("--shard-rows",),
-        int,
-        help_of(CollectOptions, "shard_rows"),
-        ("collect", "shard_rows"),
-        panel=COLLECT,
-    ),
-    # scoring
-    "method": Flag(
-        ("--method",),
-        str,
-        help_of(ScoreOptions, "method"),
-        ("score", "method"),
-        panel=SCORE,
-    ),
-    "damping": Flag(
-        ("--damping",),
-        float,
-        help_of(ScoreOptions, "damping"),
-        ("score", "damping"),
-        panel=SCORE,
-    ),
-    "blocks": Flag(
-        ("--blocks",),
-        str,
-        help_of(ScoreOptions, "blocks"),
-        ("score", "blocks"),
-        panel=SCORE,
-    ),
-    "normalize": Flag(
-        ("--normalize",),
-        str,
-        help_of(ScoreOptions, "normalize"),
-        ("score", "normalize"),
-        panel=SCORE,
-    ),
-    "option": Flag(
-        ("--option",),
-        str,
-        "steps=50: an option of the method itself; repeatable.",
-        None,
-        True,
-        SCORE,
-    ),
-    # training
-    "recipe": Flag(
-        ("--recipe",),
-        str,
-        "YAML file with a recipe (or a run.yaml that has one); flags win over it.",
-        panel=RECIPE,
-    ),
-    "rank": Flag(
-        ("--rank",), int, "LoRA rank r.", ("recipe", "peft", "r"), panel=RECIPE
-    ),
-    "alpha": Flag(
-        ("--alpha",), int, "LoRA α.", ("recipe", "peft", "lora_alpha"), panel=RECIPE
-    ),
-    "target": Flag(
-        ("--target",),
-        str,
-        "Name of the modules to adapt, such as q_proj; repeatable; PEFT's own choice "
-        "for the architecture when not given.",
-        ("recipe", "peft", "target_modules"),
-        True,
-        RECIPE,
-    ),
-    "epochs": Flag(
-        ("--epochs",),
-        float,
-        "Passes over the data.",
-        ("recipe", "training", "num_train_epochs"),
-        panel=RECIPE,
-    ),
-    "batch_size": Flag(
-        ("--batch-size",),
-        int,
-        "Examples a step.",
-        ("recipe", "training", "per_device_train_batch_size"),
-        panel=RECIPE,
-    ),
-    "lr": Flag(
-        ("--lr",),
-        float,
-        "Learning rate.",
-        ("recipe", "training", "learning_rate"),
-        panel=RECIPE,
-    ),
-    "seed": Flag(
-        ("--seed",),
-        int,
-        "Seeds new weights, batch order and dropout.",
-        ("recipe", "seed"),
-        panel=RECIPE,
-    ),
-    # the command itself
-    "train_store": Flag(
-        ("--train",), str, "Store of the training gradients.", ("train", "data")
-    ),
-    "query_store": Flag(
-        ("--queries",), str, "Store of the query gradients.", ("queries", "data")
-    ),
-    "report_file": Flag(
-        ("--out",), str, "The HTML file; report.html beside the scores when not given."
-    ),
-    "out": Flag(("--out",), str, help_of(RunConfig, "out"), ("out",)),
-    "k": Flag(("--k", "-k"), int, "How many rows to show."),
-    "order": Flag(("--order",), str, "proponents, opponents or magnitude."),
-    "query": Flag(("--query",), int, "Only the query of this number."),
-    "title": Flag(("--title",), str, "Heading of the report."),
-    "dry_run": Flag(
-        ("--dry-run",), bool, "Tell memory, disk and time from a few batches, and stop."
-    ),
-    "format": Flag(("--format",), str, "How results go to stdout: table, json or csv."),
-    "traceback": Flag(
-        ("--traceback",), bool, "Show the whole traceback of an unforeseen error."
-    ),
-}
-
-FOR_TASK = (
-    "task", "text_column", "label_column", "column", "max_length", "task_option"
-)  # fmt: skip
-FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
-FOR_COLLECT = ("parameters", "dtype", "batch_tokens", "shard_rows")
-FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
-FOR_RECIPE = (
-    "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
-)  # fmt: skip
 
 
 def signature(names: tuple[str, ...], argument: str | None) -> inspect.Signature:
@@ -406,15 +110,43 @@ def bind(
     return run
 
 
-def pairs(texts: list[str] | None, flag: str) -> dict[str, Any]:
+def value_of(text: str) -> Any:
+    """Read one value: numbers and true/false as such, all else as run.yaml would.
+
+    Args:
+        text: As typed.
+
+    Returns:
+        The value; the text itself where it is no YAML.
+
+    Example:
+        >>> [value_of(text) for text in ("50", "1e-3", "no", "mean")]
+        [50, 0.001, False, 'mean']
+    """
+    if _POWER_OF_TEN.fullmatch(text):
+        return float(text)
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def pairs(
+    texts: list[str] | None,
+    flag: str,
+    such_as: str,
+    read: Callable[[str], Any] = value_of,
+) -> dict[str, Any]:
     """Read `key=value` texts.
 
     Args:
         texts: As given.
         flag: The flag, for the message.
+        such_as: A right text, for the message.
+        read: Makes the value; `str` where a name is meant, which may be "no" or "7".
 
     Returns:
-        Key -> value, numbers and true/false as such.
+        Key -> value.
 
     Raises:
         OptionError: If a text has no `=`.
@@ -423,11 +155,8 @@ def pairs(texts: list[str] | None, flag: str) -> dict[str, Any]:
     for text in texts or []:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise OptionError(f"{flag} {text!r} must be key=value, such as steps=50.")
-        try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            found[key] = value
+            raise OptionError(f"{flag} {text!r} must be key=value, such as {such_as}.")
+        found[key] = read(value)
     return found
 
 

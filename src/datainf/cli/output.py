@@ -1,6 +1,7 @@
 """Results on stdout: as a table for people, as JSON or CSV for programs."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from datainf.cli.console import plain
+from datainf.cli.console import plain, printable
 from datainf.cli.flags import Given
 from datainf.core.options import word
 
@@ -38,16 +39,16 @@ def write_table(table: "pd.DataFrame", style: Format) -> None:
         style: How.
     """
     if style is Format.CSV:
-        typer.echo(table.to_csv(index=False), nl=False)
+        _emit(table.to_csv(index=False))
     elif style is Format.JSON:
-        typer.echo(table.to_json(orient="records", force_ascii=False, indent=2))
+        _emit(_json(table.to_dict(orient="records")))
     else:
         drawn = Table(box=None, pad_edge=False, header_style="bold")
         for name in table.columns:
             number = table[name].dtype.kind in "if"
             # Texts may break; numbers and short columns keep their line.
             drawn.add_column(
-                name,
+                Text(plain(name)),
                 justify="right" if number else "left",
                 overflow="fold",
                 no_wrap=number,
@@ -66,16 +67,32 @@ def write_facts(facts: Mapping[str, Any], style: Format) -> None:
         style: How.
     """
     if style is Format.JSON:
-        typer.echo(json.dumps(dict(facts), ensure_ascii=False, indent=2, default=_item))
+        _emit(_json(facts))
         return
     if style is Format.CSV:
         import pandas as pd
 
-        typer.echo(pd.DataFrame([dict(facts)]).to_csv(index=False), nl=False)
+        # A cell that holds more than one value holds it as JSON.
+        cells = {
+            name: _json(value, indent=None).rstrip()
+            if isinstance(value, (Mapping, list, tuple))
+            else value
+            for name, value in facts.items()
+        }
+        _emit(pd.DataFrame([cells]).to_csv(index=False))
         return
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
         typer.echo(f"{name:<{width}}  {plain(value)}")
+
+
+def heading(title: str) -> None:
+    """Write a heading between tables.
+
+    Args:
+        title: What comes below.
+    """
+    typer.echo(f"\n{title}")
 
 
 def format_of(given: Given) -> Format:
@@ -90,9 +107,29 @@ def format_of(given: Given) -> Format:
     return word(Format, given["format"] or Format.TABLE, "--format")
 
 
+def _json(value: Any, indent: int | None = 2) -> str:
+    """Write JSON with every digit of its numbers."""
+    return json.dumps(_item(value), ensure_ascii=False, indent=indent) + "\n"
+
+
 def _item(value: Any) -> Any:
-    """Give numpy's numbers as Python's, and all else as text."""
-    return value.item() if hasattr(value, "item") else str(value)
+    """Give what JSON has a word for; NaN and infinity, which it lacks, as null."""
+    if isinstance(value, Mapping):
+        return {str(name): _item(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_item(one) for one in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, int)) else str(value)
+
+
+def _emit(text: str) -> None:
+    """Write data to stdout: as it is to a file or pipe, harmless to a terminal."""
+    # With color=True nothing is taken out of the data where stdout is no terminal.
+    shown = printable(text) if sys.stdout.isatty() else text
+    typer.echo(shown, nl=False, color=True)
 
 
 def _stdout() -> Console:

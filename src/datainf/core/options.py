@@ -66,6 +66,19 @@ class Parameters(StrEnum):
     """LoRA matrices and the last weight of the trained head, as the paper does."""
 
 
+class Precision(StrEnum):
+    """Number format of the base model's weights while gradients are taken."""
+
+    FLOAT32 = "float32"
+    """4 bytes a weight: gradients without rounding noise, whatever the base is in."""
+    BFLOAT16 = "bfloat16"
+    """2 bytes a weight, about 3 digits."""
+    FLOAT16 = "float16"
+    """2 bytes a weight, about 4 digits, and a small range."""
+    AUTO = "auto"
+    """As the checkpoint says."""
+
+
 class Reduction(StrEnum):
     """How the losses of one example's tokens become one number."""
 
@@ -172,10 +185,10 @@ def help_of(owner: type, name: str) -> str:
 class CollectOptions:
     """How gradients are gathered and kept."""
 
-    dtype: StoreDtype = described(
+    dtype: StoreDtype | str = described(
         StoreDtype.FP32, "Number format of the stored gradients: fp32, bf16 or fp16."
     )
-    parameters: Parameters = described(
+    parameters: Parameters | str = described(
         Parameters.ALL,
         "Which trained parameters: all, or paper (LoRA matrices and the head's last "
         "weight).",
@@ -226,10 +239,10 @@ class ScoreOptions:
         None,
         "λ of a block = damping × its mean squared gradient entry; the paper's is 0.1.",
     )
-    blocks: Blocks | None = described(
+    blocks: Blocks | str | None = described(
         None, "Which tensors share a curvature block: tensor, module, layer or all."
     )
-    normalize: Normalize | None = described(
+    normalize: Normalize | str | None = described(
         None,
         "none, or example: scale every training gradient to unit length over all "
         "blocks.",

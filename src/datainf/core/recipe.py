@@ -10,6 +10,7 @@ from typing import Any
 
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import OptionError, near
+from datainf.core.options import number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +34,13 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what the recipe sets itself.
+        """Refuse a seed out of range, and what the recipe sets itself.
 
         Raises:
             OptionError: If `training` holds `output_dir` or `seed`.
         """
+        seed = number(self.seed, "recipe.seed", least=0, below=2**32, whole=True)
+        object.__setattr__(self, "seed", seed)
         for name in ("output_dir", "seed"):
             if name in self.training:
                 raise OptionError(

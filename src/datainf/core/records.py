@@ -66,9 +66,9 @@ class Scores:
     residual: NDArray[np.floating]
     scale: NDArray[np.floating]
     provenance: Provenance
-    # None stands for a table of positions, which __post_init__ fills in.
-    train: pd.DataFrame = None  # type: ignore[assignment]
-    queries: pd.DataFrame = None  # type: ignore[assignment]
+    # A table without columns stands for one of positions, which __post_init__ makes.
+    train: pd.DataFrame = field(default_factory=pd.DataFrame)
+    queries: pd.DataFrame = field(default_factory=pd.DataFrame)
     per_block: NDArray[np.floating] | None = None
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class Scores:
         q, n = self.values.shape
         for name, rows in (("train", n), ("queries", q)):
             table = getattr(self, name)
-            if table is None:
+            if not len(table.columns):
                 object.__setattr__(self, name, pd.DataFrame({"index": np.arange(rows)}))
             elif len(table) != rows or "index" not in table:
                 raise OptionError(

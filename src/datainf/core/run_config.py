@@ -4,6 +4,8 @@
     format: 1                 version of this schema
     model: path or hub name   the base model
     adapter: path             the PEFT adapter
+    precision: float32        number format of the base's weights
+    trust_remote_code: false  whether code that comes with the base may run
     task: {name: causal-lm, ...}
     train: {data: FILE, ...}  the examples that are ranked
     queries: {data: FILE}     the outputs that are explained
@@ -21,7 +23,14 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from datainf.core.errors import OptionError, near
-from datainf.core.options import CollectOptions, ScoreOptions, described, number
+from datainf.core.options import (
+    CollectOptions,
+    Precision,
+    ScoreOptions,
+    described,
+    number,
+    word,
+)
 from datainf.core.recipe import Recipe
 
 RUN_FORMAT = 1
@@ -75,6 +84,14 @@ class RunConfig:
         None, "The base model: a folder or hub name; the adapter's own when not given."
     )
     adapter: str | None = described(None, "The PEFT adapter: a folder or hub name.")
+    precision: Precision | str = described(
+        Precision.FLOAT32,
+        "Number format of the base's weights: float32, bfloat16, float16 or auto (the "
+        "checkpoint's own).",
+    )
+    trust_remote_code: bool = described(
+        False, "Run Python code that comes with the base model or its tokenizer."
+    )
     task: Mapping[str, Any] = described(
         {}, "The task's name and settings; `datainf doctor` shows what would be used."
     )
@@ -84,6 +101,12 @@ class RunConfig:
     score: ScoreOptions = field(default_factory=ScoreOptions)
     recipe: Recipe | None = field(default=None)
     out: str = described("runs/datainf", "Folder for stores, scores and report.")
+
+    def __post_init__(self) -> None:
+        """Check the words."""
+        object.__setattr__(
+            self, "precision", word(Precision, self.precision, "precision")
+        )
 
     def to_dict(self, version: str) -> dict[str, Any]:
         """Write the run as plain values, defaults included, nothing left out but None.
@@ -134,6 +157,8 @@ class RunConfig:
             "score": ScoreOptions,
         }
         _refuse_unknown(given, [f.name for f in fields(cls)], "run.yaml: ")
+        # A key with nothing after it ("collect:") is one that is not there.
+        given = {key: value for key, value in given.items() if value is not None}
         for key, kind in parts.items():
             if given.get(key) is not None:
                 _require_mapping(given[key], key)

@@ -50,7 +50,10 @@ class GroupRows:
     def __iter__(self) -> Iterator[Float[Tensor, "n d"]]:
         """Go through the rows in portions."""
         for part in self.source.rows(self.members):
-            yield self._matrix(part)
+            found = self._matrix(part)
+            del part  # what is read next need not lie beside it
+            yield found
+            del found
 
     def with_squares(
         self,
@@ -66,7 +69,10 @@ class GroupRows:
             squares = part.squared_norms[:, columns].sum(dim=1)
             if self.unit_length:
                 squares = squares / lengths(part.squared_norms) ** 2
-            yield self._matrix(part), squares.to(self.device, self.dtype)
+            found = self._matrix(part), squares.to(self.device, self.dtype)
+            del part
+            yield found
+            del found
 
     def slabs(self) -> Iterator[Float[Tensor, "N w"]]:
         """Go through column ranges of at most N columns, tensor by tensor.
@@ -85,6 +91,7 @@ class GroupRows:
                     rows = part.gradients[name][:, left:right]
                     slab[part.start : part.start + len(part)] = self._ready(rows, part)
                 yield slab
+                del slab
 
     def in_float64(self) -> "GroupRows":
         """Give the same rows in float64."""

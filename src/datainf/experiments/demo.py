@@ -345,20 +345,13 @@ def _facts(
     after: Mapping[str, float],
     classes: pd.DataFrame,
     planted: pd.DataFrame,
-) -> dict[str, str]:
-    """Write the measurements as lines for the report."""
-    facts = {
-        f"held-out exact match, {family}": f"{before[family]:.0%} before tuning, "
-        f"{after[family]:.0%} after"
-        for family in before
+) -> dict[str, str | pd.DataFrame]:
+    """Arrange the measurements for the report."""
+    return {
+        **{
+            f"Held-out exact match, {family}": f"{share:.0%} → {after[family]:.0%}"
+            for family, share in before.items()
+        },
+        "Is the query's own class first? (AUC 0.5 is chance)": classes,
+        "Planted wrong answers among as many most suspicious rows": planted,
     }
-    for line in classes.itertuples(index=False):
-        facts[f"own class found, {line.method}"] = (
-            f"AUC {line.AUC:.3f}, recall {line.recall:.3f}"
-        )
-    for line in planted.itertuples(index=False):
-        facts[f"planted rows, {line.method}"] = (
-            f"AUC {line.AUC:.3f}; {line.found} of {line.planted} among the "
-            f"{line.planted} most suspicious"
-        )
-    return facts

@@ -25,7 +25,7 @@ from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 
 # Heads that PEFT trains and saves with every SEQ_CLS adapter.
-_SAVED_HEADS = ("classifier", "score")
+SAVED_HEADS = ("classifier", "score")
 
 
 def load_tokenizer(
@@ -45,17 +45,19 @@ def load_tokenizer(
     """
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError) as error:
-        raise AdapterError(_not_loaded("tokenizer", name, error)) from error
+    # A damaged file makes each tokenizer raise what it likes, bare `Exception` too.
+    except Exception as error:
+        raise AdapterError(not_loaded("tokenizer", name, error)) from error
 
 
-def load_base(
+def load_base(  # noqa: PLR0913 - how to load, by name
     name: str,
     task: SequenceClassification | CausalLM,
     num_labels: int | None = None,
     *,
     seed: int = 0,
     trained: Sequence[str] = (),
+    new_head: bool = True,
     dtype: torch.dtype | str = torch.float32,
     trust_remote_code: bool = False,
 ) -> PreTrainedModel:
@@ -69,6 +71,7 @@ def load_base(
         seed: Draws the weights of a new head; `recipe.seed`.
         trained: Names of further modules that are trained and saved whole
             (`modules_to_save`), so that the checkpoint may lack them.
+        new_head: Whether a classifier may get a new head, since it will be trained.
         dtype: Of the weights; "auto" for the checkpoint's own.
         trust_remote_code: Whether to run Python code that comes with the model.
 
@@ -84,8 +87,10 @@ def load_base(
     kind = AutoModelForCausalLM
     if isinstance(task, SequenceClassification):
         kind = AutoModelForSequenceClassification
-        options["num_labels"] = task.num_labels if num_labels is None else num_labels
-        if options["num_labels"] is None:
+        classes = task.num_labels if num_labels is None else num_labels
+        if classes is not None:
+            options["num_labels"] = classes
+        elif new_head:
             raise OptionError(
                 "a new classification head needs the number of classes; give "
                 "task.num_labels or task.labels."
@@ -99,9 +104,11 @@ def load_base(
                 trust_remote_code=trust_remote_code,
                 **options,
             )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise AdapterError(_not_loaded("model", name, error)) from error
-    saved = {*trained, *(_SAVED_HEADS if task.task_type == "SEQ_CLS" else ())}
+    # Nor are the errors of damaged weights any built-in one.
+    except Exception as error:
+        raise AdapterError(not_loaded("model", name, error)) from error
+    head = SAVED_HEADS if isinstance(task, SequenceClassification) and new_head else ()
+    saved = {*trained, *head}
     random = sorted(
         key for key in report["missing_keys"] if not saved & set(key.split("."))
     )
@@ -141,9 +148,31 @@ def _dtype_argument() -> str:
     return "dtype" if (major, minor) >= (4, 56) else "torch_dtype"
 
 
-def _not_loaded(what: str, name: str, error: Exception) -> str:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)
+def not_loaded(what: str, name: str, error: Exception) -> str:
+    """Write why something cannot be loaded, and what to give instead.
+
+    Args:
+        what: Such as "model".
+        name: The folder or hub name that was given.
+        error: What the library said.
+
+    Returns:
+        The message.
+    """
     return (
-        f"the {what} {name} cannot be loaded: {reason} Give a folder that holds it, or "
-        "a hub name while the hub can be reached."
+        f"the {what} {name} cannot be loaded: {reason_of(error)}. Give a folder that "
+        "holds it, or a hub name while the hub can be reached."
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Take the first line in which an error says something, without its full stop.
+
+    Args:
+        error: Of a library; some write pages, or begin with an empty line.
+
+    Returns:
+        The line, or the error's kind where it says nothing.
+    """
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__).rstrip(".:")

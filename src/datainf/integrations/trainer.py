@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from datainf.core.errors import (
     OptionError,
     near,
 )
+from datainf.core.options import number
 from datainf.core.recipe import Recipe
 from datainf.core.task import Task
 from datainf.integrations.tasks.callable import CallableTask
@@ -52,6 +54,14 @@ _DEFAULTS: Mapping[str, Any] = {
     "logging_nan_inf_filter": False,
 }
 _OURS = ("remove_unused_columns", "label_names")
+# What the Trainer refuses only after the base is loaded, or takes for "do nothing":
+# argument -> its least value and whether it counts something.
+_RANGES: Mapping[str, tuple[float, bool]] = {
+    "learning_rate": (0, False),
+    "num_train_epochs": (0, False),
+    "per_device_train_batch_size": (1, True),
+    "gradient_accumulation_steps": (1, True),
+}
 
 
 def train(
@@ -60,11 +70,11 @@ def train(
     task: Task,
     recipe: Recipe,
     *,
-    out: str | Path,
+    out: str | Path | None = None,
     resume: bool = True,
     progress: Progress | None = None,
 ) -> PeftModel:
-    """Train an adapter and save it.
+    """Train an adapter, and save it where a folder is given.
 
     Args:
         model: The base model, without an adapter. As always with PEFT, the adapter is
@@ -72,7 +82,8 @@ def train(
         dataset: The training examples: sized and indexable.
         task: What their loss is.
         recipe: How to train.
-        out: Folder for the adapter, its tokenizer and the checkpoints.
+        out: Folder for the adapter, its tokenizer and the checkpoints; nothing is kept
+            on disk when None.
         resume: Go on from the last checkpoint in `out`, where the recipe asks for
             checkpoints (`save_strategy`) and an earlier run of it was interrupted.
         progress: Told of every step.
@@ -86,9 +97,8 @@ def train(
     """
     if not len(dataset):
         raise DataError("training needs examples, got none.")
-    folder = Path(out)
-    with seeded(recipe.seed):
-        adapted = get_peft_model(_require_base(model), peft_config(recipe, task))
+    with _folder(out) as folder, seeded(recipe.seed):
+        adapted = _put_on(_require_base(model), peft_config(recipe, task))
         arguments = training_arguments(recipe, folder / CHECKPOINTS)
         trainer = _TaskTrainer(
             model=adapted,
@@ -106,15 +116,31 @@ def train(
         trainer.model_accepts_loss_kwargs &= isinstance(task, CausalLM)
         start = _checkpoint(arguments, recipe, task, dataset, resume=resume)
         result = trainer.train(resume_from_checkpoint=start)
-    _require_finite(adapted, result.training_loss)
+        _require_finite(adapted, result.training_loss)
+        adapted.eval()
+        if out is not None:
+            _save(adapted, task, folder)
+    return adapted
+
+
+@contextmanager
+def _folder(out: str | Path | None) -> Iterator[Path]:
+    """Give the user's folder, or one that is gone afterwards."""
+    if out is not None:
+        yield Path(out)
+        return
+    with TemporaryDirectory(prefix="datainf-") as name:
+        yield Path(name)
+
+
+def _save(adapted: PeftModel, task: Task, folder: Path) -> None:
+    """Save the adapter and its tokenizer."""
     if (folder / CHECKPOINTS).is_dir() and not any((folder / CHECKPOINTS).iterdir()):
         (folder / CHECKPOINTS).rmdir()  # the Trainer makes it in any case
-    adapted.eval()
     adapted.save_pretrained(str(folder))
     tokenizer = getattr(task, "tokenizer", None)
     if tokenizer is not None:
         tokenizer.save_pretrained(str(folder))
-    return adapted
 
 
 def peft_config(recipe: Recipe, task: Task) -> PeftConfig:
@@ -180,6 +206,10 @@ def training_arguments(recipe: Recipe, output: Path) -> TrainingArguments:
                 f"recipe.training.{key} cannot be chosen: the task makes the batches."
             )
     given = {**_DEFAULTS, **recipe.training}
+    for key, (least, whole) in _RANGES.items():
+        if key in given:
+            name = f"recipe.training.{key}"
+            given[key] = number(given[key], name, least=least, whole=whole)
     given.setdefault("dataloader_pin_memory", torch.cuda.is_available())
     try:
         return TrainingArguments(
@@ -210,6 +240,14 @@ def _require_base(model: nn.Module) -> nn.Module:
             "same object; call unload() on that training's result first."
         )
     return model
+
+
+def _put_on(base: nn.Module, config: PeftConfig) -> PeftModel:
+    """Put a new adapter on a base; PEFT sees only now whether ranks and names fit."""
+    try:
+        return get_peft_model(base, config)
+    except ValueError as error:
+        raise OptionError(f"recipe.peft is refused by peft: {error}") from error
 
 
 def _require_finite(model: nn.Module, loss: float) -> None:

@@ -4,7 +4,8 @@ N training examples, Q queries, d parameters of one block, n rows of one portion
 columns of one slab. G is the matrix of the rows gᵢ. "Rows" are any iterable of portions
 `[n, d]` that can be read again (portions differ in length: "_" in the signatures);
 "slabs" are column ranges `[N, w]`. Every function reads its input once; what it holds
-besides is one portion and its own result.
+besides is one portion and its own result: a portion is let go of (`del`) before the
+next one is read.
 """
 
 from collections.abc import Iterable
@@ -32,6 +33,7 @@ def products(
     for g in rows:
         found[:, start : start + len(g)] = x @ g.T
         start += len(g)
+        del g
     return found
 
 
@@ -53,6 +55,7 @@ def weighted_sum(
     for g in rows:
         total.addmm_(weights[:, start : start + len(g)], g)
         start += len(g)
+        del g
     return total
 
 
@@ -77,6 +80,7 @@ def apply_curvature(
         found[:, start : start + len(g)] = part
         total.addmm_(part, g)
         start += len(g)
+        del g
     return total.div_(count), found
 
 
@@ -101,6 +105,7 @@ def curvature_matrix(
     matrix = torch.zeros(size, size, dtype=torch.float64, device=device)
     for g in rows:
         matrix.addmm_(g.T, g)
+        del g
     return matrix.div_(count)
 
 
@@ -123,4 +128,5 @@ def gram_matrix(
     matrix = torch.zeros(count, count, dtype=torch.float64, device=device)
     for slab in slabs:
         matrix.addmm_(slab, slab.T)
+        del slab
     return matrix

@@ -56,4 +56,5 @@ def mean_rank_one_solve(
     for g, squared_norms in portions:
         weight = (v @ g.T) / (damping + squared_norms)  # [Q, n]
         shrink.addmm_(weight, g)
+        del g  # before the next portion is read
     return shrink.div_(-count).add_(v).div_(damping)

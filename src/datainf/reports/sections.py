@@ -3,7 +3,7 @@
 Q queries, N training examples, k listed at either end of a query.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,8 @@ from datainf.core.records import Scores
 from datainf.reports.plots import distribution
 from datainf.reports.visible import Passage, Scale, passage, shown, visible
 from datainf.reports.wording import query_residual
+
+_Row = Mapping[Hashable, Any]
 
 _EXPLAINED = ("damping", "blocks", "normalize")
 _DRAWN_APART = ("index", "text")
@@ -145,20 +147,30 @@ def query_sections(scores: Scores, k: int) -> Iterator[QuerySection]:
     # Positions instead of indices, and no other column: whatever columns the data has,
     # `top` finds its own.
     bare = scores.with_rows(train=pd.DataFrame({"index": np.arange(len(scores.train))}))
-    for q, row in enumerate(scores.values):
+    train = scores.train.to_dict("records")
+    for q, (row, query) in enumerate(
+        zip(scores.values, scores.queries.to_dict("records"), strict=True)
+    ):
         ends = {
             order.value: _positions(bare, q, order, k)
             for order in (Order.PROPONENTS, Order.OPPONENTS)
         }
-        query = scores.queries.iloc[q]
         scale = Scale.of([float(row[i]) for listed in ends.values() for i in listed])
         largest = float(np.abs(row).max())
         sides = tuple(
             Side(
                 name,
                 tuple(
-                    _neighbour(scores, (q, position), rank, scale, largest)
-                    for rank, position in enumerate(listed, start=1)
+                    Neighbour(
+                        rank=rank,
+                        index=shown_index(train[i]["index"]),
+                        score=float(row[i]),
+                        written=scale.write(float(row[i])),
+                        share=round(100 * (abs(float(row[i])) / largest), 1),
+                        text=passage(train[i].get("text")),
+                        tags=_tags(train[i], query),
+                    )
+                    for rank, i in enumerate(listed, start=1)
                 ),
                 int((row < 0).sum() if name == Order.PROPONENTS else (row > 0).sum()),
             )
@@ -186,29 +198,12 @@ def _positions(bare: Scores, query: int, order: Order, k: int) -> list[int]:
     return top["train"][np.sign(top["score"]) == sign].tolist()
 
 
-def _neighbour(
-    scores: Scores, place: tuple[int, int], rank: int, scale: Scale, largest: float
-) -> Neighbour:
-    """Describe one training example of one query."""
-    q, position = place
-    row, score = scores.train.iloc[position], float(scores.values[place])
-    return Neighbour(
-        rank=rank,
-        index=shown_index(row["index"]),
-        score=score,
-        written=scale.write(score),
-        share=round(100 * (abs(score) / largest), 1),
-        text=passage(row.get("text")),
-        tags=_tags(row, scores.queries.iloc[q]),
-    )
-
-
 def shown_index(value: object) -> str:
     """Write a row's index as it is: a name to look it up by, without separators."""
     return visible(str(value))
 
 
-def _tags(row: pd.Series, query: pd.Series | None = None) -> tuple[Tag, ...]:
+def _tags(row: _Row, query: _Row | None = None) -> tuple[Tag, ...]:
     """Take the further columns of a row."""
     tags = []
     for name, value in row.items():

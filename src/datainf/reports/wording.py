@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float
 
+from datainf.core.options import Normalize
 from datainf.core.records import Scores
 from datainf.reports.visible import shown, visible
 
@@ -38,11 +39,14 @@ def question(scores: Scores) -> str:
     queries, candidates = scores.values.shape
     asked = "the query" if queries == 1 else f"each of {queries:,} queries"
     options = scores.provenance.options
-    damping = f" (damping {shown(options['damping'])})" if "damping" in options else ""
+    how = [f"damping {shown(options['damping'])}"] if "damping" in options else []
+    if options.get("normalize") == Normalize.EXAMPLE:
+        how.append("every training gradient scaled to unit length")
+    settings = f" ({', '.join(how)})" if how else ""
     return (
         f"Which of {counted(candidates, 'training example')} taught the model what it "
         f"says to {asked}, and which pulled the other way? Estimated by "
-        f"{visible(scores.provenance.method)}{damping}."
+        f"{visible(scores.provenance.method)}{settings}."
     )
 
 

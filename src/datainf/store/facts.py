@@ -38,7 +38,7 @@ def describe_store(path: str | Path) -> dict[str, Any]:
         "data": identity.data,
         "task": dict(identity.task),
         "about": dict(identity.about),
-        "collected": options.parameters.value,
+        "collected": str(options.parameters),
         "output": options.output,
         "batch_tokens": options.batch_tokens,
         "text": options.store_text,

@@ -89,7 +89,7 @@ class Manifest:
     @property
     def dtype(self) -> StoreDtype:
         """Number format of the gradients."""
-        return self.options.dtype
+        return StoreDtype(self.options.dtype)
 
     @cached_property
     def shard_rows(self) -> int:
@@ -133,13 +133,13 @@ class Manifest:
             "format_version": FORMAT_VERSION,
             "library_version": self.library_version,
             "layout": [{"name": b.name, "shape": list(b.shape)} for b in self.layout],
-            "dtype": options.dtype.value,
+            "dtype": self.dtype.value,
             "projection": None,
             "identity": self.identity.to_dict(),
             "options": {
                 "batch_tokens": options.batch_tokens,
                 "output": options.output,
-                "parameters": options.parameters.value,
+                "parameters": str(options.parameters),
                 "store_text": options.store_text,
             },
             "coverage": list(self.coverage),
@@ -159,7 +159,7 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05d}.safetensors"
 
 
-def default_shard_rows(layout: Layout, dtype: StoreDtype) -> int:
+def default_shard_rows(layout: Layout, dtype: StoreDtype | str) -> int:
     """Choose how many rows make a shard of about 64 MiB.
 
     Args:
@@ -169,7 +169,7 @@ def default_shard_rows(layout: Layout, dtype: StoreDtype) -> int:
     Returns:
         At least 1; a function of layout and dtype alone.
     """
-    width = 4 if dtype is StoreDtype.FP32 else 2
+    width = 4 if dtype == StoreDtype.FP32 else 2
     return max(1, _SHARD_BYTES // (layout.total * width))
 
 

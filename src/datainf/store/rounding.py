@@ -42,8 +42,8 @@ def squared_norms(rows: Float[Tensor, "n d"]) -> Float64[Tensor, " n"]:
 
 def rounded(
     rows: Float[Tensor, "n d"], dtype: StoreDtype, *, name: str, index: Sequence[int]
-) -> Float[Tensor, "n d"]:
-    """Round the rows of one block to the store's number format.
+) -> tuple[Float[Tensor, "n d"], Float64[Tensor, " n"]]:
+    """Round the rows of one block to the store's number format, and measure them.
 
     Args:
         rows: The gradients.
@@ -52,13 +52,15 @@ def rounded(
         index: Position of each row in the data set, for messages.
 
     Returns:
-        Contiguous rows on the CPU.
+        Contiguous rows on the CPU, and the squared length of each.
 
     Raises:
         NonFiniteError: If a number is NaN or infinite, before or after rounding.
     """
     stored = rows.detach().to("cpu", TORCH_DTYPES[dtype]).contiguous()
-    bad = (~torch.isfinite(stored)).any(dim=1).nonzero()
+    norms = squared_norms(stored)
+    # No number of these formats is too large to be squared and added up in float64.
+    bad = (~torch.isfinite(norms)).nonzero()
     if len(bad):
         first = int(bad[0])
         among = f"({len(bad)} of {len(rows)} examples of this shard)"
@@ -72,7 +74,7 @@ def rounded(
             f"gradient of example {index[first]}, block {name}, holds {largest:.3g}, "
             f"too large for {dtype} {among}; collect with dtype='bf16' or 'fp32'."
         )
-    return stored
+    return stored, norms
 
 
 def warn_of_loss(

@@ -261,11 +261,13 @@ class StoreWriter:
         """Round the rows and measure them as they will be read."""
         dtype = self._manifest.dtype
         names = self._manifest.layout.names
-        rows = {
-            name: rounded(gradients[name], dtype, name=name, index=positions)
-            for name in names
-        }
-        norms = torch.stack([squared_norms(rows[name]) for name in names], dim=1)
+        rows, columns = {}, []
+        for name in names:
+            rows[name], squares = rounded(
+                gradients[name], dtype, name=name, index=positions
+            )
+            columns.append(squares)
+        norms = torch.stack(columns, dim=1)
         if dtype is StoreDtype.FP16:
             exact = [squared_norms(gradients[name].detach().cpu()) for name in names]
             warn_of_loss(torch.stack(exact, dim=1), norms, shard)

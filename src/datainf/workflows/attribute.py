@@ -3,8 +3,7 @@
 collect(train) + collect(queries) + score. Both stores lie in the cache folder:
 
     train/               gradients of the training examples
-    queries-1a2b3c4d/    gradients of one set of queries, by the first digits of its
-    hash
+    queries-1a2b3c4d/    gradients of one set of queries, by the start of its hash
 
 so that other queries never collide with these, and the training gradients, the
 expensive part, are reused as long as model, adapter, task, data and options are the
@@ -31,6 +30,7 @@ from datainf.integrations.fingerprint import hash_row
 from datainf.store.reader import GradientStore
 from datainf.workflows.collect import collect, collect_options
 from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.rows import numbered, read_by_number
 from datainf.workflows.score import score
 
 TRAIN = "train"
@@ -65,15 +65,13 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
 
     Args:
         model: A PEFT model, on any device.
-        train: The examples it was trained on: `datasets.Dataset`, list of
-        dictionaries, or
-            any sized indexable.
+        train: The examples it was trained on: `datasets.Dataset`, list of dictionaries,
+            or any sized indexable.
         queries: The outputs to explain, likewise.
         task: A task such as `CausalLM(tokenizer)`, or a loss `(model, batch) -> [B]`.
         method: A name of `datainf.methods()`, or an estimator.
         cache: Folder for the gradient stores, resumed and reused; a temporary one when
-        not
-            given.
+            not given.
         adapter_name: Which adapter; the active one when not given.
         progress: Told the coverage, warnings and how far it is.
         **options: Fields of `CollectOptions` (`dtype`, `batch_tokens`, ...), then
@@ -153,14 +151,14 @@ def queries_name(queries: Any) -> str:
         As in "queries-1a2b3c4d".
 
     Raises:
-        OptionError: If the queries cannot be counted.
+        OptionError: If the queries cannot be read by number.
     """
-    if not hasattr(queries, "__len__"):
+    if not read_by_number(queries):
         raise OptionError(
             f"queries must have a length and be read by number, got a "
             f"{type(queries).__name__}; one query is a list of one dictionary."
         )
-    hashes = [hash_row(queries[i]) for i in range(len(queries))]
+    hashes = [hash_row(query) for _, query in numbered(queries)]
     return f"queries-{sha256_of(hashes)[:8]}"
 
 

@@ -29,6 +29,7 @@ from datainf.integrations.tasks.table import as_task, require_task_fits
 from datainf.store.manifest import MANIFEST_NAME, default_shard_rows
 from datainf.store.parsing import read_manifest
 from datainf.store.reader import GradientStore, open_store
+from datainf.store.resume import is_whole
 from datainf.store.writer import StoreWriter
 from datainf.workflows.coverage import coverage_rows, coverage_text
 from datainf.workflows.estimate import Estimate, estimate
@@ -220,11 +221,10 @@ def _reused(job: _Job, out: Path) -> GradientStore | None:
     if not (out / MANIFEST_NAME).is_file():
         return None
     manifest = read_manifest(out)
-    if not manifest.complete:
+    if not is_whole(out, manifest):
         return None
-    with job.writer(out, manifest.coverage) as writer:
-        if not writer.done:  # a file is gone: it is made again
-            return None
+    # Opening it refuses a store of something else.
+    job.writer(out, manifest.coverage).close()
     paths = {row["block"]: row["path"] for row in manifest.coverage}
     job.reporter.say(coverage_text(job.adapter, paths))
     job.reporter.say(f"{out}: all {manifest.rows} examples are there already")

@@ -27,7 +27,7 @@ def coverage_rows(
         }
         for trained in adapter.parameters
     ]
-    gone = [
+    gone: list[dict[str, object]] = [
         {"block": name, "shape": [], "path": "left out", "reason": reason}
         for name, reason in adapter.left_out
     ]

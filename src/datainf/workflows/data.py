@@ -128,6 +128,7 @@ def text_columns_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = dict(settings)
     names = found.get("text_columns") or []
+    names = [names] if isinstance(names, str) else names
     if found.get("name") == "causal-lm" and len(names) == 1:
         del found["text_columns"]
         found["columns"] = {"text": names[0], **dict(found.get("columns") or {})}

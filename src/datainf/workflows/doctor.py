@@ -17,7 +17,7 @@ import torch
 
 from datainf.capture.session import CaptureSession
 from datainf.core.errors import DatainfError
-from datainf.core.run_config import RunConfig
+from datainf.core.run_config import DataConfig, RunConfig
 from datainf.integrations.peft import adapter_of
 from datainf.workflows.coverage import coverage_text
 from datainf.workflows.data import load_rows
@@ -59,13 +59,16 @@ def examine(config: RunConfig, progress: Reporter) -> list[Finding]:
     found = list(machine(Path(config.out)))
     if config.adapter is None:
         return found
-    try:
-        subject = load_subject(config)
-    except DatainfError as error:
-        return [*found, Finding("adapter", "fix", str(error))]
-    found += _guarded("adapter", lambda: _adapter(subject))
-    if config.train is not None:
-        found += _guarded("data", lambda: _data(config, subject, progress))
+    loaded: list[Subject] = []
+
+    def load() -> list[Finding]:
+        loaded.append(load_subject(config))
+        return _adapter(loaded[0])
+
+    found += _guarded("adapter", load)
+    train = config.train
+    if loaded and train is not None:
+        found += _guarded("data", lambda: _data(train, loaded[0], progress))
     return found
 
 
@@ -115,13 +118,16 @@ def _guarded(check: str, look: Callable[[], list[Finding]]) -> list[Finding]:
         return look()
     except DatainfError as error:
         return [Finding(check, "fix", str(error))]
+    except Exception as error:  # noqa: BLE001 - whatever is broken is a finding
+        return [Finding(check, "fix", f"{type(error).__name__}: {error}")]
 
 
 def _adapter(subject: Subject) -> list[Finding]:
     adapter = adapter_of(subject.model)
     # Entering no scope: what the rules would be, before a probe with examples.
     session = CaptureSession(subject.model, adapter, subject.task)
-    kind = type(subject.model.peft_config[adapter.name]).__name__.removesuffix("Config")
+    configs: Any = subject.model.peft_config
+    kind = type(configs[adapter.name]).__name__.removesuffix("Config")
     return [
         Finding("adapter", "ok", f"{kind}, made for {adapter.task_type or 'any task'}"),
         Finding("task", "ok", _settings(subject.task.settings())),
@@ -129,10 +135,8 @@ def _adapter(subject: Subject) -> list[Finding]:
     ]
 
 
-def _data(config: RunConfig, subject: Subject, progress: Reporter) -> list[Finding]:
-    if config.train is None:
-        return []
-    rows = load_rows(config.train, subject.task)
+def _data(config: DataConfig, subject: Subject, progress: Reporter) -> list[Finding]:
+    rows = load_rows(config, subject.task)
     columns = ", ".join(rows.dataset.column_names)
     found = [Finding("columns", "ok", columns)]
     seen = look_at(rows.dataset, subject.task, progress, text=True)

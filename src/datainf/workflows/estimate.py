@@ -67,7 +67,7 @@ class Estimate:
         return found
 
 
-def store_bytes(rows: Rows, layout: Layout, dtype: StoreDtype) -> int:
+def store_bytes(rows: Rows, layout: Layout, dtype: StoreDtype | str) -> int:
     """Compute the size of a finished store.
 
     Args:
@@ -79,7 +79,7 @@ def store_bytes(rows: Rows, layout: Layout, dtype: StoreDtype) -> int:
         Bytes.
     """
     text = rows.table["text"].str.len().sum() if "text" in rows.table else 0
-    row = _BYTES[dtype] * layout.total + 8 * len(layout) + 16
+    row = _BYTES[StoreDtype(dtype)] * layout.total + 8 * len(layout) + 16
     return len(rows.table) * row + int(text)
 
 

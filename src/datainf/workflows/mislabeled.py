@@ -75,10 +75,15 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         The ranking, the scores and, with `wrong`, how good the ranking is.
 
     Raises:
-        OptionError: If there is no validation data.
+        OptionError: If there is no validation data, or `wrong` is of other rows.
     """
     if validation is None:
         raise OptionError("self-influence is not in this version; give --validation.")
+    if wrong is not None and len(wrong) != len(train):
+        raise OptionError(
+            f"wrong must say of each of the {len(train)} training rows whether it is "
+            f"known to be wrong, got {len(wrong)} flags."
+        )
     collecting, scoring = split_options(options)
     check_scoring(method, scoring)
     with collected(

@@ -4,7 +4,7 @@ Everything that can be wrong with an example is found here, in seconds, and not 
 later. N examples.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,8 +65,7 @@ def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows
 
     Args:
         dataset: `datasets.Dataset`, list of dictionaries, or anything with a length
-        that
-            gives an example for a number.
+            that gives an example for a number.
         task: Says how long an example is and how it reads.
         reporter: Shows how far it is.
         text: Whether to keep each example's text.
@@ -77,7 +76,7 @@ def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows
     Raises:
         DataError: If there is no example, or one cannot be used; names it.
     """
-    if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+    if not read_by_number(dataset):
         raise DataError(
             f"examples must have a length and be read by number, got a "
             f"{type(dataset).__name__}; make it a list or a datasets.Dataset."
@@ -90,7 +89,7 @@ def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows
         fit(columns)  # a missing column is told before anything is read
     table, cut = [], 0
     with reporter.stage("reading examples", len(dataset)) as advance:
-        for index, example in _numbered(dataset):
+        for index, example in numbered(dataset):
             row, truncated = _look(index, example, task, text=text)
             table.append(row)
             cut += truncated
@@ -98,15 +97,32 @@ def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows
     return Rows(dataset, pd.DataFrame(table), cut)
 
 
-def _columns(dataset: Any) -> list[str]:
-    names = getattr(dataset, "column_names", None)
-    if isinstance(names, list):
-        return names
-    first = dataset[0]
-    return list(first) if isinstance(first, dict) else []
+def read_by_number(data: Any) -> bool:
+    """Tell rows from what only looks like them.
+
+    Args:
+        data: What came as examples.
+
+    Returns:
+        Whether a number gives a row: not so in one row by itself, a `DatasetDict` of
+        several splits, a pandas table (a number names a column there), or a path.
+    """
+    indexed = hasattr(data, "__len__") and hasattr(data, "__getitem__")
+    return indexed and not isinstance(data, (Mapping, pd.DataFrame, str, bytes))
 
 
-def _numbered(dataset: Any) -> Iterator[tuple[int, Example]]:
+def numbered(dataset: Any) -> Iterator[tuple[int, Example]]:
+    """Go through rows that are read by number.
+
+    Args:
+        dataset: The rows.
+
+    Yields:
+        Number and row.
+
+    Raises:
+        DataError: If one is no mapping of columns; names it.
+    """
     for index in range(len(dataset)):
         example = dataset[index]
         if not hasattr(example, "keys"):
@@ -115,6 +131,14 @@ def _numbered(dataset: Any) -> Iterator[tuple[int, Example]]:
                 "dictionary of columns."
             )
         yield index, example
+
+
+def _columns(dataset: Any) -> list[str]:
+    names = getattr(dataset, "column_names", None)
+    if isinstance(names, list):
+        return names
+    first = dataset[0]
+    return list(first) if isinstance(first, dict) else []
 
 
 def _look(

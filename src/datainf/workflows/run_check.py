@@ -24,7 +24,7 @@ _SECTIONS: Mapping[str, type] = {
 _SAID: Mapping[type, str] = {
     str: "a text; put it in quotes",
     bool: "true or false",
-    Mapping: "a mapping",  # type: ignore[type-abstract]
+    Mapping: "a mapping",
     dict: "a mapping",
 }
 
@@ -37,6 +37,8 @@ def check_kinds(values: Mapping[str, Any]) -> None:
             left to `RunConfig.from_dict`.
     """
     for key, value in values.items():
+        if value is None:  # a key with nothing after it is one that is not there
+            continue
         if key not in _SECTIONS:
             _check({key: value}, RunConfig, "")
         elif isinstance(value, Mapping):

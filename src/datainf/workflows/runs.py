@@ -146,8 +146,8 @@ def collect_run(config: RunConfig, progress: Reporter | None = None) -> Gradient
         progress=progress or Logged(),
         **asdict(config.collect),
     )
-    # Beside the store: nothing foreign lies in it.
-    write_run(config, f"{config.out}.run.yaml")
+    # Beside the store, however its folder was written: nothing foreign lies in it.
+    write_run(config, f"{Path(config.out)}.run.yaml")
     return store
 
 
@@ -207,7 +207,7 @@ def with_query(config: RunConfig, prompt: str, completion: str) -> RunConfig:
 
     Args:
         config: The run; the query is written into its folder, so that it can be
-        replayed.
+            replayed.
         prompt: What the model was given.
         completion: What it answered.
 

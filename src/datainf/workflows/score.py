@@ -39,17 +39,16 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
         method: A name of `datainf.methods()`, or an estimator.
         curvature: Gradients that the curvature is made of; `train` when not given.
         damping: λ of a block over its mean squared gradient entry; None for the
-        method's
-            default (0.1, the paper's).
-        blocks: Which tensors share a curvature block: `tensor`, `module`, `layer`,
-        `all`.
+            method's default (0.1, the paper's).
+        blocks: Which tensors share a curvature block: `tensor`, `module`, `layer` or
+            `all`.
         normalize: `none`, or `example` to scale every training gradient to unit length.
         keep_blocks: Keep the score of every block by itself too.
         **options: Options of the method itself, such as `steps` of `lissa`.
 
     Returns:
-        Scores `[Q, N]` with the rows' index and text, where stored. Negative =
-        proponent.
+        Scores `[Q, N]` with the rows' index and text, where stored; negative =
+            proponent.
 
     Example:
         >>> import torch

@@ -8,7 +8,8 @@ from torch import nn
 from datainf.core.errors import OptionError
 from datainf.core.run_config import RunConfig
 from datainf.core.task import Task
-from datainf.integrations.peft import adapter_of, load_adapter
+from datainf.integrations.adapters import load_adapter
+from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.table import (
     infer_task_name,
     require_task_fits,
@@ -51,14 +52,18 @@ def load_subject(config: RunConfig) -> Subject:
         )
     settings = dict(config.task)
     model, tokenizer = load_adapter(
-        config.adapter, base=config.model, task_name=settings.get("name")
+        config.adapter,
+        base=config.model,
+        task_name=settings.get("name"),
+        precision=config.precision,
+        trust_remote_code=config.trust_remote_code,
     )
     task_type = adapter_of(model).task_type
     if "name" not in settings:
         settings["name"] = infer_task_name(task_type or type(model.get_base_model()))
     classes = getattr(getattr(model, "config", None), "num_labels", None)
     if settings["name"] == CLASSIFICATION and not settings.get("labels"):
-        settings.setdefault("num_labels", classes)
+        settings["num_labels"] = settings.get("num_labels") or classes
     task = task_from_settings(text_columns_of(settings), tokenizer)
     require_task_fits(task, task_type)
     return Subject(model, tokenizer, task)

@@ -61,7 +61,7 @@ def train_run(config: RunConfig, progress: Reporter | None = None) -> Path:
         )
     data = require_data(config.train, "training data", "--train")
     recipe = with_defaults(config.recipe)
-    tokenizer = load_tokenizer(config.model)
+    tokenizer = load_tokenizer(config.model, trust_remote_code=config.trust_remote_code)
     task = task_from_settings(_settle(config.task, data), tokenizer)
     rows = load_rows(data, task)
     peft_config(recipe, task)  # what is wrong with a recipe shows before the base loads
@@ -73,6 +73,7 @@ def train_run(config: RunConfig, progress: Reporter | None = None) -> Path:
         task,
         seed=recipe.seed,
         trained=tuple(recipe.peft.get("modules_to_save") or ()),
+        trust_remote_code=config.trust_remote_code,
     )
     if rows.wrong is not None:
         reporter.say(f"{int(rows.wrong.sum())} of {len(rows.wrong)} labels are wrong")
@@ -91,11 +92,14 @@ def with_defaults(recipe: Recipe | None) -> Recipe:
         recipe: What was asked for.
 
     Returns:
-        A recipe that says its rank, epochs, batch size and learning rate.
+        A recipe that says its epochs, batch size, learning rate and, for LoRA, rank.
     """
     asked = recipe or Recipe()
+    kind = str(asked.peft.get("peft_type") or "LORA").upper()
+    # Rank and the rest are LoRA's own; another type refuses them.
+    below = DEFAULT_RECIPE.peft if kind == "LORA" else {}
     return Recipe(
-        peft={**DEFAULT_RECIPE.peft, **asked.peft},
+        peft={**below, **asked.peft},
         training={**DEFAULT_RECIPE.training, **asked.training},
         seed=asked.seed,
     )

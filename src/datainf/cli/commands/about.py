@@ -1,9 +1,10 @@
 """`methods`, `doctor`, `demo`."""
 
 from datainf.cli.config import config_of
-from datainf.cli.console import Bars
+from datainf.cli.console import Bars, printable
 from datainf.cli.flags import Given
-from datainf.cli.output import Format, format_of, write_table
+from datainf.cli.output import Format, format_of, heading, write_facts, write_table
+from datainf.core.errors import OptionError
 
 
 def methods(given: Given) -> None:
@@ -29,7 +30,9 @@ def doctor(given: Given) -> None:
     )
     if style is Format.TABLE:
         for finding in found:
-            typer.echo(f"{finding.state:<7} {finding.check}: {finding.found}")
+            # Lines after the first stand below the check's name.
+            found_lines = printable(finding.found).replace("\n", f"\n{'':8}")
+            typer.echo(f"{finding.state:<7} {finding.check}: {found_lines}")
     else:
         write_table(table, style)
     if any(finding.state == "fix" for finding in found):
@@ -38,9 +41,37 @@ def doctor(given: Given) -> None:
 
 def demo(given: Given) -> None:
     """Fine-tune a small adapter offline, attribute it, write a report: in a minute."""
-    from datainf.experiments import demo as experiment
+    style = format_of(given)
+    if style is Format.CSV:
+        raise OptionError("demo shows several tables; give --format table or json.")
+    from datainf.experiments.demo import run_demo
 
-    if given["out"] is None:
-        experiment.main()
-    else:
-        experiment.main(out=given["out"])
+    found = run_demo(given["out"] or "runs/demo", progress=Bars())
+    if style is Format.JSON:
+        write_facts(
+            {
+                "exact_match": {"before": found.before, "after": found.after},
+                "classes": found.classes.to_dict(orient="records"),
+                "planted": found.planted.to_dict(orient="records"),
+                "report": found.report,
+            },
+            style,
+        )
+        return
+    heading("Held-out answers that are right to the letter")
+    write_facts(
+        {
+            family: f"{before:.0%} before fine-tuning, {found.after[family]:.0%} after"
+            for family, before in found.before.items()
+        },
+        style,
+    )
+    for title, table in (
+        ("What taught the model these answers (datainf, unit length)", found.examples),
+        ("Is the query's own class first? (AUC 0.5 is chance)", found.classes),
+        ("Planted wrong answers, among as many most suspicious rows", found.planted),
+    ):
+        heading(title)
+        write_table(table, style)
+    heading("Report")
+    write_facts({"report": found.report}, style)

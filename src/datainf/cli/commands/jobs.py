@@ -1,14 +1,16 @@
 """`train`, `attribute`, `mislabeled`, `collect`, `score`: the commands that work."""
 
+from dataclasses import asdict
 from typing import Any
 
 import typer
 
 from datainf.cli.config import config_of
-from datainf.cli.console import Bars, stderr
+from datainf.cli.console import Bars, tell
 from datainf.cli.flags import Given
-from datainf.cli.output import Format, format_of, write_facts, write_table
+from datainf.cli.output import Format, format_of, heading, write_facts, write_table
 from datainf.core.errors import OptionError
+from datainf.core.options import Order, word
 
 _SHOWN = 10
 
@@ -24,7 +26,7 @@ def train(given: Given) -> None:
 
 def attribute(given: Given) -> None:
     """Find the training examples that taught the model these outputs."""
-    style, k = format_of(given), _count(given)
+    style, k, order = format_of(given), _count(given), _order(given)
     config = config_of(given)
     if (given["prompt"] is None) != (given["completion"] is None):
         raise OptionError("--prompt and --completion go together; one came alone.")
@@ -37,8 +39,8 @@ def attribute(given: Given) -> None:
         config = runs.with_query(config, given["prompt"], given["completion"])
     found = runs.attribute_run(config, Bars())
     _notes(found.scores.provenance.notes)
-    write_table(found.scores.top(k, given["order"] or "proponents"), style)
-    stderr().print(f"report: {found.report}", markup=False)
+    write_table(found.scores.top(k, order), style)
+    tell(f"report: {found.report}")
 
 
 def mislabeled(given: Given) -> None:
@@ -54,17 +56,14 @@ def mislabeled(given: Given) -> None:
     _notes(found.scores.provenance.notes)
     best = found.ranking.head(k)
     if style is Format.JSON:
-        rows: list[dict[str, Any]] = best.to_dict(orient="records")
+        rows = best.to_dict(orient="records")
         write_facts({"ranking": rows, "measured": dict(found.measured)}, style)
         return
     write_table(best, style)
     if found.measured and style is Format.TABLE:
         typer.echo()
         write_facts(found.measured, style)
-    stderr().print(
-        f"all rows: {config.out}/{runs.RANKING}; report: {config.out}/{runs.REPORT}",
-        markup=False,
-    )
+    tell(f"all rows: {config.out}/{runs.RANKING}; report: {config.out}/{runs.REPORT}")
 
 
 def collect(given: Given) -> None:
@@ -85,14 +84,14 @@ def collect(given: Given) -> None:
 
 def score(given: Given) -> None:
     """Score the training examples of one store for the queries of another."""
-    style, k = format_of(given), _count(given)
+    style, k, order = format_of(given), _count(given), _order(given)
     config = config_of(given, adapted=False)
     from datainf.workflows.runs import score_run
 
     scores = score_run(config)
     _notes(scores.provenance.notes)
-    write_table(scores.top(k, given["order"] or "proponents"), style)
-    stderr().print(f"scores: {config.out}", markup=False)
+    write_table(scores.top(k, order), style)
+    tell(f"scores: {config.out}")
 
 
 def _count(given: Given) -> int:
@@ -103,16 +102,28 @@ def _count(given: Given) -> int:
     return k
 
 
+def _order(given: Given) -> Order:
+    """Read `--order`, before any work."""
+    return word(Order, given["order"] or Order.PROPONENTS, "--order")
+
+
 def _write_estimates(estimates: dict[str, Any], style: Format) -> None:
-    """Write what a run would need, a line a data set."""
+    """Write what a run would need: in words for people, in numbers for programs."""
     if style is Format.TABLE:
         for name, found in estimates.items():
-            write_facts({name: ""}, style)
+            heading(name)
             write_facts(found.facts(), style)
         return
-    write_facts({name: found.facts() for name, found in estimates.items()}, style)
+    numbers = {name: asdict(found) for name, found in estimates.items()}
+    if style is Format.JSON:
+        write_facts(numbers, style)
+        return
+    import pandas as pd
+
+    rows = [{"data": name, **found} for name, found in numbers.items()]
+    write_table(pd.DataFrame(rows), style)
 
 
 def _notes(notes: tuple[str, ...]) -> None:
     for note in notes:
-        stderr().print(f"note: {note}", markup=False)
+        tell(f"note: {note}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from datainf.cli.console import complain, stderr
+from datainf.cli.console import complain, tell
 from datainf.cli.flags import Given
 from datainf.cli.output import Format, format_of, write_facts, write_table
 
@@ -99,7 +99,7 @@ def verify(given: Given) -> None:
         complain("error", fault)
     if not found.ok:
         raise typer.Exit(2)
-    stderr().print("every byte is as it was written", markup=False)
+    tell("every byte is as it was written")
 
 
 def _scores_folder(path: str) -> Path:

@@ -1,10 +1,10 @@
 """Train the demo's base: a Llama of one million parameters that reads characters.
 
-    python -m datainf.experiments.base_model --out DIR
+    python -m scripts.train_demo_base --out DIR
 
 It practises the skills of `datainf.experiments.data.skills` and is saved in half
 precision with a tokenizer that `transformers.AutoTokenizer` loads. The copy that the
-demo uses is shipped in `assets/demo-base`; this file makes another one like it.
+demo uses is shipped in `src/datainf/experiments/assets/demo-base`.
 """
 
 import argparse

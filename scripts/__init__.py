@@ -1,0 +1,1 @@
+"""Scripts of the repository itself: gates, environments, the demo's base."""

@@ -1,0 +1,324 @@
+"""The table of flags: a name means the same in every command.
+
+Most flags are a place in run.yaml, given as a path of keys, and take their help from
+where that option is described.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from datainf.core.options import CollectOptions, ScoreOptions, help_of
+from datainf.core.run_config import DataConfig, RunConfig
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One flag.
+
+    Attributes:
+        names: As typed.
+        kind: Type of its value; bool makes a switch.
+        help: One sentence.
+        path: Where its value belongs in run.yaml; None where it does not.
+        many: Whether it can be given several times.
+        panel: Heading in `--help`.
+    """
+
+    names: tuple[str, ...]
+    kind: type
+    help: str
+    path: tuple[str, ...] | None = None
+    many: bool = False
+    panel: str = "This command"
+
+
+MODEL, DATA, COLLECT, SCORE, RECIPE = (
+    "Model and task",
+    "Data",
+    "Collecting",
+    "Scoring",
+    "Training",
+)
+
+FLAGS: Mapping[str, Flag] = {
+    # model and task
+    "model": Flag(
+        ("--model",), str, help_of(RunConfig, "model"), ("model",), panel=MODEL
+    ),
+    "adapter": Flag(
+        ("--adapter",), str, help_of(RunConfig, "adapter"), ("adapter",), panel=MODEL
+    ),
+    "task": Flag(
+        ("--task",),
+        str,
+        "causal-lm or sequence-classification; the adapter's own when not given.",
+        ("task", "name"),
+        panel=MODEL,
+    ),
+    "precision": Flag(
+        ("--precision",),
+        str,
+        help_of(RunConfig, "precision"),
+        ("precision",),
+        panel=MODEL,
+    ),
+    "trust_remote_code": Flag(
+        ("--trust-remote-code",),
+        bool,
+        help_of(RunConfig, "trust_remote_code"),
+        ("trust_remote_code",),
+        panel=MODEL,
+    ),
+    "text_column": Flag(
+        ("--text-column",),
+        str,
+        "Column with the text; twice for pairs.",
+        None,
+        True,
+        MODEL,
+    ),
+    "label_column": Flag(
+        ("--label-column",),
+        str,
+        "Column with the class number or name.",
+        ("task", "label_column"),
+        panel=MODEL,
+    ),
+    "column": Flag(
+        ("--column",),
+        str,
+        "prompt=question: the data's own name of a column; repeatable.",
+        None,
+        True,
+        MODEL,
+    ),
+    "max_length": Flag(
+        ("--max-length",),
+        int,
+        "Most tokens of an example, as in training; longer ones are cut.",
+        ("task", "max_length"),
+        panel=MODEL,
+    ),
+    "task_option": Flag(
+        ("--task-option",),
+        str,
+        "Any other setting of the task, such as append_eos=false; repeatable.",
+        None,
+        True,
+        MODEL,
+    ),
+    # data
+    "train": Flag(
+        ("--train", "--data"),
+        str,
+        help_of(DataConfig, "data"),
+        ("train", "data"),
+        panel=DATA,
+    ),
+    "split": Flag(
+        ("--split",), str, help_of(DataConfig, "split"), ("train", "split"), panel=DATA
+    ),
+    "limit": Flag(
+        ("--limit",), int, help_of(DataConfig, "limit"), ("train", "limit"), panel=DATA
+    ),
+    "truth": Flag(
+        ("--truth",), str, help_of(DataConfig, "truth"), ("train", "truth"), panel=DATA
+    ),
+    "flip_labels": Flag(
+        ("--flip-labels",),
+        float,
+        help_of(DataConfig, "flip_labels"),
+        ("train", "flip_labels"),
+        panel=DATA,
+    ),
+    "flip_seed": Flag(
+        ("--flip-seed",),
+        int,
+        help_of(DataConfig, "flip_seed"),
+        ("train", "flip_seed"),
+        panel=DATA,
+    ),
+    "queries": Flag(
+        ("--queries",),
+        str,
+        "The outputs to explain: a data file like that of --train.",
+        ("queries", "data"),
+        panel=DATA,
+    ),
+    "validation": Flag(
+        ("--validation",),
+        str,
+        "Examples that can be trusted: a data file like that of --train.",
+        ("queries", "data"),
+        panel=DATA,
+    ),
+    "queries_split": Flag(
+        ("--queries-split",),
+        str,
+        "The split of the queries or validation data.",
+        ("queries", "split"),
+        panel=DATA,
+    ),
+    "queries_limit": Flag(
+        ("--queries-limit",),
+        int,
+        "Use only the first so many queries or validation rows.",
+        ("queries", "limit"),
+        panel=DATA,
+    ),
+    "prompt": Flag(
+        ("--prompt",), str, "One query: this prompt, with --completion.", panel=DATA
+    ),
+    "completion": Flag(
+        ("--completion",), str, "The output to explain after --prompt.", panel=DATA
+    ),
+    # collecting
+    "parameters": Flag(
+        ("--parameters",),
+        str,
+        help_of(CollectOptions, "parameters"),
+        ("collect", "parameters"),
+        panel=COLLECT,
+    ),
+    "dtype": Flag(
+        ("--dtype",),
+        str,
+        help_of(CollectOptions, "dtype"),
+        ("collect", "dtype"),
+        panel=COLLECT,
+    ),
+    "batch_tokens": Flag(
+        ("--batch-tokens",),
+        int,
+        help_of(CollectOptions, "batch_tokens"),
+        ("collect", "batch_tokens"),
+        panel=COLLECT,
+    ),
+    "shard_rows": Flag(
+        ("--shard-rows",),
+        int,
+        help_of(CollectOptions, "shard_rows"),
+        ("collect", "shard_rows"),
+        panel=COLLECT,
+    ),
+    # scoring
+    "method": Flag(
+        ("--method",),
+        str,
+        help_of(ScoreOptions, "method"),
+        ("score", "method"),
+        panel=SCORE,
+    ),
+    "damping": Flag(
+        ("--damping",),
+        float,
+        help_of(ScoreOptions, "damping"),
+        ("score", "damping"),
+        panel=SCORE,
+    ),
+    "blocks": Flag(
+        ("--blocks",),
+        str,
+        help_of(ScoreOptions, "blocks"),
+        ("score", "blocks"),
+        panel=SCORE,
+    ),
+    "normalize": Flag(
+        ("--normalize",),
+        str,
+        help_of(ScoreOptions, "normalize"),
+        ("score", "normalize"),
+        panel=SCORE,
+    ),
+    "option": Flag(
+        ("--option",),
+        str,
+        "steps=50: an option of the method itself; repeatable.",
+        None,
+        True,
+        SCORE,
+    ),
+    # training
+    "recipe": Flag(
+        ("--recipe",),
+        str,
+        "YAML file with a recipe (or a run.yaml that has one); flags win over it.",
+        panel=RECIPE,
+    ),
+    "rank": Flag(
+        ("--rank",), int, "LoRA rank r.", ("recipe", "peft", "r"), panel=RECIPE
+    ),
+    "alpha": Flag(
+        ("--alpha",), int, "LoRA α.", ("recipe", "peft", "lora_alpha"), panel=RECIPE
+    ),
+    "target": Flag(
+        ("--target",),
+        str,
+        "Name of the modules to adapt, such as q_proj; repeatable; PEFT's own choice "
+        "for the architecture when not given.",
+        ("recipe", "peft", "target_modules"),
+        True,
+        RECIPE,
+    ),
+    "epochs": Flag(
+        ("--epochs",),
+        float,
+        "Passes over the data.",
+        ("recipe", "training", "num_train_epochs"),
+        panel=RECIPE,
+    ),
+    "batch_size": Flag(
+        ("--batch-size",),
+        int,
+        "Examples a step.",
+        ("recipe", "training", "per_device_train_batch_size"),
+        panel=RECIPE,
+    ),
+    "lr": Flag(
+        ("--lr",),
+        float,
+        "Learning rate.",
+        ("recipe", "training", "learning_rate"),
+        panel=RECIPE,
+    ),
+    "seed": Flag(
+        ("--seed",),
+        int,
+        "Seeds new weights, batch order and dropout.",
+        ("recipe", "seed"),
+        panel=RECIPE,
+    ),
+    # the command itself
+    "train_store": Flag(
+        ("--train",), str, "Store of the training gradients.", ("train", "data")
+    ),
+    "query_store": Flag(
+        ("--queries",), str, "Store of the query gradients.", ("queries", "data")
+    ),
+    "report_file": Flag(
+        ("--out",), str, "The HTML file; report.html beside the scores when not given."
+    ),
+    "out": Flag(("--out",), str, help_of(RunConfig, "out"), ("out",)),
+    "k": Flag(("--k", "-k"), int, "How many rows to show."),
+    "order": Flag(("--order",), str, "proponents, opponents or magnitude."),
+    "query": Flag(("--query",), int, "Only the query of this number."),
+    "title": Flag(("--title",), str, "Heading of the report."),
+    "dry_run": Flag(
+        ("--dry-run",), bool, "Tell memory, disk and time from a few batches, and stop."
+    ),
+    "format": Flag(("--format",), str, "How results go to stdout: table, json or csv."),
+    "traceback": Flag(
+        ("--traceback",), bool, "Show the whole traceback of an unforeseen error."
+    ),
+}
+
+FOR_BASE = ("model", "precision", "trust_remote_code")
+FOR_TASK = (
+    "task", "text_column", "label_column", "column", "max_length", "task_option"
+)  # fmt: skip
+FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
+FOR_COLLECT = ("parameters", "dtype", "batch_tokens", "shard_rows")
+FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
+FOR_RECIPE = (
+    "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
+)  # fmt: skip

@@ -1,0 +1,233 @@
+"""Load an adapter on its base: what `--adapter FOLDER` names.
+
+The adapter says which base it belongs to, what kind of model that is and, by the shape
+of its saved head, how many classes there are. Nothing of it may be left unused, and
+nothing that it should have brought may be missing: weights that neither the base nor
+the adapter has would be random at every loading.
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import peft
+import torch
+from peft.utils import SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME
+from torch import Tensor
+from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
+
+from datainf.core.errors import AdapterError, OptionError, near
+from datainf.core.layout import TUNER
+from datainf.core.options import Precision, word
+from datainf.integrations.base_models import (
+    SAVED_HEADS,
+    load_base,
+    load_tokenizer,
+    not_loaded,
+    reason_of,
+)
+from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.table import TASKS, infer_task_name
+
+_DTYPES: Mapping[Precision, torch.dtype | str] = {
+    Precision.FLOAT32: torch.float32,
+    Precision.BFLOAT16: torch.bfloat16,
+    Precision.FLOAT16: torch.float16,
+    Precision.AUTO: "auto",
+}
+
+
+def load_adapter(
+    name: str,
+    *,
+    base: str | None = None,
+    task_name: str | None = None,
+    precision: Precision | str = Precision.FLOAT32,
+    trust_remote_code: bool = False,
+) -> tuple[peft.PeftModel, PreTrainedTokenizerBase]:
+    """Load an adapter, its base and its tokenizer; on the accelerator if there is one.
+
+    Args:
+        name: Folder or hub name of the adapter.
+        base: Folder or hub name of the base; the one the adapter names when None.
+        task_name: A key of the task table, for adapters that do not say their task
+            type; it never overrules one that does.
+        precision: Number format of the base's weights, and of modules that the adapter
+            saved whole (a head); adapter matrices in half precision become float32.
+        trust_remote_code: Whether to run Python code that comes with base or tokenizer.
+
+    Returns:
+        The model in eval mode, and the tokenizer: the adapter's own, or else the
+        base's.
+
+    Raises:
+        AdapterError: If there is no such adapter, or it does not fit its base.
+        OptionError: If no base is known, or the task is unknown.
+    """
+    dtype = _DTYPES[word(Precision, precision, "precision")]
+    config = _config_of(name)
+    found = base or config.base_model_name_or_path
+    if not found:
+        raise OptionError(
+            f"the adapter {name} does not name its base model; give its folder or hub "
+            "name with --model, or as `model:` in run.yaml."
+        )
+    weights = _weights_of(name)
+    tokenizer = _tokenizer_of(name, found, trust_remote_code)
+    kind = _task_name(config, task_name, found, trust_remote_code)
+    own = {*SAVED_HEADS, *config_list(config, "modules_to_save")}
+    brought = [module for module in own if _of_module(weights, [module])]
+    task: SequenceClassification | CausalLM
+    if kind == SequenceClassification.name:
+        task = SequenceClassification(tokenizer)
+        classes = _classes(weights, brought)
+    else:
+        task, classes = CausalLM(tokenizer, append_eos=False), None
+    model = load_base(
+        found,
+        task,
+        classes,
+        trained=brought,
+        new_head=False,
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+    )
+    adapted = _put_on(model, name, weights)
+    # The accelerator that torch was built for need not be in this machine.
+    if torch.accelerator.is_available():
+        adapted.to(torch.accelerator.current_accelerator())
+    return adapted.eval(), tokenizer
+
+
+def config_list(config: peft.PeftConfig, key: str) -> list[str]:
+    """Read a list out of a PEFT config that may lack it, or hold one string."""
+    value = getattr(config, key, None) or []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _config_of(name: str) -> peft.PeftConfig:
+    try:
+        return peft.PeftConfig.from_pretrained(name)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AdapterError(
+            f"{name} holds no PEFT adapter that can be read: {reason_of(error)}. Give "
+            "the folder or hub name that `save_pretrained` of the PEFT model wrote."
+        ) from error
+
+
+def _weights_of(name: str) -> dict[str, Tensor]:
+    """Read the adapter's tensors; peft reads pickled ones with weights_only."""
+    names, folder = (SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME), Path(name)
+    if folder.is_dir() and not any((folder / file).is_file() for file in names):
+        raise AdapterError(
+            f"{name} holds the configuration of an adapter, but no weights: expected "
+            f"{' or '.join(names)}; save or copy the adapter again."
+        )
+    try:
+        return peft.load_peft_weights(name, device="cpu")
+    except UnpicklingError as error:
+        raise AdapterError(
+            f"the weights of the adapter {name} are a pickled file of more than "
+            "tensors, which may run code and is not loaded; save the adapter again, "
+            "with safetensors."
+        ) from error
+    except Exception as error:
+        raise AdapterError(
+            f"the weights of the adapter {name} cannot be read: {reason_of(error)}; "
+            "save or copy the adapter again."
+        ) from error
+
+
+def _tokenizer_of(
+    name: str, base: str, trust_remote_code: bool
+) -> PreTrainedTokenizerBase:
+    """Load the tokenizer that training saved with the adapter, or else the base's."""
+    try:
+        own = bool(get_tokenizer_config(name))
+    except ValueError:  # it is there, but damaged: loading it says so
+        own = True
+    return load_tokenizer(name if own else base, trust_remote_code=trust_remote_code)
+
+
+def _task_name(
+    config: peft.PeftConfig, asked: str | None, base: str, trust_remote_code: bool
+) -> str:
+    """Tell which kind of model the adapter belongs on."""
+    if config.task_type is not None:
+        made_for = str(getattr(config.task_type, "value", config.task_type))
+        known = {task.task_type: name for name, task in TASKS.items()}
+        if made_for not in known:
+            raise AdapterError(
+                f"the adapter was trained for {made_for}; this version loads those for "
+                f"{' and '.join(known)}. Load it yourself and give its model to "
+                "`datainf.attribute`, with a loss of your own."
+            )
+        return known[made_for]
+    if asked is not None:
+        if asked not in TASKS:
+            raise OptionError(f"task.name={asked!r} is unknown: {near(asked, TASKS)}.")
+        return asked
+    try:
+        found = AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise AdapterError(not_loaded("model", base, error)) from error
+    return infer_task_name(next(iter(found.architectures or []), "a base of no kind"))
+
+
+def _of_module(
+    weights: Mapping[str, Tensor], modules: Iterable[str]
+) -> dict[str, Tensor]:
+    """Choose the tensors of modules that were saved whole: no adapter matrices."""
+    names = set(modules)
+    return {
+        key: tensor
+        for key, tensor in weights.items()
+        for parts in [key.split(".")]
+        if names & set(parts) and not any(TUNER.match(part) for part in parts)
+    }
+
+
+def _classes(weights: Mapping[str, Tensor], brought: Iterable[str]) -> int | None:
+    """Count the classes by the saved head's last matrix; None where none is saved."""
+    saved = _of_module(weights, SAVED_HEADS) or _of_module(weights, brought)
+    matrices = [len(tensor) for tensor in saved.values() if tensor.ndim == 2]
+    return matrices[-1] if matrices else None
+
+
+def _put_on(model: Any, name: str, weights: Mapping[str, Tensor]) -> peft.PeftModel:
+    """Put the adapter on its base; refuse one that does not fit to the last tensor."""
+    base = model.config._name_or_path
+    try:
+        # What is missing is told below, and the matrices' first values do not matter.
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+            warnings.filterwarnings("ignore", "Found missing adapter keys")
+            adapted = peft.PeftModel.from_pretrained(model, name)
+    except KeyError as error:  # a module to be saved, whose tensors are not there
+        raise AdapterError(_unfit(name, "lacks", error.args, base)) from error
+    except (RuntimeError, ValueError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise AdapterError(
+            f"the adapter {name} does not fit the base {base}: {' '.join(lines[:2])}"
+        ) from error
+    expected = peft.get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    # Embeddings that training adapted or enlarged are saved whole, as the base's own.
+    places = expected.keys() | adapted.state_dict().keys()
+    for said, names in (
+        ("lacks", expected.keys() - weights.keys()),
+        ("holds, and its base has no place for,", weights.keys() - places),
+    ):
+        if names:
+            raise AdapterError(_unfit(name, said, sorted(names), base))
+    return adapted
+
+
+def _unfit(name: str, said: str, tensors: Sequence[str], base: str) -> str:
+    more = f" and {len(tensors) - 1} more" if tensors[1:] else ""
+    return (
+        f"the adapter {name} {said} {tensors[0]}{more}; is {base} the base that it was "
+        "trained on?"
+    )

@@ -1,0 +1,119 @@
+"""The commands: each is there, explains itself, and takes the flags it should."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+
+from datainf.__about__ import __version__
+from datainf.cli.app import app
+from datainf.cli.flag_table import FLAGS
+from tests.cli.command import datainf, refused
+
+COMMANDS = {
+    "demo": ("out", "format"),
+    "train": ("model", "task", "train", "flip_labels", "recipe", "rank", "out"),
+    "attribute": (
+        *("model", "adapter", "task", "train", "queries", "prompt", "completion"),
+        *("dtype", "method", "damping", "option", "k", "order", "format", "dry_run"),
+    ),
+    "mislabeled": (
+        *("adapter", "train", "truth", "flip_labels", "validation", "queries_split"),
+        *("method", "k", "format", "dry_run"),
+    ),
+    "collect": ("adapter", "train", "dtype", "shard_rows", "out", "dry_run"),
+    "score": ("train_store", "query_store", "method", "damping", "k", "out"),
+    "top": ("k", "order", "query", "format"),
+    "report": ("report_file", "k", "title"),
+    "inspect": ("format",),
+    "verify": ("format",),
+    "methods": ("format",),
+    "doctor": ("model", "adapter", "task", "train", "split", "format"),
+}
+ARGUMENTS = {
+    **dict.fromkeys(("train", "attribute", "mislabeled", "collect", "score"), "RUN"),
+    **dict.fromkeys(("top", "report"), "SCORES"),
+    "inspect": "FOLDER",
+    "verify": "STORE",
+}
+
+
+def parameters(command):
+    """The flags of a command: name in the table -> what typer made of it."""
+    found = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    return {p.name: p for p in found if p.name not in ("argument", "help")}
+
+
+def test_every_command_of_the_package_is_there_and_no_other():
+    assert list(get_command(app).commands) == [  # type: ignore[attr-defined]
+        *("demo", "train", "attribute", "mislabeled", "collect", "score"),
+        *("top", "report", "inspect", "verify", "methods", "doctor"),
+    ]
+    assert set(COMMANDS) == set(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_the_help_lists_every_command(arguments):
+    ran = datainf(*arguments)
+    assert (ran.code, ran.err) == (0, "")
+    assert "Which training examples made a LoRA-tuned model behave" in ran.out
+    listed = [line.split()[1] for line in ran.out.splitlines() if len(line.split()) > 2]
+    assert [name for name in listed if name in COMMANDS] == list(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_and_its_flags(command):
+    ran = datainf(command, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    first = get_command(app).commands[command].help  # type: ignore[attr-defined]
+    assert " ".join(first.split()) in " ".join(ran.out.split())
+    for name in parameters(command):
+        assert all(typed in ran.out for typed in FLAGS[name].names), name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_its_flags(command):
+    found = parameters(command)
+    assert set(COMMANDS[command]) <= set(found)
+    assert "traceback" in found
+    typed = [name for parameter in found.values() for name in parameter.opts]
+    assert len(set(typed)) == len(typed)
+    for name, parameter in found.items():
+        assert tuple(parameter.opts) == FLAGS[name].names
+        assert parameter.multiple == FLAGS[name].many
+        assert parameter.is_flag == (FLAGS[name].kind is bool)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_only_commands_that_read_a_run_or_a_folder_take_an_argument(command):
+    usage = next(
+        line
+        for line in datainf(command, "--help").out.splitlines()
+        if line.strip().startswith("Usage:")
+    )
+    (shown, expected) = usage.split("[OPTIONS]")[1].strip(), ARGUMENTS.get(command, "")
+    assert shown.strip("[]{}").removesuffix(".yaml") == expected
+    # Brackets stand for what need not be given.
+    assert shown.startswith("[") == (expected == "RUN")
+
+
+@pytest.mark.parametrize("command", ["top", "report", "inspect", "verify"])
+def test_an_argument_that_is_needed_is_asked_for(command):
+    assert refused(command) == f"Missing argument '{ARGUMENTS[command]}'."
+
+
+def test_the_version_is_told():
+    ran = datainf("--version")
+    assert (ran.code, ran.out, ran.err) == (0, f"datainf {__version__}\n", "")
+
+
+def test_help_does_not_wait_for_the_model_libraries():
+    code = (
+        "import sys; from datainf.cli.entry import run; run(['attribute', '--help']); "
+        "print([m for m in ('torch', 'transformers', 'pandas') if m in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines()[-1] == "[]"

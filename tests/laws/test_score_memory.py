@@ -1,0 +1,63 @@
+"""Scoring a store three times larger than the memory that a process may have.
+
+Store and queries lie on disk; the limit is on anonymous memory (`RLIMIT_DATA`), above
+what the process held before.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datainf.estimators.table import METHODS
+from tests.store.stores import big_store
+
+MIB = 2**20
+LIMIT = 96 * MIB
+ROOT = Path(__file__).resolve().parents[2]
+
+LIMITED = """
+import re, resource, sys
+import torch
+from datainf.store.reader import open_store
+from datainf.workflows.score import score
+
+def own(key):
+    status = open("/proc/self/status").read()
+    return int(re.search(key + r":\\s+(\\d+) kB", status).group(1)) * 1024
+
+torch.set_num_threads(1)
+torch.linalg.eigh(torch.eye(64).double() @ torch.eye(64).double())
+train, queries = (open_store(path) for path in sys.argv[1:3])
+limit = own("VmData") + int(sys.argv[3])
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+scores = score(train, queries, method=sys.argv[4])
+print(*scores.values.shape)
+"""
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """A training store of 288 MiB in shards of 16 MiB, and three queries."""
+    folder = tmp_path_factory.mktemp("big")
+    size = MIB // 16
+    train = big_store(folder / "train", rows=1152, size=size, shard_rows=64)
+    assert sum(shard.bytes for shard in train.manifest.shards) >= 3 * LIMIT
+    return train.path, big_store(folder / "q", rows=3, size=size, shard_rows=3).path
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_store_three_times_larger_than_the_memory_limit_is_scored(stores, method):
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *map(str, stores), str(LIMIT), method],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(["src", *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "3 1152\n"
