@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
@@ -55,16 +56,16 @@ def test_flags_of_one_name_are_those_of_different_commands():
 
 @pytest.mark.parametrize("name", PLACED)
 def test_every_path_leads_to_a_place_in_run_yaml(name):
-    flag = PLACED[name]
-    value = VALUES.get(name, ANY[flag.kind])
-    nested = value
-    for key in reversed(flag.path):
-        nested = {key: nested}
-    check_kinds(nested)
-    run = RunConfig.from_dict(nested).to_dict("0")
-    for key in flag.path:
-        run = run[key]
-    assert run == value
+    path, kind = PLACED[name].path or (), PLACED[name].kind
+    value = VALUES.get(name, ANY[kind])
+    asked: dict[str, Any] = {path[-1]: value}
+    for key in reversed(path[:-1]):
+        asked = {key: asked}
+    check_kinds(asked)
+    written: Any = RunConfig.from_dict(asked).to_dict("0")
+    for key in path:
+        written = written[key]
+    assert written == value
 
 
 def test_every_section_of_run_yaml_can_be_reached_by_a_flag():

@@ -72,7 +72,7 @@ def test_without_an_argument_there_are_flags_alone():
 
 
 def test_the_bound_function_gathers_what_was_given():
-    seen = []
+    seen: list[Given] = []
     run = bind(seen.append, ("k", "limit", "dry_run", "target", "out"), "[RUN.yaml]")
     run(argument="a.yaml", k=0, limit=None, dry_run=False, target=(), out="")
     run(argument=None, k=None, limit=3, dry_run=True, target=("q", "v"), out=None)

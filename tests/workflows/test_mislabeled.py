@@ -33,7 +33,7 @@ def refused(message: str) -> Any:
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
-    """Fewer resamples than the thousand of the default; how many, is not tested here."""
+    """Fewer resamples than the thousand of the default; none is looked at here."""
     monkeypatch.setattr(
         "datainf.workflows.measure.bootstrap_interval",
         partial(bootstrap_interval, draws=31),

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from datainf.__about__ import __version__
@@ -55,6 +55,8 @@ def test_what_is_written_is_read_back_equal(tmp_path, run):
 
 
 @given(text=st.text(st.characters(codec="utf-8")))
+@example(text="next\x85line")
+@example(text=" \u2028\u2029\ufeff\r\n\n ")
 def test_any_text_is_written_and_read_back_equal(tmp_path_factory, text):
     run = RunConfig(
         model=text, task={"chat_template": text, text: [text]}, out=text or "out"
@@ -83,6 +85,11 @@ def test_the_version_stands_first_and_enums_are_plain_words(tmp_path):
     assert "precision: bfloat16\n" in text
     assert "  dtype: bf16\n" in text
     assert "!!" not in text
+
+
+def test_texts_stay_readable_where_yaml_can_keep_them(tmp_path):
+    run = RunConfig(model="models/größe-模型")
+    assert "model: models/größe-模型\n" in write_run(run, tmp_path).read_text("utf-8")
 
 
 # --- what cannot be read ------------------------------------------------------------

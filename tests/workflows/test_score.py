@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,7 +82,7 @@ def test_without_a_curvature_the_training_gradients_are_it(sets):
 
 @pytest.mark.parametrize("method", ["datainf", "exact", "scaled-dot"])
 def test_the_curvature_may_be_another_source(sets, method):
-    sources = {name: InMemorySource(rows) for name, rows in sets.items()}
+    sources: Any = {name: InMemorySource(rows) for name, rows in sets.items()}
     found = score(**sources, method=method, damping=0.3)
     right = expected(method, sets, damping=0.3)
     np.testing.assert_allclose(found.values, right, rtol=1e-9)
@@ -90,7 +91,7 @@ def test_the_curvature_may_be_another_source(sets, method):
 
 
 def test_every_option_reaches_the_method(sets):
-    sources = {name: InMemorySource(rows) for name, rows in sets.items()}
+    sources: Any = {name: InMemorySource(rows) for name, rows in sets.items()}
     found = score(
         **sources,
         method="lissa",

@@ -86,11 +86,17 @@ def write_run(config: RunConfig, path: str | Path) -> Path:
     file = Path(path)
     file = file if file.suffix == ".yaml" else file / RUN_FILE
     file.parent.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(
-        config.to_dict(__version__), sort_keys=False, allow_unicode=True, width=88
-    )
+    values = config.to_dict(__version__)
+    text = _dump(values, escaped=False)
+    if yaml.safe_load(text) != values:
+        # Unicode has line breaks of its own, which YAML keeps only when escaped.
+        text = _dump(values, escaped=True)
     file.write_text(text, encoding="utf-8")
     return file
+
+
+def _dump(values: Mapping[str, Any], *, escaped: bool) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=not escaped, width=88)
 
 
 def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:

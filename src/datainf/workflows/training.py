@@ -95,7 +95,7 @@ def with_defaults(recipe: Recipe | None) -> Recipe:
         A recipe that says its epochs, batch size, learning rate and, for LoRA, rank.
     """
     asked = recipe or Recipe()
-    kind = str(asked.peft.get("peft_type") or "LORA").upper()
+    kind = str(asked.peft.get("peft_type", "LORA")).upper()
     # Rank and the rest are LoRA's own; another type refuses them.
     below = DEFAULT_RECIPE.peft if kind == "LORA" else {}
     return Recipe(

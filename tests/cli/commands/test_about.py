@@ -3,15 +3,19 @@
 import importlib.metadata
 import io
 import json
+import re
 from pathlib import Path
+from unittest.mock import create_autospec
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import datainf as package
 from datainf.experiments import demo as experiment
-from datainf.experiments.demo import DemoResult, DemoSettings, run_demo
+from datainf.experiments.demo import DemoResult, run_demo
 from tests.cli.command import datainf, refused, worked
+from tests.reports.fakes import bare_scores
 
 # --- methods ------------------------------------------------------------------------
 
@@ -37,15 +41,10 @@ def test_methods_can_be_read_by_programs():
 
 def findings(text):
     """Read doctor's lines: check -> state and what was found."""
-    found = {}
-    for line in text.splitlines():
-        if line.startswith(" "):
-            found[check] = (state, f"{found[check][1]}\n{line.strip()}")
-            continue
-        state, rest = line.split(maxsplit=1)
-        check, _, said = rest.partition(": ")
-        found[check] = (state, said)
-    return found
+    # Further lines of a finding are indented below the first.
+    whole = text.replace("\n        ", "|").splitlines()
+    parts = [re.fullmatch(r"(\w+) +([\w ]+): (.*)", line) for line in whole]
+    return {part[2]: (part[1], part[3]) for part in parts if part is not None}
 
 
 def test_doctor_looks_at_the_machine():
@@ -60,9 +59,10 @@ def test_doctor_looks_at_adapter_and_data(lm):
     found = findings(ran.out)
     assert found["adapter"] == ("ok", "Lora, made for CAUSAL_LM")
     assert found["task"][1].startswith("causal-lm (max_length=256, ")
-    assert (
-        found["coverage"][1].splitlines()[1] == "rule Linear: 8 blocks, 224 parameters"
-    )
+    assert found["coverage"][1].split("|  ") == [
+        "adapter 'default' (CAUSAL_LM): 8 blocks, 224 parameters, all collected",
+        "rule Linear: 8 blocks, 224 parameters",
+    ]
     assert found["columns"] == ("ok", "prompt, completion")
     assert found["first example"] == ("ok", "say a →  no")
     assert found["as tokens"][1].endswith("[ ] [n] [o] [</s>] (4 tokens in the loss)")
@@ -114,57 +114,78 @@ def test_doctor_shows_an_example_as_it_is_and_steers_no_terminal(lm, tmp_path):
 
 
 @pytest.fixture
-def small(monkeypatch):
-    """Make the demo small, so that it takes a second; the folders it wrote to."""
-    folders: list[object] = []
-    settings = DemoSettings(train_per_class=3, test_per_class=1, planted=0.1, epochs=1)
+def run(monkeypatch):
+    """Stand in for the demo, which has tests of its own, with what it would find."""
+    found = DemoResult(
+        before={"sentences": 0.1, "math": 0.18},
+        after={"sentences": 0.96, "math": 0.985},
+        classes=pd.DataFrame({"method": ["datainf", "exact"], "AUC": [0.81, 0.79]}),
+        planted=pd.DataFrame(
+            {"method": ["datainf", "training loss"], "from": [0.69, np.nan]}
+        ),
+        examples=pd.DataFrame({"asked": ["[b]ka[/b]"], "score": [-9552.0]}),
+        report=Path("runs/demo/report.html"),
+        scores=bare_scores(np.zeros((3, 5))),
+    )
+    stand_in = create_autospec(run_demo, return_value=found)
+    monkeypatch.setattr(experiment, "run_demo", stand_in)
+    return stand_in
 
-    def run(out: str | Path, progress: object) -> DemoResult:
-        folders.append(out)
-        return run_demo(out, settings, progress)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(experiment, "run_demo", run)
-    return folders
-
-
-def test_the_demo_shows_what_it_measured(small, tmp_path):
-    ran = worked("demo", "--out", tmp_path)
-    assert small == [str(tmp_path)]
-    parts = ran.out.strip().split("\n\n")
-    assert [part.splitlines()[0] for part in parts] == [
+def test_the_demo_shows_what_it_measured(run):
+    ran = worked("demo", "--out", "elsewhere")
+    assert run.call_args.args == ("elsewhere",)
+    assert [line.rstrip() for line in ran.out.splitlines()] == [
+        "",
         "Held-out answers that are right to the letter",
+        "sentences  10% before fine-tuning, 96% after",
+        "math       18% before fine-tuning, 98% after",
+        "",
         "What taught the model these answers (datainf, unit length)",
+        "asked      score",
+        "[b]ka[/b]  -9552",
+        "",
         "Is the query's own class first? (AUC 0.5 is chance)",
+        "method    AUC",
+        "datainf  0.81",
+        "exact    0.79",
+        "",
         "Planted wrong answers, among as many most suspicious rows",
+        "method         from",
+        "datainf        0.69",
+        # The training loss has no interval.
+        "training loss     –",
+        "",
         "Report",
+        "report  runs/demo/report.html",
     ]
-    matches = parts[0].splitlines()[1:]
-    assert [line.split()[0] for line in matches] == ["sentences", "math"]
-    assert all(line.endswith("% after") for line in matches)
-    assert parts[1].count("\n") == 1 + 3 * 4
-    # The training loss has no interval: no number, rather than a wrong one.
-    assert parts[3].splitlines()[-1].split()[3:5] == ["–", "–"]
-    assert parts[4].splitlines()[1] == f"report  {tmp_path / 'report.html'}"
-    assert (tmp_path / "report.html").is_file()
 
 
-def test_the_demo_can_be_read_by_programs(small, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
+def test_the_demo_can_be_read_by_programs(run):
     def refuse(word):
         raise AssertionError(f"{word} is no JSON")
 
-    ran = worked("demo", "--format", "json")
-    found = json.loads(ran.out, parse_constant=refuse)
-    assert set(found) == {"exact_match", "classes", "planted", "report"}
-    assert set(found["exact_match"]["after"]) == {"sentences", "math"}
-    assert found["planted"][-1]["from"] is None
-    assert small == ["runs/demo"]
-    assert found["report"] == str(Path("runs/demo/report.html"))
+    found = json.loads(worked("demo", "--format", "json").out, parse_constant=refuse)
+    assert run.call_args.args == ("runs/demo",)
+    assert found == {
+        "exact_match": {
+            "before": {"sentences": 0.1, "math": 0.18},
+            "after": {"sentences": 0.96, "math": 0.985},
+        },
+        "classes": [
+            {"method": "datainf", "AUC": 0.81},
+            {"method": "exact", "AUC": 0.79},
+        ],
+        "planted": [
+            {"method": "datainf", "from": 0.69},
+            {"method": "training loss", "from": None},
+        ],
+        "report": "runs/demo/report.html",
+    }
 
 
-def test_the_demo_refuses_csv_before_it_works(small):
+def test_the_demo_refuses_csv_before_it_works(run):
     assert refused("demo", "--format", "csv") == (
         "demo shows several tables; give --format table or json."
     )
-    assert small == []
+    run.assert_not_called()

@@ -132,11 +132,11 @@ def test_one_prompt_with_its_completion_is_a_query(lm, attributed, tmp_path):
     ran = worked(
         *("attribute", "--adapter", lm.adapter, "--out", out, "--k", 1),
         *("--prompt", row["prompt"], "--completion", row["completion"]),
-        *("--order", "magnitude", "--format", "json"),
+        *("--order", "opponents", "--format", "json"),
     )
     np.testing.assert_allclose(values(out)[0], values(attributed)[1], rtol=1e-4)
     (first,) = json.loads(ran.out)
-    assert first["train"] == int(np.abs(values(out)[0]).argmax())
+    assert first["train"] == int(values(out)[0].argmax())
     # The query lies in the run's folder, so the run can be replayed.
     worked("attribute", out / "run.yaml", "--out", tmp_path / "again")
     np.testing.assert_array_equal(values(tmp_path / "again"), values(out))
@@ -276,15 +276,24 @@ def test_mislabeled_compares_with_a_column_of_right_labels(
     assert set(ranking[ranking["wrong"]]["index"]) == {2, 5}
 
 
-def test_mislabeled_as_csv_is_the_ranking_alone(lm, tmp_path):
+def test_mislabeled_as_csv_is_the_ranking_alone(films, tmp_path):
     ran = worked(
-        *("mislabeled", "--adapter", lm.adapter, "--validation", lm.queries),
+        *("mislabeled", "--adapter", films.adapter, "--validation", films.queries),
         *("--out", tmp_path, "--k", 3, "--format", "csv"),
     )
-    found = pd.read_csv(io.StringIO(ran.out))
+    expected = pd.read_csv(tmp_path / "mislabeled.csv").head(3)
+    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(ran.out)), expected)
+
+
+def test_a_language_models_rows_are_labelled_by_their_completion(lm, tmp_path):
+    worked(
+        *("mislabeled", "--adapter", lm.adapter, "--validation", lm.queries),
+        *("--out", tmp_path),
+    )
+    found = pd.read_csv(tmp_path / "mislabeled.csv")
     assert list(found.columns) == ["rank", "index", "suspicion", "label", "text"]
-    assert len(found) == 3
-    assert set(found["label"]) <= {row["completion"] for row in [*ANSWERS, NASTY]}
+    expected = [row["completion"] for row in [*ANSWERS, NASTY]]
+    assert list(found.sort_values("index")["label"]) == expected
 
 
 # --- a dry run ----------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from datainf.workflows import runs
-from tests.cli.command import refused
+from tests.cli.command import refused, worked
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
         ),
         (
             TRAIN + "--epochs -1",
-            "recipe.training.num_train_epochs must be a number of at least 0, got -1.0.",
+            "recipe.training.num_train_epochs must be a number of at least 0, got -1",
         ),
         (
             TRAIN + "--lr nan",
@@ -224,26 +224,23 @@ def test_a_broken_line_of_data_is_named(lm, tmp_path):
 
 def test_a_row_that_cannot_be_used_is_named_by_its_number(lm, tmp_path):
     data = tmp_path / "rows.jsonl"
-    rows = [{"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": 7}]
+    rows = [{"prompt": "a", "completion": "b"}, {"prompt": "a", "completion": None}]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     said = refused("collect", "--adapter", lm.adapter, "--data", data)
-    assert str(data) in said or "example 1" in said
+    assert said.startswith("example 1: column 'completion' is empty in the row ")
 
 
-def test_a_store_of_another_model_is_refused(lm, films, stores, tmp_path):
+def test_a_store_of_another_model_is_refused(films, stores, tmp_path):
     train, _ = stores
     said = refused("collect", "--adapter", films.adapter, "--out", train)
     assert said.startswith(f"{train} holds a store of something else: ")
     assert said.endswith("Choose another folder, or delete this one.")
     other = tmp_path / "other"
-    from tests.cli.command import worked
-
     worked(
         "collect", "--adapter", films.adapter, "--data", films.queries, "--out", other
     )
     said = refused("score", "--train", train, "--queries", other)
     assert said.startswith("the training gradients and the queries do not belong ")
-    assert lm.adapter.is_dir()
 
 
 def test_scores_cannot_go_where_a_file_is(stores, tmp_path):
@@ -254,13 +251,18 @@ def test_scores_cannot_go_where_a_file_is(stores, tmp_path):
     assert said == f"{file}: File exists; choose another path."
 
 
-@pytest.mark.parametrize("flag", ["--order", "--format"])
-@pytest.mark.parametrize("command", ["attribute", "mislabeled", "score", "collect"])
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        ("attribute", "--order"),
+        ("attribute", "--format"),
+        ("mislabeled", "--format"),
+        ("score", "--order"),
+        ("score", "--format"),
+        ("collect", "--format"),
+    ],
+)
 def test_a_wrong_word_is_refused_before_any_work(monkeypatch, command, flag):
-    if flag == "--order" and command in ("mislabeled", "collect"):
-        assert refused(command, flag, "word").startswith("No such option: --order")
-        return
-
     def work(*_: object, **__: object) -> None:
         raise AssertionError("work began")
 

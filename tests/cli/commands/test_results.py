@@ -118,7 +118,7 @@ def test_inspect_says_what_a_store_holds(stores):
     assert (told["rows"], told["complete"], told["dtype"]) == ("13", "True", "fp32")
     assert told["coverage"] == "8 tensors"
     lines = coverage.splitlines()
-    assert lines[0].split() == ["block", "shape", "path", "reason"]
+    assert lines[0].split() == ["block", "path", "reason", "shape"]
     assert len(lines) == 1 + 8
     assert "rule Linear" in lines[1]
 
@@ -170,13 +170,15 @@ def test_verify_names_each_fault_and_leaves_with_two(store):
     data = bytearray(shard.read_bytes())
     data[-1] ^= 1
     shard.write_bytes(data)
-    (store / "[red]foreign[/red]").touch()
+    (store / "[red]foreign :smile:").touch()
     ran = datainf("verify", store)
     assert ran.code == 2
-    assert "faults  2\n" in ran.out
-    first, second = ran.err.splitlines()
-    assert first.startswith("datainf: error: shard-00000.safetensors")
-    assert second == ("datainf: error: [red]foreign[/red] does not belong to the store")
+    assert ran.out.endswith("\nfaults  3\n")
+    *damaged, foreign = ran.err.splitlines()
+    start = f"datainf: error: {shard.name}"
+    assert [line.startswith(start) for line in damaged] == [True, True]
+    said = "[red]foreign :smile: does not belong to the store"
+    assert foreign == f"datainf: error: {said}"
 
 
 @pytest.mark.parametrize("style", ["json", "csv"])
