@@ -335,11 +335,13 @@ def test_a_missing_package_is_to_be_installed(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("present", "text"),
-    [(None, "none, the CPU computes"), (torch.device("cuda", 0), "cuda:0")],
+    ("there", "text"), [(False, "none, the CPU computes"), (True, "cuda:0")]
 )
-def test_the_accelerator_is_named(monkeypatch, present, text):
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: present)
+def test_the_accelerator_is_named_where_there_is_one(monkeypatch, there, text):
+    # A build for CUDA names its device on machines without one too.
+    built_for = torch.device("cuda", 0)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: built_for)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: there)
     assert on_this_machine()["accelerator"] == ("ok", text)
 
 

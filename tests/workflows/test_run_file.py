@@ -290,6 +290,12 @@ def test_a_broken_run_beside_the_adapter_is_told_by_its_file(tmp_path):
         resolve({"adapter": str(tmp_path)})
 
 
+def test_a_written_run_that_left_something_open_is_not_filled_in(tmp_path, adapter):
+    write_run(RunConfig(train=DataConfig(data="train.jsonl", limit=7)), adapter)
+    run = RunConfig(adapter=adapter, train=DataConfig(data="train.jsonl"))
+    assert resolve({}, write_run(run, tmp_path / "out")) == run
+
+
 def test_a_run_that_was_written_resolves_to_itself(tmp_path, adapter):
     run = resolve({"adapter": adapter, "out": "a", "queries": {"data": "q.jsonl"}})
     assert resolve({}, write_run(run, tmp_path / "out")) == run

@@ -87,7 +87,9 @@ def machine(out: Path) -> Iterator[Finding]:
             yield Finding(name, "ok", version(name))
         except PackageNotFoundError:
             yield Finding(name, "fix", f"not installed; pip install {name}")
-    accelerator = torch.accelerator.current_accelerator()
+    # A build for an accelerator may run on a machine without one.
+    there = torch.accelerator.is_available()
+    accelerator = torch.accelerator.current_accelerator() if there else None
     yield Finding("accelerator", "ok", str(accelerator or "none, the CPU computes"))
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
     state = "note" if threads > cores else "ok"

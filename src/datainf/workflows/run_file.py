@@ -167,6 +167,8 @@ def resolve(
         The run, checked.
     """
     given = merged(read_values(run) if run is not None else {}, flags)
+    # A file that a run wrote says all there is, what it left at None included.
+    adapted = adapted and "datainf" not in given
     below = beside_adapter(given.get("adapter")) if adapted else {}
     values = merged(below, given)
     check_kinds(values)
