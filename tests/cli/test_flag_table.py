@@ -95,5 +95,11 @@ def test_a_group_stands_under_one_heading(group, panel):
     assert {FLAGS[name].panel for name in GROUPS[group]} == {panel}
 
 
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_flag_says_whether_it_can_be_repeated(name):
+    said = re.search("repeatable|twice", FLAGS[name].help)
+    assert (said is not None) == FLAGS[name].many
+
+
 def test_switches_are_never_repeatable():
     assert [n for n, flag in FLAGS.items() if flag.kind is bool and flag.many] == []

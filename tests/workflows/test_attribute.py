@@ -209,12 +209,15 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "the method's own": (
         {"method": "lissa", "step": 3},
-        "lissa: 'step' is unknown: expected one of: steps, tolerance, scale, seed; "
-        "did you mean 'steps'?.",
+        "option 'step' is unknown: expected one of: damping, blocks, normalize, steps, "
+        "tolerance, scale, seed, keep_blocks, dtype, parameters, output, batch_tokens, "
+        "shard_rows, store_text; did you mean 'steps'?.",
     ),
     "no such": (
         {"batch_token": 3},
-        "datainf has no options of its own, got 'batch_token'.",
+        "option 'batch_token' is unknown: expected one of: damping, blocks, normalize, "
+        "keep_blocks, dtype, parameters, output, batch_tokens, shard_rows, store_text; "
+        "did you mean 'batch_tokens'?.",
     ),
     "beside an instance": (
         {"method": DataInf(), "damping": 0.3},

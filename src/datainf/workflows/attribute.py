@@ -12,7 +12,7 @@ same.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,12 +20,12 @@ from typing import Any
 from torch import nn
 
 from datainf.core.canonical import sha256_of
-from datainf.core.errors import OptionError
+from datainf.core.errors import OptionError, near
 from datainf.core.options import CollectOptions, ScoreOptions
 from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
-from datainf.estimators.table import build
+from datainf.estimators.table import METHODS, build
 from datainf.integrations.fingerprint import hash_row
 from datainf.store.reader import GradientStore
 from datainf.workflows.collect import collect, collect_options
@@ -185,12 +185,22 @@ def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> None:
     Args:
         method: A name or an estimator.
         scoring: What will be passed to `score`.
+
+    Raises:
+        OptionError: If one is nobody's; names the near one, of collecting too.
     """
     shared = {f.name for f in fields(ScoreOptions)} - {
         "method",
         "options",
         "keep_blocks",
     }
+    kind = METHODS[method].cls if method in METHODS else type(method)
+    if is_dataclass(kind):  # an unknown method is refused below
+        own = [f.name for f in fields(kind)]
+        known = [*own, "keep_blocks", *(f.name for f in fields(CollectOptions))]
+        for name in scoring:
+            if name not in known:
+                raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
     build(
         method,
         **{name: value for name, value in scoring.items() if name in shared},
