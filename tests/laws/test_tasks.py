@@ -31,8 +31,9 @@ class Case:
     rows: Sequence[Example]
 
 
-def classifier(attn: str) -> nn.Module:
-    return with_lora(tiny_bert_classifier(dtype=torch.float64, attn=attn), "SEQ_CLS")
+def classifier(attn: str, outputs: int = 3) -> nn.Module:
+    base = tiny_bert_classifier(outputs, dtype=torch.float64, attn=attn)
+    return with_lora(base, "SEQ_CLS")
 
 
 def language_model(attn: str) -> nn.Module:
@@ -71,6 +72,26 @@ CASES = {
             {"premise": "it rains", "hypothesis": "it is wet", "label": 1},
             {"premise": "no", "hypothesis": "yes", "label": 0},
             {"premise": "a dog runs", "hypothesis": "a cat sleeps all day", "label": 2},
+        ],
+    ),
+    "several classes": Case(
+        lambda: SequenceClassification(
+            tiny_tokenizer(), num_labels=3, problem="multi_label_classification"
+        ),
+        classifier,
+        [
+            {"text": "a fine film", "label": [0, 2]},
+            {"text": "dull", "label": []},
+            {"text": "neither good nor bad", "label": [0.0, 1.0, 0.0]},
+        ],
+    ),
+    "a number": Case(
+        lambda: SequenceClassification(tiny_tokenizer(), problem="regression"),
+        lambda attn: classifier(attn, 1),
+        [
+            {"text": "a fine film", "label": 4.5},
+            {"text": "dull", "label": -1},
+            {"text": "neither good nor bad", "label": 2},
         ],
     ),
     "text": Case(

@@ -55,7 +55,8 @@ def test_unknown_names_and_options_are_refused():
         task_from_settings({"name": "causal"}, tiny_tokenizer())
     message = (
         "task.max_lenght is unknown: expected one of: text_columns, label_column, "
-        "labels, num_labels, max_length, truncation; did you mean 'max_length'?."
+        "labels, num_labels, max_length, truncation, problem; did you mean "
+        "'max_length'?."
     )
     with refused(message):
         task_from_settings(

@@ -114,6 +114,9 @@ class CausalLM:
 
     name: ClassVar[str] = "causal-lm"
     task_type: ClassVar[str] = "CAUSAL_LM"
+    model_class: ClassVar[str] = "AutoModelForCausalLM"
+    main_input: ClassVar[str] = "input_ids"
+    heads: ClassVar[tuple[str, ...]] = ()
 
     tokenizer: PreTrainedTokenizerBase
     columns: Mapping[str, str] = described(
