@@ -6,17 +6,21 @@ with dropout at the library's default, so that `model.train()` makes them random
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
+    BartConfig,
     BertConfig,
     LlamaConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    T5Config,
 )
 
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
@@ -24,6 +28,12 @@ _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789 \n.,:;!?'-<>|/_()=+*#"
 VOCAB = len(SPECIAL) + len(_CHARACTERS)
 POSITIONS = 256
 
+_QUERY_VALUE = {
+    "bart": ("q_proj", "v_proj"),
+    "bert": ("query", "value"),
+    "llama": ("q_proj", "v_proj"),
+    "t5": ("q", "v"),
+}
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}"
     "{% if m.role == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}"
@@ -110,11 +120,15 @@ def tiny_bert_classifier(
         num_labels=num_labels,
         pad_token_id=0,
     )
+    return _seeded(AutoModelForSequenceClassification, config, dtype, attn, seed)
+
+
+def _seeded(
+    kind: Any, config: Any, dtype: torch.dtype, attn: str, seed: int
+) -> PreTrainedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModelForSequenceClassification.from_config(
-            config, attn_implementation=attn
-        )
+        model = kind.from_config(config, attn_implementation=attn)
     return model.to(dtype).eval()
 
 
@@ -143,10 +157,7 @@ def tiny_llama(
         bos_token_id=2,
         eos_token_id=3,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(config, attn_implementation=attn)
-    return model.to(dtype).eval()
+    return _seeded(AutoModelForCausalLM, config, dtype, attn, seed)
 
 
 def with_lora(
@@ -163,9 +174,9 @@ def with_lora(
 
     Args:
         model: The base; its weights' dtype is given to the adapter's too.
-        task_type: `SEQ_CLS` (PEFT then trains and saves the head) or `CAUSAL_LM`.
+        task_type: Such as `SEQ_CLS` (PEFT then trains and saves the head).
         r: Rank.
-        targets: Module names; BERT's query and value, or Llama's q_proj and v_proj.
+        targets: Module names; those of query and value in the architecture.
         modules_to_save: Further modules to train whole.
         bias: PEFT's `bias`: `none`, `all` or `lora_only`.
         seed: Of the adapter's weights; the global generator is left as it was.
@@ -174,8 +185,7 @@ def with_lora(
         The PEFT model, in eval mode.
     """
     if targets is None:
-        llama = model.config.model_type == "llama"
-        targets = ("q_proj", "v_proj") if llama else ("query", "value")
+        targets = _QUERY_VALUE[model.config.model_type]
     config = LoraConfig(
         task_type=task_type,
         r=r,
@@ -193,3 +203,62 @@ def with_lora(
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.2)
     return adapted.eval()
+
+
+def tiny_t5(
+    *, dtype: torch.dtype = torch.float32, attn: str = "eager", seed: int = 0
+) -> PreTrainedModel:
+    """Make a T5 of two layers on either side, from a seed.
+
+    Args:
+        dtype: Of all weights.
+        attn: `eager`, or `sdpa` where transformers has it for T5.
+        seed: Of the weights; the global generator is left as it was.
+
+    Returns:
+        The model, in eval mode.
+    """
+    config = T5Config(
+        vocab_size=VOCAB,
+        d_model=16,
+        d_kv=8,
+        d_ff=23,
+        num_layers=2,
+        num_heads=2,
+        pad_token_id=0,
+        eos_token_id=3,
+        decoder_start_token_id=0,
+    )
+    return _seeded(AutoModelForSeq2SeqLM, config, dtype, attn, seed)
+
+
+def tiny_bart(
+    *, dtype: torch.dtype = torch.float32, attn: str = "sdpa", seed: int = 0
+) -> PreTrainedModel:
+    """Make a BART of two layers on either side, from a seed.
+
+    Args:
+        dtype: Of all weights.
+        attn: `eager` or `sdpa`.
+        seed: Of the weights; the global generator is left as it was.
+
+    Returns:
+        The model, in eval mode.
+    """
+    config = BartConfig(
+        vocab_size=VOCAB,
+        d_model=16,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=23,
+        decoder_ffn_dim=23,
+        max_position_embeddings=POSITIONS,
+        pad_token_id=0,
+        bos_token_id=2,
+        eos_token_id=3,
+        decoder_start_token_id=3,
+        forced_eos_token_id=None,
+    )
+    return _seeded(AutoModelForSeq2SeqLM, config, dtype, attn, seed)

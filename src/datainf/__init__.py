@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from datainf.estimators.scaled_dot import ScaledDot
     from datainf.estimators.table import methods
     from datainf.integrations.tasks.causal_lm import CausalLM
+    from datainf.integrations.tasks.seq2seq import Seq2Seq
     from datainf.integrations.tasks.sequence_classification import (
         SequenceClassification,
     )
@@ -59,6 +60,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "train",
     # tasks
     "CausalLM",
+    "Seq2Seq",
     "SequenceClassification",
     # estimators
     "Dot",
@@ -97,6 +99,7 @@ _HOME = {
     "report": "workflows.report",
     "train": "integrations.trainer",
     "CausalLM": "integrations.tasks.causal_lm",
+    "Seq2Seq": "integrations.tasks.seq2seq",
     "SequenceClassification": "integrations.tasks.sequence_classification",
     "Dot": "estimators.dot",
     "ScaledDot": "estimators.scaled_dot",

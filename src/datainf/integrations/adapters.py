@@ -16,7 +16,7 @@ import peft
 import torch
 from peft.utils import SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME
 from torch import Tensor
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from datainf.core.errors import AdapterError, OptionError, near
@@ -25,12 +25,11 @@ from datainf.core.options import Precision, word
 from datainf.integrations.base_models import (
     SAVED_HEADS,
     load_base,
+    load_config,
     load_tokenizer,
-    not_loaded,
     reason_of,
 )
 from datainf.integrations.tasks.causal_lm import CausalLM
-from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.table import TASKS, infer_task_name
 
 _DTYPES: Mapping[Precision, torch.dtype | str] = {
@@ -39,6 +38,8 @@ _DTYPES: Mapping[Precision, torch.dtype | str] = {
     Precision.FLOAT16: torch.float16,
     Precision.AUTO: "auto",
 }
+# Options with which a task asks nothing of a tokenizer while it only chooses a model.
+_NOTHING_ASKED: Mapping[str, Mapping[str, Any]] = {CausalLM.name: {"append_eos": False}}
 
 
 def load_adapter(
@@ -81,12 +82,8 @@ def load_adapter(
     kind = _task_name(config, task_name, found, trust_remote_code)
     own = {*SAVED_HEADS, *config_list(config, "modules_to_save")}
     brought = [module for module in own if _of_module(weights, [module])]
-    task: SequenceClassification | CausalLM
-    if kind == SequenceClassification.name:
-        task = SequenceClassification(tokenizer)
-        classes = _classes(weights, brought)
-    else:
-        task, classes = CausalLM(tokenizer, append_eos=False), None
+    task = TASKS[kind](tokenizer, **_NOTHING_ASKED.get(kind, {}))
+    classes = _classes(weights, brought) if task.heads else None
     model = load_base(
         found,
         task,
@@ -159,11 +156,11 @@ def _task_name(
     """Tell which kind of model the adapter belongs on."""
     if config.task_type is not None:
         made_for = str(getattr(config.task_type, "value", config.task_type))
-        known = {task.task_type: name for name, task in TASKS.items()}
+        known = {task.task_type: name for name, task in TASKS.items() if task.task_type}
         if made_for not in known:
             raise AdapterError(
                 f"the adapter was trained for {made_for}; this version loads those for "
-                f"{' and '.join(known)}. Load it yourself and give its model to "
+                f"{', '.join(map(str, known))}. Load it yourself and give its model to "
                 "`datainf.attribute`, with a loss of your own."
             )
         return known[made_for]
@@ -171,10 +168,7 @@ def _task_name(
         if asked not in TASKS:
             raise OptionError(f"task.name={asked!r} is unknown: {near(asked, TASKS)}.")
         return asked
-    try:
-        found = AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError) as error:
-        raise AdapterError(not_loaded("model", base, error)) from error
+    found = load_config(base, trust_remote_code=trust_remote_code)
     return infer_task_name(next(iter(found.architectures or []), "a base of no kind"))
 
 

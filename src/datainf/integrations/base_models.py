@@ -11,21 +11,24 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
+import transformers
 from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
+    AutoConfig,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging
 
 from datainf.core.errors import AdapterError, OptionError
-from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.table import TASKS, TableTask
 
-# Heads that PEFT trains and saves with every SEQ_CLS adapter.
-SAVED_HEADS = ("classifier", "score")
+SAVED_HEADS = tuple(
+    dict.fromkeys(head for kind in TASKS.values() for head in kind.heads)
+)
+"""Heads that are trained and saved with the adapters of some task."""
 
 
 def load_tokenizer(
@@ -50,9 +53,28 @@ def load_tokenizer(
         raise AdapterError(not_loaded("tokenizer", name, error)) from error
 
 
+def load_config(name: str, *, trust_remote_code: bool = False) -> PretrainedConfig:
+    """Load a base model's configuration, from a folder or from the hub.
+
+    Args:
+        name: The folder or hub name.
+        trust_remote_code: Whether to run Python code that comes with it.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        AdapterError: If there is none.
+    """
+    try:
+        return AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise AdapterError(not_loaded("model", name, error)) from error
+
+
 def load_base(  # noqa: PLR0913 - how to load, by name
     name: str,
-    task: SequenceClassification | CausalLM,
+    task: TableTask,
     num_labels: int | None = None,
     *,
     seed: int = 0,
@@ -84,10 +106,11 @@ def load_base(  # noqa: PLR0913 - how to load, by name
         OptionError: If the number of classes is not known.
     """
     options: dict[str, Any] = {_dtype_argument(): dtype}
-    kind = AutoModelForCausalLM
-    if isinstance(task, SequenceClassification):
-        kind = AutoModelForSequenceClassification
-        classes = task.num_labels if num_labels is None else num_labels
+    kind = getattr(transformers, task.model_class)
+    if task.heads:
+        classes = (
+            getattr(task, "num_labels", None) if num_labels is None else num_labels
+        )
         if classes is not None:
             options["num_labels"] = classes
         elif new_head:
@@ -107,7 +130,7 @@ def load_base(  # noqa: PLR0913 - how to load, by name
     # Nor are the errors of damaged weights any built-in one.
     except Exception as error:
         raise AdapterError(not_loaded("model", name, error)) from error
-    head = SAVED_HEADS if isinstance(task, SequenceClassification) and new_head else ()
+    head = task.heads if new_head else ()
     saved = {*trained, *head}
     random = sorted(
         key for key in report["missing_keys"] if not saved & set(key.split("."))
@@ -119,8 +142,12 @@ def load_base(  # noqa: PLR0913 - how to load, by name
             "be random at every loading. Train and save their modules with the adapter "
             "(modules_to_save in recipe.peft), or use a checkpoint that has them."
         )
-    if isinstance(task, SequenceClassification) and model.config.pad_token_id is None:
-        model.config.pad_token_id = task.pad_token_id
+    if isinstance(task, SequenceClassification):
+        if model.config.pad_token_id is None:
+            model.config.pad_token_id = task.pad_token_id
+        if new_head:
+            # Training goes by the model's own loss, which this entry chooses.
+            model.config.problem_type = str(task.problem)
     return model.eval()
 
 

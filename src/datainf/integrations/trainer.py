@@ -4,8 +4,8 @@
 
 The same base, recipe and data give bit-equal adapters on one machine's CPU: adapter
 weights, batch order and dropout all follow from `recipe.seed`, and the caller's random
-state is put back. `SequenceClassification` and `CausalLM` train by the model's own loss
-(the mean over a batch's label tokens), a `CallableTask` by the mean of its losses.
+state is put back. The tasks of the table train by the model's own loss (the mean over a
+batch's examples or label tokens), a `CallableTask` by the mean of its losses.
 """
 
 import json
@@ -97,6 +97,9 @@ def train(
     """
     if not len(dataset):
         raise DataError("training needs examples, got none.")
+    require_model = getattr(task, "require_model", None)
+    if require_model is not None:
+        require_model(model)
     with _folder(out) as folder, seeded(recipe.seed):
         adapted = _put_on(_require_base(model), peft_config(recipe, task))
         arguments = training_arguments(recipe, folder / CHECKPOINTS)

@@ -10,6 +10,7 @@ from datainf.core.errors import AdapterError, OptionError
 from datainf.core.task import Task
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.table import (
     TASKS,
@@ -18,7 +19,12 @@ from datainf.integrations.tasks.table import (
     require_task_fits,
     task_from_settings,
 )
-from tests.tiny_models import tiny_bert_classifier, tiny_llama, tiny_tokenizer
+from tests.tiny_models import (
+    tiny_bart,
+    tiny_bert_classifier,
+    tiny_llama,
+    tiny_tokenizer,
+)
 
 
 def refused(message, kind=OptionError):
@@ -29,7 +35,9 @@ def refused(message, kind=OptionError):
     "task",
     [
         SequenceClassification(tiny_tokenizer(), ("a", "b"), labels=["x", "y"]),
+        SequenceClassification(tiny_tokenizer(), problem="regression"),
         CausalLM(tiny_tokenizer(), border="joint", columns={"text": "body"}),
+        Seq2Seq(tiny_tokenizer(), prefix="x: ", columns={"prompt": "q"}),
     ],
     ids=lambda task: task.name,
 )
@@ -48,8 +56,8 @@ def test_a_name_alone_is_enough(name):
 
 def test_unknown_names_and_options_are_refused():
     message = (
-        "task.name='causal' is unknown: expected one of: sequence-classification, "
-        "causal-lm; did you mean 'causal-lm'?."
+        f"task.name='causal' is unknown: expected one of: {', '.join(TASKS)}; did you "
+        "mean 'causal-lm'?."
     )
     with refused(message):
         task_from_settings({"name": "causal"}, tiny_tokenizer())
@@ -83,6 +91,9 @@ def test_settings_of_another_tokenizer_are_refused():
         ("CAUSAL_LM", "causal-lm"),
         (TaskType.SEQ_CLS, "sequence-classification"),
         (TaskType.CAUSAL_LM, "causal-lm"),
+        ("SEQ_2_SEQ_LM", "seq2seq"),
+        ("T5ForConditionalGeneration", "seq2seq"),
+        (tiny_bart(), "seq2seq"),
         ("BertForSequenceClassification", "sequence-classification"),
         ("GPT2LMHeadModel", "causal-lm"),
         (type(tiny_llama()), "causal-lm"),
@@ -95,10 +106,7 @@ def test_the_task_is_told_from_type_class_or_model(source, name):
 
 
 def test_what_tells_no_task_is_refused():
-    message = (
-        "no task is known for Linear; give the task by name: sequence-classification, "
-        "causal-lm."
-    )
+    message = f"no task is known for Linear; give the task by name: {', '.join(TASKS)}."
     with refused(message):
         infer_task_name(nn.Linear(2, 3))
 
@@ -128,10 +136,22 @@ def test_a_fitting_adapter_passes(task_type):
             CausalLM(tiny_tokenizer()),
             "SEQ_2_SEQ_LM",
             "the adapter was trained for SEQ_2_SEQ_LM, the task causal-lm needs "
+            "CAUSAL_LM; use the task seq2seq.",
+        ),
+        (
+            Seq2Seq(tiny_tokenizer()),
+            "CAUSAL_LM",
+            "the adapter was trained for CAUSAL_LM, the task seq2seq needs "
+            "SEQ_2_SEQ_LM; use the task causal-lm.",
+        ),
+        (
+            CausalLM(tiny_tokenizer()),
+            "QUESTION_ANS",
+            "the adapter was trained for QUESTION_ANS, the task causal-lm needs "
             "CAUSAL_LM; give a loss of your own.",
         ),
     ],
-    ids=["classifier", "language model", "neither"],
+    ids=["classifier", "language model", "pair", "pair, turned", "none"],
 )
 def test_an_adapter_of_another_task_is_refused(task, task_type, message):
     with refused(message, AdapterError):

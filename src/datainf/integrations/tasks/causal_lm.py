@@ -44,6 +44,7 @@ from datainf.integrations.tasks.tokens import (
     pad_id,
     pad_rows,
     require_column,
+    require_short,
     require_text,
     shorten,
     token_limit,
@@ -216,11 +217,8 @@ class CausalLM:
             labels = [i if k else IGNORED for i, k in zip(ids, kept, strict=True)]
         limit = self._limit
         long = len(ids) > limit
-        if long and self.truncation is Truncation.REFUSE:
-            raise DataError(
-                f"{len(ids)} tokens are more than max_length={limit} in the row "
-                f"{brief(example)}; raise max_length, or let truncation cut the row."
-            )
+        if self.truncation is Truncation.REFUSE:
+            require_short(len(ids), limit, example)
         cut = (
             slice(-limit, None) if self.truncation is Truncation.LEFT else slice(limit)
         )

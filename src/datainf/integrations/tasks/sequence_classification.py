@@ -32,10 +32,10 @@ from datainf.integrations.tasks.problems import (
     target_of,
 )
 from datainf.integrations.tasks.tokens import (
-    brief,
     pad_id,
     pad_rows,
     require_column,
+    require_short,
     require_text,
     shorten,
     token_limit,
@@ -304,11 +304,7 @@ class SequenceClassification:
     def _encode(self, example: Example) -> Mapping[str, list[int]]:
         encoded = self._tokenize(example, cut=self.truncation)
         count = len(encoded["input_ids"])
-        if count > self._limit:
-            raise DataError(
-                f"{count} tokens are more than max_length={self.max_length} in the row "
-                f"{brief(example)}; raise max_length, or let truncation cut the row."
-            )
+        require_short(count, self._limit, example)
         return encoded
 
     def _require_padding_known(self, model: nn.Module, count: int) -> None:

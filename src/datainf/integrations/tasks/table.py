@@ -11,12 +11,20 @@ from datainf.core.errors import AdapterError, OptionError, near
 from datainf.core.task import Task
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.tokens import tokenizer_fingerprint
 
-TASKS: Mapping[str, type[SequenceClassification] | type[CausalLM]] = {
+TableTask = SequenceClassification | CausalLM | Seq2Seq
+"""A task of the table. Beside the methods of `Task` each one says, as class attributes,
+its `name`, its PEFT `task_type`, the `model_class` of transformers that it is loaded
+with, the `main_input` of such models, and the `heads` that are trained and saved whole.
+"""
+
+TASKS: Mapping[str, type[TableTask]] = {
     SequenceClassification.name: SequenceClassification,
     CausalLM.name: CausalLM,
+    Seq2Seq.name: Seq2Seq,
 }
 
 # Endings of model class names, for bases without a PEFT task type.
@@ -24,12 +32,13 @@ _CLASS_ENDINGS: Mapping[str, str] = {
     "ForSequenceClassification": SequenceClassification.name,
     "ForCausalLM": CausalLM.name,
     "LMHeadModel": CausalLM.name,
+    "ForConditionalGeneration": Seq2Seq.name,
 }
 
 
 def task_from_settings(
     settings: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase
-) -> SequenceClassification | CausalLM:
+) -> TableTask:
     """Build a task from run.yaml's `task:` or from what `Task.settings` gave.
 
     Args:
