@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 from torch import nn
@@ -12,14 +13,17 @@ from transformers import T5PreTrainedModel
 from datainf.core.task import Example, Task
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.image_classification import ImageClassification
 from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from tests.tiny_models import (
     tiny_bart,
     tiny_bert_classifier,
+    tiny_image_processor,
     tiny_llama,
     tiny_t5,
     tiny_tokenizer,
+    tiny_vit,
     with_lora,
 )
 
@@ -32,7 +36,8 @@ class Case:
         make: The task.
         model: A model in double precision, by its attention.
         rows: Three of them.
-        counted: Entries of a batch whose widths together are an example's length.
+        counted: Entries of a batch whose widths together are an example's length, or
+            `patches` of 16 × 16 pixels.
         rtol: How closely a loss is the same in every batch.
     """
 
@@ -41,6 +46,13 @@ class Case:
     rows: Sequence[Example]
     counted: Sequence[str] = ("input_ids",)
     rtol: float = 1e-12
+
+    def tokens(self, batch: Any) -> int:
+        """Count the tokens of a batch of one."""
+        if self.counted == "patches":
+            height, width = batch["pixel_values"].shape[2:]
+            return int(height // 16 * width // 16)
+        return sum(batch[name].shape[1] for name in self.counted)
 
 
 def classifier(attn: str, outputs: int = 3) -> nn.Module:
@@ -61,6 +73,16 @@ def bart(attn: str) -> nn.Module:
 def t5(attn: str) -> nn.Module:
     attn = "eager" if attn == "sdpa" and not T5PreTrainedModel._supports_sdpa else attn
     return with_lora(tiny_t5(dtype=torch.float64, attn=attn), "SEQ_2_SEQ_LM")
+
+
+def vit(attn: str) -> nn.Module:
+    base = tiny_vit(5, side=32, patch=16, dtype=torch.float64, attn=attn)
+    return with_lora(base, None, modules_to_save=["classifier"])
+
+
+def picture(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    shape = (23 + seed, 31, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
 
 
 def squared_logits(model: nn.Module, batch: Any) -> torch.Tensor:
@@ -172,6 +194,12 @@ CASES = {
             {"input_ids": [2, 11, 4], "labels": [3]},
         ],
         ("input_ids", "labels"),
+    ),
+    "image": Case(
+        lambda: ImageClassification(tiny_image_processor(32), num_labels=5),
+        vit,
+        [{"image": picture(i), "label": i} for i in (4, 0, 2)],
+        counted="patches",
     ),
     "a function": Case(
         lambda: CallableTask(squared_logits),

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import transformers
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForImageClassification,
     AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     BartConfig,
@@ -21,6 +23,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
     T5Config,
+    ViTConfig,
 )
 
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
@@ -33,6 +36,7 @@ _QUERY_VALUE = {
     "bert": ("query", "value"),
     "llama": ("q_proj", "v_proj"),
     "t5": ("q", "v"),
+    "vit": ("query", "value", "q_proj", "v_proj"),  # by version
 }
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}"
@@ -162,7 +166,7 @@ def tiny_llama(
 
 def with_lora(
     model: PreTrainedModel,
-    task_type: TaskType | str,
+    task_type: TaskType | str | None,
     *,
     r: int = 2,
     targets: Sequence[str] | None = None,
@@ -262,3 +266,53 @@ def tiny_bart(
         forced_eos_token_id=None,
     )
     return _seeded(AutoModelForSeq2SeqLM, config, dtype, attn, seed)
+
+
+def tiny_vit(
+    num_labels: int = 10,
+    *,
+    side: int = 8,
+    patch: int = 2,
+    dtype: torch.dtype = torch.float32,
+    attn: str = "sdpa",
+    seed: int = 0,
+) -> PreTrainedModel:
+    """Make a two-layer ViT for small images in RGB, from a seed.
+
+    Args:
+        num_labels: Classes.
+        side: Pixels along an image's side.
+        patch: Pixels along a patch's side.
+        dtype: Of all weights.
+        attn: `eager` or `sdpa`.
+        seed: Of the weights; the global generator is left as it was.
+
+    Returns:
+        The model, in eval mode.
+    """
+    config = ViTConfig(
+        image_size=side,
+        patch_size=patch,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=23,
+        num_labels=num_labels,
+    )
+    return _seeded(AutoModelForImageClassification, config, dtype, attn, seed)
+
+
+def tiny_image_processor(side: int = 8, *, resize: bool = True) -> Any:
+    """Make ViT's image processor for small images.
+
+    Args:
+        side: Pixels along an image's side.
+        resize: Whether images of other sizes are brought to it.
+
+    Returns:
+        The processor.
+    """
+    # Without torchvision transformers 5 has this one alone, transformers 4 the other.
+    kind = getattr(transformers, "ViTImageProcessorPil", None)
+    kind = kind or transformers.ViTImageProcessor
+    return kind(size={"height": side, "width": side}, do_resize=resize)

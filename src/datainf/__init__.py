@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from datainf.estimators.scaled_dot import ScaledDot
     from datainf.estimators.table import methods
     from datainf.integrations.tasks.causal_lm import CausalLM
+    from datainf.integrations.tasks.image_classification import ImageClassification
     from datainf.integrations.tasks.seq2seq import Seq2Seq
     from datainf.integrations.tasks.sequence_classification import (
         SequenceClassification,
@@ -60,6 +61,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "train",
     # tasks
     "CausalLM",
+    "ImageClassification",
     "Seq2Seq",
     "SequenceClassification",
     # estimators
@@ -99,6 +101,7 @@ _HOME = {
     "report": "workflows.report",
     "train": "integrations.trainer",
     "CausalLM": "integrations.tasks.causal_lm",
+    "ImageClassification": "integrations.tasks.image_classification",
     "Seq2Seq": "integrations.tasks.seq2seq",
     "SequenceClassification": "integrations.tasks.sequence_classification",
     "Dot": "estimators.dot",

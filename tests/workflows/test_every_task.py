@@ -1,12 +1,19 @@
 """Every kind of adapter from a data file: trained, loaded again, attributed, ranked."""
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+from datasets import ClassLabel, Dataset, Features
+from PIL import Image
 from transformers import PreTrainedModel
 
 from datainf.core.run_config import DataConfig, RunConfig
@@ -20,8 +27,10 @@ from datainf.workflows.training import train_run
 from tests.tiny_models import (
     tiny_bart,
     tiny_bert_classifier,
+    tiny_image_processor,
     tiny_t5,
     tiny_tokenizer,
+    tiny_vit,
 )
 from tests.workflows.collecting import Told
 from tests.workflows.run_folders import put_rows, recipe
@@ -51,10 +60,59 @@ class Kind:
     task: Mapping[str, Any] = field(default_factory=dict)
     settled: Mapping[str, Any] = field(default_factory=dict)
     shown: str = ""
+    processor: Callable[[], Any] = tiny_tokenizer
+    put: Callable[[Path, Sequence[Mapping[str, Any]]], str] = put_rows
+    ending: str = ".jsonl"
+
+
+def picture(i: int) -> bytes:
+    """A file of a striped image."""
+    buffer = io.BytesIO()
+    stripes = np.tile(np.arange(0, 40, 5, dtype=np.uint8) * i, (9, 1))
+    Image.fromarray(stripes).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def put_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write images as `datasets` and the hub keep them in parquet."""
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return str(path)
+
+
+def put_dataset(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Save a `datasets` folder, whose images come decoded and whose classes named."""
+    features = Features({"image": datasets.Image(), "label": ClassLabel(names=NAMES)})
+    Dataset.from_list(list(rows), features=features).save_to_disk(path)
+    return str(path)
 
 
 PAIRS = [{"prompt": t, "completion": str(i)} for i, t in enumerate(TEXTS)]
+NAMES = ["cat", "dog", "fox"]
+PICTURES = [
+    {"image": {"bytes": picture(i), "path": f"{i}.png"}, "label": i % 3}
+    for i in range(N + Q)
+]
+VIT = ("query", "value", "q_proj", "v_proj")  # by version
 KINDS = {
+    "images in parquet": Kind(
+        lambda: tiny_vit(3),
+        PICTURES,
+        VIT,
+        settled={"name": "image-classification", "num_labels": 3},
+        shown="3 × 8 × 8 pixel values -> class 0",
+        processor=tiny_image_processor,
+        put=put_parquet,
+        ending=".parquet",
+    ),
+    "images in a folder": Kind(
+        lambda: tiny_vit(3),
+        PICTURES,
+        VIT,
+        settled={"name": "image-classification", "labels": NAMES},
+        processor=tiny_image_processor,
+        put=put_dataset,
+        ending="",
+    ),
     "t5": Kind(
         tiny_t5,
         PAIRS,
@@ -106,11 +164,15 @@ def trained(request, tmp_path_factory):
     """A kind, and the run that its adapter was trained by."""
     kind, folder = KINDS[request.param], tmp_path_factory.mktemp("kind")
     kind.base().save_pretrained(folder / "base")
-    tiny_tokenizer().save_pretrained(folder / "base")
+    kind.processor().save_pretrained(folder / "base")
+
+    def put(name: str, rows: Sequence[Mapping[str, Any]]) -> DataConfig:
+        return DataConfig(data=kind.put(folder / f"{name}{kind.ending}", rows))
+
     config = RunConfig(
         model=str(folder / "base"),
-        train=DataConfig(data=put_rows(folder / "train.jsonl", kind.rows[:N])),
-        queries=DataConfig(data=put_rows(folder / "queries.jsonl", kind.rows[N:])),
+        train=put("train", kind.rows[:N]),
+        queries=put("queries", kind.rows[N:]),
         task=kind.task,
         recipe=recipe(*kind.targets),
         out=str(folder / "adapter"),

@@ -16,8 +16,9 @@ import peft
 import torch
 from peft.utils import SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import ImageProcessingMixin, PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
+from transformers.utils import IMAGE_PROCESSOR_NAME
 
 from datainf.core.errors import AdapterError, OptionError, near
 from datainf.core.layout import TUNER
@@ -26,6 +27,7 @@ from datainf.integrations.base_models import (
     SAVED_HEADS,
     load_base,
     load_config,
+    load_image_processor,
     load_tokenizer,
     reason_of,
 )
@@ -49,7 +51,7 @@ def load_adapter(
     task_name: str | None = None,
     precision: Precision | str = Precision.FLOAT32,
     trust_remote_code: bool = False,
-) -> tuple[peft.PeftModel, PreTrainedTokenizerBase]:
+) -> tuple[peft.PeftModel, PreTrainedTokenizerBase | Any]:
     """Load an adapter, its base and its tokenizer; on the accelerator if there is one.
 
     Args:
@@ -62,8 +64,8 @@ def load_adapter(
         trust_remote_code: Whether to run Python code that comes with base or tokenizer.
 
     Returns:
-        The model in eval mode, and the tokenizer: the adapter's own, or else the
-        base's.
+        The model in eval mode, and the tokenizer, or image processor for images: the
+        adapter's own, or else the base's.
 
     Raises:
         AdapterError: If there is no such adapter, or it does not fit its base.
@@ -78,11 +80,13 @@ def load_adapter(
             "name with --model, or as `model:` in run.yaml."
         )
     weights = _weights_of(name)
-    tokenizer = _tokenizer_of(name, found, trust_remote_code)
     kind = _task_name(config, task_name, found, trust_remote_code)
+    images = TASKS[kind].main_input == "pixel_values"
+    read = _image_processor_of if images else _tokenizer_of
+    processor = read(name, found, trust_remote_code)
     own = {*SAVED_HEADS, *config_list(config, "modules_to_save")}
     brought = [module for module in own if _of_module(weights, [module])]
-    task = TASKS[kind](tokenizer, **_NOTHING_ASKED.get(kind, {}))
+    task = TASKS[kind](processor, **_NOTHING_ASKED.get(kind, {}))
     classes = _classes(weights, brought) if task.heads else None
     model = load_base(
         found,
@@ -97,7 +101,7 @@ def load_adapter(
     # The accelerator that torch was built for need not be in this machine.
     if torch.accelerator.is_available():
         adapted.to(torch.accelerator.current_accelerator())
-    return adapted.eval(), tokenizer
+    return adapted.eval(), processor
 
 
 def config_list(config: peft.PeftConfig, key: str) -> list[str]:
@@ -148,6 +152,20 @@ def _tokenizer_of(
     except ValueError:  # it is there, but damaged: loading it says so
         own = True
     return load_tokenizer(name if own else base, trust_remote_code=trust_remote_code)
+
+
+def _image_processor_of(name: str, base: str, trust_remote_code: bool) -> Any:
+    """Load the image processor that training saved with the adapter, or the base's."""
+    own = (Path(name) / IMAGE_PROCESSOR_NAME).is_file()
+    if not own and not Path(name).is_dir():
+        try:
+            ImageProcessingMixin.get_image_processor_dict(name)
+            own = True
+        except OSError:  # a hub name whose files do not have it
+            own = False
+    return load_image_processor(
+        name if own else base, trust_remote_code=trust_remote_code
+    )
 
 
 def _task_name(

@@ -1,8 +1,9 @@
 """Load what an adapter is put on: a base model with the head of its task, a tokenizer.
 
-A sequence classifier on a plain encoder gets a new head, drawn from a seed, which PEFT
-trains and saves with a SEQ_CLS adapter. Anything else that the checkpoint lacks would
-be drawn anew at every loading and saved nowhere: that is refused, unless it is trained.
+A classifier on a plain encoder gets a new head, drawn from a seed, which is trained and
+saved with the adapter: by PEFT itself for the task types that it knows. Anything else
+that the checkpoint lacks would be drawn anew at every loading and saved nowhere: that
+is refused, unless it is trained.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ import torch
 import transformers
 from transformers import (
     AutoConfig,
+    AutoImageProcessor,
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
@@ -51,6 +53,28 @@ def load_tokenizer(
     # A damaged file makes each tokenizer raise what it likes, bare `Exception` too.
     except Exception as error:
         raise AdapterError(not_loaded("tokenizer", name, error)) from error
+
+
+def load_image_processor(name: str, *, trust_remote_code: bool = False) -> Any:
+    """Load an image processor from a folder or from the hub.
+
+    Args:
+        name: The folder or hub name.
+        trust_remote_code: Whether to run Python code that comes with it.
+
+    Returns:
+        The image processor.
+
+    Raises:
+        AdapterError: If there is none.
+    """
+    try:
+        with quiet_loading():
+            return AutoImageProcessor.from_pretrained(
+                name, trust_remote_code=trust_remote_code
+            )
+    except Exception as error:
+        raise AdapterError(not_loaded("image processor", name, error)) from error
 
 
 def load_config(name: str, *, trust_remote_code: bool = False) -> PretrainedConfig:

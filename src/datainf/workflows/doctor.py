@@ -167,6 +167,9 @@ def _settings(settings: dict[str, Any]) -> str:
 def _tokens(subject: Subject, example: dict[str, Any]) -> str:
     """Show the tokens the model reads; those in the loss stand in [brackets]."""
     batch = subject.task.collate([example])
+    if "pixel_values" in batch:
+        size = " × ".join(str(n) for n in batch["pixel_values"].shape[1:])
+        return f"{size} pixel values -> class {int(batch['labels'][0])}"
     ids = batch["input_ids"][0].tolist()
     labels = batch["labels"]
     names = subject.tokenizer.convert_ids_to_tokens(ids)

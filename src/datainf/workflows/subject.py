@@ -25,7 +25,7 @@ class Subject:
 
     Attributes:
         model: The PEFT model.
-        tokenizer: Its tokenizer.
+        tokenizer: Its tokenizer, or image processor.
         task: What the loss of an example is.
     """
 
@@ -52,7 +52,7 @@ def load_subject(config: RunConfig) -> Subject:
             "run.yaml."
         )
     settings = dict(config.task)
-    model, tokenizer = load_adapter(
+    model, processor = load_adapter(
         config.adapter,
         base=config.model,
         task_name=settings.get("name"),
@@ -71,6 +71,6 @@ def load_subject(config: RunConfig) -> Subject:
     if settings.get("problem") is not None:
         # What the adapter's head predicts need not be what its base was made for.
         base.problem_type = str(settings["problem"])
-    task = task_from_settings(text_columns_of(settings), tokenizer)
-    require_task_fits(task, task_type)
-    return Subject(model, tokenizer, task)
+    task = task_from_settings(text_columns_of(settings), processor)
+    require_task_fits(task, task_type, model)
+    return Subject(model, processor, task)

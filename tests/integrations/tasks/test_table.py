@@ -10,6 +10,7 @@ from datainf.core.errors import AdapterError, OptionError
 from datainf.core.task import Task
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.image_classification import ImageClassification
 from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.table import (
@@ -22,8 +23,10 @@ from datainf.integrations.tasks.table import (
 from tests.tiny_models import (
     tiny_bart,
     tiny_bert_classifier,
+    tiny_image_processor,
     tiny_llama,
     tiny_tokenizer,
+    tiny_vit,
 )
 
 
@@ -38,18 +41,23 @@ def refused(message, kind=OptionError):
         SequenceClassification(tiny_tokenizer(), problem="regression"),
         CausalLM(tiny_tokenizer(), border="joint", columns={"text": "body"}),
         Seq2Seq(tiny_tokenizer(), prefix="x: ", columns={"prompt": "q"}),
+        ImageClassification(tiny_image_processor(), labels=["a", "b"]),
     ],
     ids=lambda task: task.name,
 )
 def test_settings_give_back_an_equal_task(task):
-    again = task_from_settings(task.settings(), task.tokenizer)
+    again = task_from_settings(
+        task.settings(), getattr(task, "tokenizer", None) or task.processor
+    )
     assert again == task
     assert again.settings() == task.settings()
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_name_alone_is_enough(name):
-    task = task_from_settings({"name": name}, tiny_tokenizer())
+    images = name == "image-classification"
+    processor = tiny_image_processor() if images else tiny_tokenizer()
+    task = task_from_settings({"name": name}, processor)
     assert isinstance(task, TASKS[name])
     assert isinstance(task, Task)
 
@@ -84,6 +92,16 @@ def test_settings_of_another_tokenizer_are_refused():
         task_from_settings(settings, tokenizer)
 
 
+def test_settings_of_another_image_processor_are_refused():
+    settings = ImageClassification(tiny_image_processor()).settings()
+    message = (
+        "task.processor was recorded for another processor: size differ; use the "
+        "processor of that run, or take the entry out."
+    )
+    with refused(message):
+        task_from_settings(settings, tiny_image_processor(16))
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [
@@ -92,6 +110,8 @@ def test_settings_of_another_tokenizer_are_refused():
         (TaskType.SEQ_CLS, "sequence-classification"),
         (TaskType.CAUSAL_LM, "causal-lm"),
         ("SEQ_2_SEQ_LM", "seq2seq"),
+        ("ViTForImageClassification", "image-classification"),
+        (tiny_vit(), "image-classification"),
         ("T5ForConditionalGeneration", "seq2seq"),
         (tiny_bart(), "seq2seq"),
         ("BertForSequenceClassification", "sequence-classification"),
@@ -145,17 +165,53 @@ def test_a_fitting_adapter_passes(task_type):
             "SEQ_2_SEQ_LM; use the task causal-lm.",
         ),
         (
+            ImageClassification(tiny_image_processor()),
+            "FEATURE_EXTRACTION",
+            "the adapter was trained for FEATURE_EXTRACTION, the task "
+            "image-classification needs one without a task type; give a loss of your "
+            "own.",
+        ),
+        (
             CausalLM(tiny_tokenizer()),
             "QUESTION_ANS",
             "the adapter was trained for QUESTION_ANS, the task causal-lm needs "
             "CAUSAL_LM; give a loss of your own.",
         ),
     ],
-    ids=["classifier", "language model", "pair", "pair, turned", "none"],
+    ids=["classifier", "language model", "pair", "pair, turned", "images", "none"],
 )
 def test_an_adapter_of_another_task_is_refused(task, task_type, message):
     with refused(message, AdapterError):
         require_task_fits(task, task_type)
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "message"),
+    [
+        (
+            CausalLM(tiny_tokenizer()),
+            tiny_vit(),
+            "the task causal-lm makes input_ids, and the model reads pixel_values; use "
+            "the task that the adapter was trained for.",
+        ),
+        (
+            ImageClassification(tiny_image_processor()),
+            tiny_llama(),
+            "the task image-classification makes pixel_values, and the model reads "
+            "input_ids; use the task that the adapter was trained for.",
+        ),
+    ],
+    ids=["tokens", "pixels"],
+)
+def test_an_untyped_adapter_of_other_inputs_is_refused(task, model, message):
+    with refused(message, AdapterError):
+        require_task_fits(task, None, model)
+
+
+def test_an_untyped_adapter_of_the_same_inputs_passes():
+    require_task_fits(ImageClassification(tiny_image_processor()), None, tiny_vit())
+    require_task_fits(CausalLM(tiny_tokenizer()), None, tiny_llama())
+    require_task_fits(CallableTask(lambda model, batch: model(batch)), None, tiny_vit())
 
 
 def test_functions_become_tasks():
