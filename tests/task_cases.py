@@ -16,9 +16,11 @@ from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.image_classification import ImageClassification
 from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.token_classification import TokenClassification
 from tests.tiny_models import (
     tiny_bart,
     tiny_bert_classifier,
+    tiny_bert_tagger,
     tiny_image_processor,
     tiny_llama,
     tiny_t5,
@@ -85,6 +87,10 @@ def picture(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
 
 
+def tagger(attn: str) -> nn.Module:
+    return with_lora(tiny_bert_tagger(dtype=torch.float64, attn=attn), "TOKEN_CLS")
+
+
 def squared_logits(model: nn.Module, batch: Any) -> torch.Tensor:
     logits = model(**batch).logits.mean(dim=2)
     return (logits * batch["attention_mask"]).square().sum(dim=1)
@@ -99,6 +105,11 @@ PROMPTS = [
     {"prompt": "2 + 2 = ", "completion": "4"},
     {"prompt": "reverse: ", "completion": "a long answer, too"},
     {"prompt": "x", "completion": "yes"},
+]
+WORDS = [
+    {"tokens": ["ann", "lives", "here"], "ner_tags": [1, 0, 2]},
+    {"tokens": ["bob"], "ner_tags": [1]},
+    {"tokens": "she left rome", "ner_tags": [0, -100, 2]},
 ]
 CASES = {
     "one text": Case(
@@ -200,6 +211,16 @@ CASES = {
         vit,
         [{"image": picture(i), "label": i} for i in (4, 0, 2)],
         counted="patches",
+    ),
+    "words": Case(
+        lambda: TokenClassification(tiny_tokenizer("left"), num_labels=3),
+        tagger,
+        WORDS,
+    ),
+    "words, all of them": Case(
+        lambda: TokenClassification(tiny_tokenizer(), label_all_subtokens=True),
+        tagger,
+        WORDS,
     ),
     "a function": Case(
         lambda: CallableTask(squared_logits),

@@ -17,6 +17,7 @@ from transformers import (
     AutoModelForImageClassification,
     AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     BartConfig,
     BertConfig,
     LlamaConfig,
@@ -125,6 +126,29 @@ def tiny_bert_classifier(
         pad_token_id=0,
     )
     return _seeded(AutoModelForSequenceClassification, config, dtype, attn, seed)
+
+
+def tiny_bert_tagger(
+    num_labels: int = 3,
+    *,
+    dtype: torch.dtype = torch.float32,
+    attn: str = "sdpa",
+    seed: int = 0,
+) -> PreTrainedModel:
+    """Make a two-layer BERT with a token classification head, from a seed.
+
+    Args:
+        num_labels: Classes.
+        dtype: Of all weights.
+        attn: `eager` or `sdpa`.
+        seed: Of the weights; the global generator is left as it was.
+
+    Returns:
+        The model, in eval mode.
+    """
+    config = tiny_bert_classifier(num_labels).config
+    config.problem_type = None
+    return _seeded(AutoModelForTokenClassification, config, dtype, attn, seed)
 
 
 def _seeded(
@@ -299,7 +323,11 @@ def tiny_vit(
         intermediate_size=23,
         num_labels=num_labels,
     )
-    return _seeded(AutoModelForImageClassification, config, dtype, attn, seed)
+    model = _seeded(AutoModelForImageClassification, config, dtype, attn, seed)
+    # With transformers 4 the two kinds of attention draw their weights differently.
+    weights = _seeded(AutoModelForImageClassification, config, dtype, "eager", seed)
+    model.load_state_dict(weights.state_dict())
+    return model
 
 
 def tiny_image_processor(side: int = 8, *, resize: bool = True) -> Any:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from datainf.integrations.tasks.sequence_classification import (
         SequenceClassification,
     )
+    from datainf.integrations.tasks.token_classification import TokenClassification
     from datainf.integrations.trainer import train
     from datainf.store.memory import InMemorySource
     from datainf.store.reader import GradientStore, open_store
@@ -64,6 +65,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "ImageClassification",
     "Seq2Seq",
     "SequenceClassification",
+    "TokenClassification",
     # estimators
     "Dot",
     "ScaledDot",
@@ -104,6 +106,7 @@ _HOME = {
     "ImageClassification": "integrations.tasks.image_classification",
     "Seq2Seq": "integrations.tasks.seq2seq",
     "SequenceClassification": "integrations.tasks.sequence_classification",
+    "TokenClassification": "integrations.tasks.token_classification",
     "Dot": "estimators.dot",
     "ScaledDot": "estimators.scaled_dot",
     "Cosine": "estimators.cosine",

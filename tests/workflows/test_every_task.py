@@ -113,6 +113,16 @@ KINDS = {
         put=put_dataset,
         ending="",
     ),
+    "words": Kind(
+        lambda: tiny_bert_classifier().bert,
+        [
+            {"tokens": t.split(), "ner_tags": [i % 3] * len(t.split())}
+            for i, t in enumerate(TEXTS)
+        ],
+        ("query", "value"),
+        settled={"name": "token-classification", "num_labels": 3},
+        shown="<s> [f] i n e (1 tokens in the loss)",
+    ),
     "t5": Kind(
         tiny_t5,
         PAIRS,

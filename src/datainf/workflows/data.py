@@ -110,6 +110,8 @@ def task_name_for(columns: Sequence[str], labels: str = "label") -> str:
         columns
     ):
         return "causal-lm"
+    if {"tokens", "ner_tags"} <= set(columns):
+        return "token-classification"
     if {labels, "image"} <= set(columns):
         return "image-classification"
     if labels in columns:

@@ -27,6 +27,7 @@ from datainf.integrations.tasks.image_classification import ImageClassification
 from datainf.integrations.tasks.problems import Problem
 from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.table import TASKS, task_from_settings
+from datainf.integrations.tasks.tokens import IGNORED
 from datainf.integrations.trainer import peft_config, train, training_arguments
 from datainf.workflows.data import (
     load_rows,
@@ -153,10 +154,13 @@ def _settle(
 
 def _classes(dataset: Any, column: str) -> dict[str, Any]:
     """Tell the classes by the column's type, or by what stands in it."""
-    names = getattr(dataset.features[column], "names", None)
+    kind = dataset.features[column]
+    # Labels of words are lists, whose items have the type.
+    names = getattr(getattr(kind, "feature", kind), "names", None)
     if names is not None:
         return {"labels": list(names)}
-    found = set(dataset[column])
+    labels = [y if isinstance(y, list) else [y] for y in dataset[column]]
+    found = {label for row in labels for label in row} - {IGNORED}
     if all(isinstance(label, str) for label in found):
         return {"labels": sorted(found)}
     if all(type(label) is int for label in found):

@@ -20,6 +20,7 @@ from datainf.integrations.tasks.table import (
     require_task_fits,
     task_from_settings,
 )
+from datainf.integrations.tasks.token_classification import TokenClassification
 from tests.tiny_models import (
     tiny_bart,
     tiny_bert_classifier,
@@ -42,6 +43,7 @@ def refused(message, kind=OptionError):
         CausalLM(tiny_tokenizer(), border="joint", columns={"text": "body"}),
         Seq2Seq(tiny_tokenizer(), prefix="x: ", columns={"prompt": "q"}),
         ImageClassification(tiny_image_processor(), labels=["a", "b"]),
+        TokenClassification(tiny_tokenizer(), "words", label_all_subtokens=True),
     ],
     ids=lambda task: task.name,
 )
@@ -110,6 +112,8 @@ def test_settings_of_another_image_processor_are_refused():
         (TaskType.SEQ_CLS, "sequence-classification"),
         (TaskType.CAUSAL_LM, "causal-lm"),
         ("SEQ_2_SEQ_LM", "seq2seq"),
+        ("TOKEN_CLS", "token-classification"),
+        ("BertForTokenClassification", "token-classification"),
         ("ViTForImageClassification", "image-classification"),
         (tiny_vit(), "image-classification"),
         ("T5ForConditionalGeneration", "seq2seq"),

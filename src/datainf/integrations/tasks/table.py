@@ -15,9 +15,16 @@ from datainf.integrations.tasks.image_classification import ImageClassification
 from datainf.integrations.tasks.images import processor_fingerprint
 from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.token_classification import TokenClassification
 from datainf.integrations.tasks.tokens import tokenizer_fingerprint
 
-TableTask = SequenceClassification | CausalLM | Seq2Seq | ImageClassification
+TableTask = (
+    SequenceClassification
+    | CausalLM
+    | Seq2Seq
+    | TokenClassification
+    | ImageClassification
+)
 """A task of the table. Beside the methods of `Task` each one says, as class attributes,
 its `name`, its PEFT `task_type`, the `model_class` of transformers that it is loaded
 with, the `main_input` of such models, and the `heads` that are trained and saved whole.
@@ -27,6 +34,7 @@ TASKS: Mapping[str, type[TableTask]] = {
     SequenceClassification.name: SequenceClassification,
     CausalLM.name: CausalLM,
     Seq2Seq.name: Seq2Seq,
+    TokenClassification.name: TokenClassification,
     ImageClassification.name: ImageClassification,
 }
 
@@ -35,6 +43,7 @@ _CLASS_ENDINGS: Mapping[str, str] = {
     "ForSequenceClassification": SequenceClassification.name,
     "ForCausalLM": CausalLM.name,
     "LMHeadModel": CausalLM.name,
+    "ForTokenClassification": TokenClassification.name,
     "ForImageClassification": ImageClassification.name,
     "ForConditionalGeneration": Seq2Seq.name,
 }
