@@ -171,6 +171,29 @@ CASES = {
             {"messages": chat("bye", "see you")},
         ],
     ),
+    "last turns, summed": Case(
+        lambda: CausalLM(
+            tiny_tokenizer(chat_template=True), turns="last", reduction="sum"
+        ),
+        language_model,
+        [
+            {"messages": chat("hi", "hello")},
+            {"prompt": chat("1 + 1?"), "completion": [chat("", "2")[1]]},
+            {"messages": chat("bye", "no", "bye!", "see you")},
+        ],
+    ),
+    "both masks": Case(
+        lambda: CausalLM(tiny_tokenizer()),
+        language_model,
+        [
+            {
+                "input_ids": [2, 5, 6, 7 + i, *[9] * i],
+                "completion_mask": [0, 0, 1, 1, *[1] * i],
+                "assistant_masks": [0, 1, 0, 1, *[1] * i],
+            }
+            for i in range(3)
+        ],
+    ),
     "tokens": Case(
         lambda: CausalLM(tiny_tokenizer()),
         language_model,

@@ -1,5 +1,7 @@
 """Source and target texts, and images, from a data file to a report, as typed."""
 
+import json
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -96,6 +98,6 @@ def test_mislabeled_ranks_them(made, request, tmp_path):
         *("mislabeled", "--adapter", folder / "adapter", "--validation", data),
         *("--format", "json", "--out", tmp_path),
     )
-    assert ran.out
-    found = pd.read_json(ran.out) if ran.out.lstrip().startswith("[") else None
-    assert found is None or len(found)
+    found = pd.DataFrame(json.loads(ran.out))
+    assert list(found["rank"]) == list(range(1, len(found) + 1))
+    assert found["text"].str.contains(" → ").all()

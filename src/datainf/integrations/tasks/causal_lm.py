@@ -30,7 +30,7 @@ from transformers import PreTrainedTokenizerBase
 from datainf.core.errors import AdapterError, DataError, OptionError
 from datainf.core.options import Reduction, described, word
 from datainf.core.task import Batch, Example
-from datainf.integrations.tasks.chat import Chat, checked_messages
+from datainf.integrations.tasks.chat import Chat, checked_messages, read_tools
 from datainf.integrations.tasks.rows import (
     SHAPES,
     check_names,
@@ -349,6 +349,10 @@ class CausalLM:
             prompt, completion = (
                 checked_messages(require_column(example, name), name) for name in names
             )
+            spoken = any(message["role"] == "assistant" for message in completion)
+            if self.turns is Turns.LAST and spoken:
+                both = [*prompt, *completion]
+                return self._chat(example).assistant_turns(both, last=True)
             return self._chat(example).completion(prompt, completion)
         texts = [require_text(example, name) for name in names]
         lead, tail = self._around
@@ -367,7 +371,7 @@ class CausalLM:
         options = dict(self.template_kwargs)
         tools = example.get(self.columns.get("tools", "tools"))
         if tools is not None:
-            options["tools"] = tools
+            options["tools"] = read_tools(tools)
         options.update(example.get("chat_template_kwargs") or {})
         return Chat(self.tokenizer, self.chat_template, options)
 
