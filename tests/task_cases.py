@@ -106,7 +106,7 @@ PROMPTS = [
     {"prompt": "reverse: ", "completion": "a long answer, too"},
     {"prompt": "x", "completion": "yes"},
 ]
-WORDS = [
+WORDS: list[dict[str, Any]] = [
     {"tokens": ["ann", "lives", "here"], "ner_tags": [1, 0, 2]},
     {"tokens": ["bob"], "ner_tags": [1]},
     {"tokens": "she left rome", "ner_tags": [0, -100, 2]},

@@ -98,6 +98,6 @@ def test_mislabeled_ranks_them(made, request, tmp_path):
         *("mislabeled", "--adapter", folder / "adapter", "--validation", data),
         *("--format", "json", "--out", tmp_path),
     )
-    found = pd.DataFrame(json.loads(ran.out))
+    found = pd.DataFrame(json.loads(ran.out)["ranking"])
     assert list(found["rank"]) == list(range(1, len(found) + 1))
     assert found["text"].str.contains(" → ").all()

@@ -53,6 +53,7 @@ def open_image(value: Any, column: str) -> "Image":
     from PIL import ImageOps
 
     held = content_of(value, column)
+    found: Image
     try:
         if isinstance(held, bytes):
             found = pil.open(io.BytesIO(held))
