@@ -25,7 +25,7 @@ NOT_MIRRORED = {
     "__main__.py": "one call of the command line: tests/cli",
 }
 # Distributions whose import name is another.
-IMPORT_NAMES = {"pyyaml": "yaml"}
+IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml"}
 # Libraries that one layer or file alone may import (H19), relative to the package.
 HOMES = {"plotly": "reports/plots.py"}
 

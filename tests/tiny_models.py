@@ -6,17 +6,25 @@ with dropout at the library's default, so that `model.train()` makes them random
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+import transformers
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForImageClassification,
+    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    BartConfig,
     BertConfig,
     LlamaConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    T5Config,
+    ViTConfig,
 )
 
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")
@@ -24,6 +32,13 @@ _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789 \n.,:;!?'-<>|/_()=+*#"
 VOCAB = len(SPECIAL) + len(_CHARACTERS)
 POSITIONS = 256
 
+_QUERY_VALUE = {
+    "bart": ("q_proj", "v_proj"),
+    "bert": ("query", "value"),
+    "llama": ("q_proj", "v_proj"),
+    "t5": ("q", "v"),
+    "vit": ("query", "value", "q_proj", "v_proj"),  # by version
+}
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}"
     "{% if m.role == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}"
@@ -110,11 +125,38 @@ def tiny_bert_classifier(
         num_labels=num_labels,
         pad_token_id=0,
     )
+    return _seeded(AutoModelForSequenceClassification, config, dtype, attn, seed)
+
+
+def tiny_bert_tagger(
+    num_labels: int = 3,
+    *,
+    dtype: torch.dtype = torch.float32,
+    attn: str = "sdpa",
+    seed: int = 0,
+) -> PreTrainedModel:
+    """Make a two-layer BERT with a token classification head, from a seed.
+
+    Args:
+        num_labels: Classes.
+        dtype: Of all weights.
+        attn: `eager` or `sdpa`.
+        seed: Of the weights; the global generator is left as it was.
+
+    Returns:
+        The model, in eval mode.
+    """
+    config = tiny_bert_classifier(num_labels).config
+    config.problem_type = None
+    return _seeded(AutoModelForTokenClassification, config, dtype, attn, seed)
+
+
+def _seeded(
+    kind: Any, config: Any, dtype: torch.dtype, attn: str, seed: int
+) -> PreTrainedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModelForSequenceClassification.from_config(
-            config, attn_implementation=attn
-        )
+        model = kind.from_config(config, attn_implementation=attn)
     return model.to(dtype).eval()
 
 
@@ -143,15 +185,12 @@ def tiny_llama(
         bos_token_id=2,
         eos_token_id=3,
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(config, attn_implementation=attn)
-    return model.to(dtype).eval()
+    return _seeded(AutoModelForCausalLM, config, dtype, attn, seed)
 
 
 def with_lora(
     model: PreTrainedModel,
-    task_type: TaskType | str,
+    task_type: TaskType | str | None,
     *,
     r: int = 2,
     targets: Sequence[str] | None = None,
@@ -163,9 +202,9 @@ def with_lora(
 
     Args:
         model: The base; its weights' dtype is given to the adapter's too.
-        task_type: `SEQ_CLS` (PEFT then trains and saves the head) or `CAUSAL_LM`.
+        task_type: Such as `SEQ_CLS` (PEFT then trains and saves the head).
         r: Rank.
-        targets: Module names; BERT's query and value, or Llama's q_proj and v_proj.
+        targets: Module names; those of query and value in the architecture.
         modules_to_save: Further modules to train whole.
         bias: PEFT's `bias`: `none`, `all` or `lora_only`.
         seed: Of the adapter's weights; the global generator is left as it was.
@@ -174,8 +213,7 @@ def with_lora(
         The PEFT model, in eval mode.
     """
     if targets is None:
-        llama = model.config.model_type == "llama"
-        targets = ("q_proj", "v_proj") if llama else ("query", "value")
+        targets = _QUERY_VALUE[model.config.model_type]
     config = LoraConfig(
         task_type=task_type,
         r=r,
@@ -193,3 +231,116 @@ def with_lora(
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.2)
     return adapted.eval()
+
+
+def tiny_t5(
+    *, dtype: torch.dtype = torch.float32, attn: str = "eager", seed: int = 0
+) -> PreTrainedModel:
+    """Make a T5 of two layers on either side, from a seed.
+
+    Args:
+        dtype: Of all weights.
+        attn: `eager`, or `sdpa` where transformers has it for T5.
+        seed: Of the weights; the global generator is left as it was.
+
+    Returns:
+        The model, in eval mode.
+    """
+    config = T5Config(
+        vocab_size=VOCAB,
+        d_model=16,
+        d_kv=8,
+        d_ff=23,
+        num_layers=2,
+        num_heads=2,
+        pad_token_id=0,
+        eos_token_id=3,
+        decoder_start_token_id=0,
+    )
+    return _seeded(AutoModelForSeq2SeqLM, config, dtype, attn, seed)
+
+
+def tiny_bart(
+    *, dtype: torch.dtype = torch.float32, attn: str = "sdpa", seed: int = 0
+) -> PreTrainedModel:
+    """Make a BART of two layers on either side, from a seed.
+
+    Args:
+        dtype: Of all weights.
+        attn: `eager` or `sdpa`.
+        seed: Of the weights; the global generator is left as it was.
+
+    Returns:
+        The model, in eval mode.
+    """
+    config = BartConfig(
+        vocab_size=VOCAB,
+        d_model=16,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=23,
+        decoder_ffn_dim=23,
+        max_position_embeddings=POSITIONS,
+        pad_token_id=0,
+        bos_token_id=2,
+        eos_token_id=3,
+        decoder_start_token_id=3,
+        forced_eos_token_id=None,
+    )
+    return _seeded(AutoModelForSeq2SeqLM, config, dtype, attn, seed)
+
+
+def tiny_vit(
+    num_labels: int = 10,
+    *,
+    side: int = 8,
+    patch: int = 2,
+    dtype: torch.dtype = torch.float32,
+    attn: str = "sdpa",
+    seed: int = 0,
+) -> PreTrainedModel:
+    """Make a two-layer ViT for small images in RGB, from a seed.
+
+    Args:
+        num_labels: Classes.
+        side: Pixels along an image's side.
+        patch: Pixels along a patch's side.
+        dtype: Of all weights.
+        attn: `eager` or `sdpa`.
+        seed: Of the weights; the global generator is left as it was.
+
+    Returns:
+        The model, in eval mode.
+    """
+    config = ViTConfig(
+        image_size=side,
+        patch_size=patch,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=23,
+        num_labels=num_labels,
+    )
+    model = _seeded(AutoModelForImageClassification, config, dtype, attn, seed)
+    # With transformers 4 the two kinds of attention draw their weights differently.
+    weights = _seeded(AutoModelForImageClassification, config, dtype, "eager", seed)
+    model.load_state_dict(weights.state_dict())
+    return model
+
+
+def tiny_image_processor(side: int = 8, *, resize: bool = True) -> Any:
+    """Make ViT's image processor for small images.
+
+    Args:
+        side: Pixels along an image's side.
+        resize: Whether images of other sizes are brought to it.
+
+    Returns:
+        The processor.
+    """
+    # Without torchvision transformers 5 has this one alone, transformers 4 the other.
+    kind = getattr(transformers, "ViTImageProcessorPil", None)
+    kind = kind or transformers.ViTImageProcessor
+    return kind(size={"height": side, "width": side}, do_resize=resize)

@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from datainf.estimators.scaled_dot import ScaledDot
     from datainf.estimators.table import methods
     from datainf.integrations.tasks.causal_lm import CausalLM
+    from datainf.integrations.tasks.image_classification import ImageClassification
+    from datainf.integrations.tasks.seq2seq import Seq2Seq
     from datainf.integrations.tasks.sequence_classification import (
         SequenceClassification,
     )
+    from datainf.integrations.tasks.token_classification import TokenClassification
     from datainf.integrations.trainer import train
     from datainf.store.memory import InMemorySource
     from datainf.store.reader import GradientStore, open_store
@@ -59,7 +62,10 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "train",
     # tasks
     "CausalLM",
+    "ImageClassification",
+    "Seq2Seq",
     "SequenceClassification",
+    "TokenClassification",
     # estimators
     "Dot",
     "ScaledDot",
@@ -97,7 +103,10 @@ _HOME = {
     "report": "workflows.report",
     "train": "integrations.trainer",
     "CausalLM": "integrations.tasks.causal_lm",
+    "ImageClassification": "integrations.tasks.image_classification",
+    "Seq2Seq": "integrations.tasks.seq2seq",
     "SequenceClassification": "integrations.tasks.sequence_classification",
+    "TokenClassification": "integrations.tasks.token_classification",
     "Dot": "estimators.dot",
     "ScaledDot": "estimators.scaled_dot",
     "Cosine": "estimators.cosine",

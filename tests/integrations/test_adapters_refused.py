@@ -11,6 +11,7 @@ from transformers import LlamaForCausalLM
 
 from datainf.core.errors import AdapterError, OptionError
 from datainf.integrations.adapters import load_adapter
+from datainf.integrations.tasks.table import TASKS
 from tests.integrations.saved_adapters import (
     HEAD,
     WEIGHTS,
@@ -114,8 +115,7 @@ def test_a_base_of_no_known_task_is_refused(tmp_path, bases, changes, known):
     shutil.copytree(bases / "encoder", tmp_path / "base")
     change(tmp_path / "base", "config.json", changes)
     with refused(
-        f"no task is known for {known}; give the task by name: "
-        "sequence-classification, causal-lm.",
+        f"no task is known for {known}; give the task by name: {', '.join(TASKS)}.",
         OptionError,
     ):
         load_adapter(str(tmp_path / "adapter"), base=str(tmp_path / "base"))
@@ -124,8 +124,8 @@ def test_a_base_of_no_known_task_is_refused(tmp_path, bases, changes, known):
 def test_an_unknown_task_is_refused(tmp_path, bases):
     saved_without_type(tmp_path, bases / "decoder", "q_proj")
     with refused(
-        "task.name='causal-ml' is unknown: expected one of: sequence-classification, "
-        "causal-lm; did you mean 'causal-lm'?.",
+        f"task.name='causal-ml' is unknown: expected one of: {', '.join(TASKS)}; did "
+        "you mean 'causal-lm'?.",
         OptionError,
     ):
         load_adapter(str(tmp_path), task_name="causal-ml")
@@ -133,11 +133,12 @@ def test_an_unknown_task_is_refused(tmp_path, bases):
 
 def test_an_adapter_for_another_kind_of_task_is_refused(tmp_path, bases):
     saved(tmp_path, bases / "decoder")
-    change(tmp_path, CONFIG, {"task_type": "TOKEN_CLS"})
+    change(tmp_path, CONFIG, {"task_type": "QUESTION_ANS"})
+    known = ", ".join(kind.task_type for kind in TASKS.values() if kind.task_type)
     with refused(
-        "the adapter was trained for TOKEN_CLS; this version loads those for SEQ_CLS "
-        "and CAUSAL_LM. Load it yourself and give its model to `datainf.attribute`, "
-        "with a loss of your own."
+        "the adapter was trained for QUESTION_ANS; this version loads those for "
+        f"{known}. Load it yourself and give its model to `datainf.attribute`, with a "
+        "loss of your own."
     ):
         load_adapter(str(tmp_path))
 

@@ -1,8 +1,6 @@
 """The laws of `core.task.Task`, on every task and every shape of row."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -10,113 +8,14 @@ from torch import nn
 
 from datainf.core.canonical import canonical_json
 from datainf.core.task import Example, Task
-from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
-from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.table import TASKS
-from tests.tiny_models import (
-    tiny_bert_classifier,
-    tiny_llama,
-    tiny_tokenizer,
-    with_lora,
-)
+from tests.task_cases import CASES, PROMPTS, Case, language_model
+from tests.tiny_models import tiny_tokenizer
 
+# They meet the model libraries, so they also run with their lowest versions.
+pytestmark = pytest.mark.versions
 
-@dataclass(frozen=True)
-class Case:
-    """A task with a model and rows of different lengths."""
-
-    make: Callable[[], Task]
-    model: Callable[[str], nn.Module]
-    rows: Sequence[Example]
-
-
-def classifier(attn: str) -> nn.Module:
-    return with_lora(tiny_bert_classifier(dtype=torch.float64, attn=attn), "SEQ_CLS")
-
-
-def language_model(attn: str) -> nn.Module:
-    return with_lora(tiny_llama(dtype=torch.float64, attn=attn), "CAUSAL_LM")
-
-
-def squared_logits(model: nn.Module, batch: Any) -> torch.Tensor:
-    logits = model(**batch).logits.mean(dim=2)
-    return (logits * batch["attention_mask"]).square().sum(dim=1)
-
-
-def chat(*texts: str) -> list[dict[str, str]]:
-    roles = ("user", "assistant")
-    return [{"role": roles[i % 2], "content": text} for i, text in enumerate(texts)]
-
-
-PROMPTS = [
-    {"prompt": "2 + 2 = ", "completion": "4"},
-    {"prompt": "reverse: ", "completion": "a long answer, too"},
-    {"prompt": "x", "completion": "yes"},
-]
-CASES = {
-    "one text": Case(
-        lambda: SequenceClassification(tiny_tokenizer(), num_labels=3),
-        classifier,
-        [
-            {"text": "a fine film", "label": 2},
-            {"text": "dull", "label": 0},
-            {"text": "neither good nor bad, but long", "label": 1},
-        ],
-    ),
-    "two texts": Case(
-        lambda: SequenceClassification(tiny_tokenizer("left", type_ids=True)),
-        classifier,
-        [
-            {"premise": "it rains", "hypothesis": "it is wet", "label": 1},
-            {"premise": "no", "hypothesis": "yes", "label": 0},
-            {"premise": "a dog runs", "hypothesis": "a cat sleeps all day", "label": 2},
-        ],
-    ),
-    "text": Case(
-        lambda: CausalLM(tiny_tokenizer()),
-        language_model,
-        [{"text": "abc"}, {"text": "a longer line of text"}, {"text": "z"}],
-    ),
-    "prompts": Case(lambda: CausalLM(tiny_tokenizer()), language_model, PROMPTS),
-    "prompts, summed": Case(
-        lambda: CausalLM(tiny_tokenizer(), reduction="sum"), language_model, PROMPTS
-    ),
-    "prompts, joint": Case(
-        lambda: CausalLM(tiny_tokenizer(), border="joint"), language_model, PROMPTS
-    ),
-    "messages": Case(
-        lambda: CausalLM(tiny_tokenizer(chat_template=True)),
-        language_model,
-        [
-            {"messages": chat("hi", "hello")},
-            {"messages": chat("1 + 1?", "2", "and 2 + 2?", "4")},
-            {"messages": chat("bye", "see you")},
-        ],
-    ),
-    "tokens": Case(
-        lambda: CausalLM(tiny_tokenizer()),
-        language_model,
-        [
-            {"input_ids": [2, 5, 6, 7], "completion_mask": [0, 0, 1, 1]},
-            {"input_ids": [2, 9, 8, 7, 6, 5], "completion_mask": [0, 1, 1, 1, 1, 1]},
-            {"input_ids": [2, 11], "completion_mask": [0, 1]},
-        ],
-    ),
-    "a function": Case(
-        lambda: CallableTask(squared_logits),
-        language_model,
-        [{"input_ids": [5, 6, 7]}, {"input_ids": [8, 9, 4, 3, 11]}, {"input_ids": [6]}],
-    ),
-    "prompts, padded on the left": Case(
-        lambda: CausalLM(tiny_tokenizer("left")), language_model, PROMPTS
-    ),
-    "text, padded on the left": Case(
-        lambda: CausalLM(tiny_tokenizer("left")),
-        language_model,
-        [{"text": "abc"}, {"text": "a longer line of text"}, {"text": "z"}],
-    ),
-}
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 
@@ -135,7 +34,7 @@ def test_the_loss_of_an_example_does_not_depend_on_the_others_in_its_batch(case:
     torch.testing.assert_close(
         losses(task, model, case.rows),
         alone(task, model, case.rows),
-        rtol=1e-12,
+        rtol=case.rtol,
         atol=0,
     )
 
@@ -146,7 +45,7 @@ def test_losses_come_in_the_order_of_the_batch(case: Case):
     order = [2, 0, 1]
     mixed = losses(task, model, [case.rows[i] for i in order])
     together = losses(task, model, case.rows)
-    torch.testing.assert_close(mixed, together[order], rtol=1e-12, atol=0)
+    torch.testing.assert_close(mixed, together[order], rtol=case.rtol, atol=0)
     assert len({round(float(loss), 9) for loss in together}) == len(case.rows)
 
 
@@ -167,7 +66,7 @@ def test_eager_and_sdpa_attention_give_the_same_losses(case: Case):
 def test_length_is_the_number_of_tokens_of_the_example_alone(case: Case):
     task = case.make()
     for row in case.rows:
-        assert task.length(row) == task.collate([row])["input_ids"].shape[1]
+        assert task.length(row) == case.tokens(task.collate([row]))
 
 
 @each_case

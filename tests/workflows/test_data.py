@@ -13,6 +13,7 @@ from datainf.integrations.label_noise import FLIPPED
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.table import TASKS
 from datainf.workflows.data import (
     label_column,
     load_rows,
@@ -192,8 +193,8 @@ def test_a_task_is_chosen_by_the_columns(columns, labels, name):
 
 def test_columns_that_fit_no_task_are_refused():
     message = (
-        "the columns prompt, answer fit no task by themselves; say --task causal-lm or "
-        "--task sequence-classification, and which columns to read."
+        "the columns prompt, answer fit no task by themselves; say --task "
+        f"{' or --task '.join(TASKS)}, and which columns to read."
     )
     with refused(message):
         task_name_for(["prompt", "answer"])
@@ -223,6 +224,10 @@ def test_columns_that_fit_no_task_are_refused():
             {"name": "causal-lm", "columns": {"text": "line"}},
         ),
         ({"name": "causal-lm", "text_columns": ["a", "b"]}, None),
+        (
+            {"name": "seq2seq", "text_columns": ["line"]},
+            {"name": "seq2seq", "columns": {"prompt": "line"}},
+        ),
         ({"name": "causal-lm"}, None),
         ({"name": "sequence-classification", "text_columns": ["line"]}, None),
         ({"text_columns": ["line"]}, None),

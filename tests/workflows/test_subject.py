@@ -13,6 +13,7 @@ from datainf.core.errors import AdapterError, OptionError
 from datainf.core.run_config import RunConfig
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.table import TASKS
 from datainf.workflows.subject import load_subject
 from tests.tiny_models import (
     tiny_bert_classifier,
@@ -174,7 +175,7 @@ def test_a_task_that_the_adapter_was_not_trained_for_is_refused(
         (
             {"name": "causal-ml"},
             "task.name='causal-ml' is unknown: expected one of: "
-            "sequence-classification, causal-lm; did you mean 'causal-lm'?.",
+            f"{', '.join(TASKS)}; did you mean 'causal-lm'?.",
         ),
         (
             {"border": "jointly"},

@@ -51,7 +51,8 @@ FLAGS: Mapping[str, Flag] = {
     "task": Flag(
         ("--task",),
         str,
-        "causal-lm or sequence-classification; the adapter's own when not given.",
+        "causal-lm, seq2seq, sequence-classification, token-classification or "
+        "image-classification; the adapter's own when not given.",
         ("task", "name"),
         panel=MODEL,
     ),
@@ -80,7 +81,7 @@ FLAGS: Mapping[str, Flag] = {
     "label_column": Flag(
         ("--label-column",),
         str,
-        "Column with the class number or name.",
+        "Column with the label: a class number or name, or what the task predicts.",
         ("task", "label_column"),
         panel=MODEL,
     ),

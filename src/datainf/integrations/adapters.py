@@ -16,8 +16,9 @@ import peft
 import torch
 from peft.utils import SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME
 from torch import Tensor
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import ImageProcessingMixin, PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
+from transformers.utils import IMAGE_PROCESSOR_NAME
 
 from datainf.core.errors import AdapterError, OptionError, near
 from datainf.core.layout import TUNER
@@ -25,12 +26,12 @@ from datainf.core.options import Precision, word
 from datainf.integrations.base_models import (
     SAVED_HEADS,
     load_base,
+    load_config,
+    load_image_processor,
     load_tokenizer,
-    not_loaded,
     reason_of,
 )
 from datainf.integrations.tasks.causal_lm import CausalLM
-from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.table import TASKS, infer_task_name
 
 _DTYPES: Mapping[Precision, torch.dtype | str] = {
@@ -39,6 +40,8 @@ _DTYPES: Mapping[Precision, torch.dtype | str] = {
     Precision.FLOAT16: torch.float16,
     Precision.AUTO: "auto",
 }
+# Options with which a task asks nothing of a tokenizer while it only chooses a model.
+_NOTHING_ASKED: Mapping[str, Mapping[str, Any]] = {CausalLM.name: {"append_eos": False}}
 
 
 def load_adapter(
@@ -48,7 +51,7 @@ def load_adapter(
     task_name: str | None = None,
     precision: Precision | str = Precision.FLOAT32,
     trust_remote_code: bool = False,
-) -> tuple[peft.PeftModel, PreTrainedTokenizerBase]:
+) -> tuple[peft.PeftModel, PreTrainedTokenizerBase | Any]:
     """Load an adapter, its base and its tokenizer; on the accelerator if there is one.
 
     Args:
@@ -61,8 +64,8 @@ def load_adapter(
         trust_remote_code: Whether to run Python code that comes with base or tokenizer.
 
     Returns:
-        The model in eval mode, and the tokenizer: the adapter's own, or else the
-        base's.
+        The model in eval mode, and the tokenizer, or image processor for images: the
+        adapter's own, or else the base's.
 
     Raises:
         AdapterError: If there is no such adapter, or it does not fit its base.
@@ -77,16 +80,14 @@ def load_adapter(
             "name with --model, or as `model:` in run.yaml."
         )
     weights = _weights_of(name)
-    tokenizer = _tokenizer_of(name, found, trust_remote_code)
     kind = _task_name(config, task_name, found, trust_remote_code)
+    images = TASKS[kind].main_input == "pixel_values"
+    read = _image_processor_of if images else _tokenizer_of
+    processor = read(name, found, trust_remote_code)
     own = {*SAVED_HEADS, *config_list(config, "modules_to_save")}
     brought = [module for module in own if _of_module(weights, [module])]
-    task: SequenceClassification | CausalLM
-    if kind == SequenceClassification.name:
-        task = SequenceClassification(tokenizer)
-        classes = _classes(weights, brought)
-    else:
-        task, classes = CausalLM(tokenizer, append_eos=False), None
+    task = TASKS[kind](processor, **_NOTHING_ASKED.get(kind, {}))
+    classes = _classes(weights, brought) if task.heads else None
     model = load_base(
         found,
         task,
@@ -100,7 +101,7 @@ def load_adapter(
     # The accelerator that torch was built for need not be in this machine.
     if torch.accelerator.is_available():
         adapted.to(torch.accelerator.current_accelerator())
-    return adapted.eval(), tokenizer
+    return adapted.eval(), processor
 
 
 def config_list(config: peft.PeftConfig, key: str) -> list[str]:
@@ -153,17 +154,31 @@ def _tokenizer_of(
     return load_tokenizer(name if own else base, trust_remote_code=trust_remote_code)
 
 
+def _image_processor_of(name: str, base: str, trust_remote_code: bool) -> Any:
+    """Load the image processor that training saved with the adapter, or the base's."""
+    own = (Path(name) / IMAGE_PROCESSOR_NAME).is_file()
+    if not own and not Path(name).is_dir():
+        try:
+            ImageProcessingMixin.get_image_processor_dict(name)
+            own = True
+        except OSError:  # a hub name whose files do not have it
+            own = False
+    return load_image_processor(
+        name if own else base, trust_remote_code=trust_remote_code
+    )
+
+
 def _task_name(
     config: peft.PeftConfig, asked: str | None, base: str, trust_remote_code: bool
 ) -> str:
     """Tell which kind of model the adapter belongs on."""
     if config.task_type is not None:
         made_for = str(getattr(config.task_type, "value", config.task_type))
-        known = {task.task_type: name for name, task in TASKS.items()}
+        known = {task.task_type: name for name, task in TASKS.items() if task.task_type}
         if made_for not in known:
             raise AdapterError(
                 f"the adapter was trained for {made_for}; this version loads those for "
-                f"{' and '.join(known)}. Load it yourself and give its model to "
+                f"{', '.join(map(str, known))}. Load it yourself and give its model to "
                 "`datainf.attribute`, with a loss of your own."
             )
         return known[made_for]
@@ -171,10 +186,7 @@ def _task_name(
         if asked not in TASKS:
             raise OptionError(f"task.name={asked!r} is unknown: {near(asked, TASKS)}.")
         return asked
-    try:
-        found = AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError) as error:
-        raise AdapterError(not_loaded("model", base, error)) from error
+    found = load_config(base, trust_remote_code=trust_remote_code)
     return infer_task_name(next(iter(found.architectures or []), "a base of no kind"))
 
 

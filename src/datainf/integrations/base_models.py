@@ -1,8 +1,9 @@
 """Load what an adapter is put on: a base model with the head of its task, a tokenizer.
 
-A sequence classifier on a plain encoder gets a new head, drawn from a seed, which PEFT
-trains and saves with a SEQ_CLS adapter. Anything else that the checkpoint lacks would
-be drawn anew at every loading and saved nowhere: that is refused, unless it is trained.
+A classifier on a plain encoder gets a new head, drawn from a seed, which is trained and
+saved with the adapter: by PEFT itself for the task types that it knows. Anything else
+that the checkpoint lacks would be drawn anew at every loading and saved nowhere: that
+is refused, unless it is trained.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,21 +12,25 @@ from importlib.metadata import version
 from typing import Any
 
 import torch
+import transformers
 from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
+    AutoConfig,
+    AutoImageProcessor,
     AutoTokenizer,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging
 
 from datainf.core.errors import AdapterError, OptionError
-from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.table import TASKS, TableTask
 
-# Heads that PEFT trains and saves with every SEQ_CLS adapter.
-SAVED_HEADS = ("classifier", "score")
+SAVED_HEADS = tuple(
+    dict.fromkeys(head for kind in TASKS.values() for head in kind.heads)
+)
+"""Heads that are trained and saved with the adapters of some task."""
 
 
 def load_tokenizer(
@@ -50,9 +55,50 @@ def load_tokenizer(
         raise AdapterError(not_loaded("tokenizer", name, error)) from error
 
 
+def load_image_processor(name: str, *, trust_remote_code: bool = False) -> Any:
+    """Load an image processor from a folder or from the hub.
+
+    Args:
+        name: The folder or hub name.
+        trust_remote_code: Whether to run Python code that comes with it.
+
+    Returns:
+        The image processor.
+
+    Raises:
+        AdapterError: If there is none.
+    """
+    try:
+        with quiet_loading():
+            return AutoImageProcessor.from_pretrained(
+                name, trust_remote_code=trust_remote_code
+            )
+    except Exception as error:
+        raise AdapterError(not_loaded("image processor", name, error)) from error
+
+
+def load_config(name: str, *, trust_remote_code: bool = False) -> PretrainedConfig:
+    """Load a base model's configuration, from a folder or from the hub.
+
+    Args:
+        name: The folder or hub name.
+        trust_remote_code: Whether to run Python code that comes with it.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        AdapterError: If there is none.
+    """
+    try:
+        return AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as error:
+        raise AdapterError(not_loaded("model", name, error)) from error
+
+
 def load_base(  # noqa: PLR0913 - how to load, by name
     name: str,
-    task: SequenceClassification | CausalLM,
+    task: TableTask,
     num_labels: int | None = None,
     *,
     seed: int = 0,
@@ -84,10 +130,11 @@ def load_base(  # noqa: PLR0913 - how to load, by name
         OptionError: If the number of classes is not known.
     """
     options: dict[str, Any] = {_dtype_argument(): dtype}
-    kind = AutoModelForCausalLM
-    if isinstance(task, SequenceClassification):
-        kind = AutoModelForSequenceClassification
-        classes = task.num_labels if num_labels is None else num_labels
+    kind = getattr(transformers, task.model_class)
+    if task.heads:
+        classes = (
+            getattr(task, "num_labels", None) if num_labels is None else num_labels
+        )
         if classes is not None:
             options["num_labels"] = classes
         elif new_head:
@@ -107,7 +154,7 @@ def load_base(  # noqa: PLR0913 - how to load, by name
     # Nor are the errors of damaged weights any built-in one.
     except Exception as error:
         raise AdapterError(not_loaded("model", name, error)) from error
-    head = SAVED_HEADS if isinstance(task, SequenceClassification) and new_head else ()
+    head = task.heads if new_head else ()
     saved = {*trained, *head}
     random = sorted(
         key for key in report["missing_keys"] if not saved & set(key.split("."))
@@ -119,8 +166,12 @@ def load_base(  # noqa: PLR0913 - how to load, by name
             "be random at every loading. Train and save their modules with the adapter "
             "(modules_to_save in recipe.peft), or use a checkpoint that has them."
         )
-    if isinstance(task, SequenceClassification) and model.config.pad_token_id is None:
-        model.config.pad_token_id = task.pad_token_id
+    if isinstance(task, SequenceClassification):
+        if model.config.pad_token_id is None:
+            model.config.pad_token_id = task.pad_token_id
+        if new_head:
+            # Training goes by the model's own loss, which this entry chooses.
+            model.config.problem_type = str(task.problem)
     return model.eval()
 
 

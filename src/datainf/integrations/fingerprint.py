@@ -7,6 +7,7 @@ one hash a row.
 
 import hashlib
 import json
+import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -66,7 +67,7 @@ def hash_row(example: Example) -> str:
     """Hash one example: every column, whatever their order.
 
     Args:
-        example: Column -> value: text, numbers, lists of them, tensors, bytes.
+        example: Column -> value: text, numbers, lists of them, tensors, bytes, images.
 
     Returns:
         64 hexadecimal digits.
@@ -79,6 +80,20 @@ def hash_row(example: Example) -> str:
     except TypeError as error:
         raise DataError(f"an example cannot be fingerprinted: {error}.") from error
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_example(example: Example, task: Task) -> str:
+    """Hash one example as its task reads it: a file that it names by the file's bytes.
+
+    Args:
+        example: The row.
+        task: The task; its method `resolved`, where it has one, reads such files.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    resolved = getattr(task, "resolved", None)
+    return hash_row(example if resolved is None else resolved(example))
 
 
 def hash_base(model: nn.Module, adapter: Adapter) -> str:
@@ -156,6 +171,12 @@ def _bytes(tensor: Tensor) -> bytes:
     return flat.view(torch.uint8).numpy().tobytes()
 
 
+def is_image(value: object) -> bool:
+    """Say whether a value is a PIL image, without importing Pillow for it."""
+    pil = sys.modules.get("PIL.Image")
+    return pil is not None and isinstance(value, pil.Image)
+
+
 def _plain(value: object) -> Any:
     if isinstance(value, Tensor):
         return value.tolist()
@@ -163,4 +184,8 @@ def _plain(value: object) -> Any:
         return value.tolist()
     if isinstance(value, (bytes, bytearray)):
         return {"bytes": hashlib.sha256(value).hexdigest()}
+    if is_image(value):
+        held: Any = value
+        pixels = hashlib.sha256(held.tobytes()).hexdigest()
+        return {"image": [held.mode, *held.size, pixels]}
     raise TypeError(f"a value of type {type(value).__name__} has no fixed form")

@@ -16,6 +16,7 @@ import pyarrow as pa
 from datasets import Dataset, DatasetInfo, Features, Value
 
 from datainf.core.errors import DataError, OptionError, near
+from datainf.integrations.fingerprint import hash_row, is_image
 
 FLIPPED = "datainf_flipped"
 """The column that says which labels were flipped."""
@@ -103,7 +104,9 @@ def _row_digests(dataset: Dataset, seed: int) -> list[bytes]:
     seen: Counter[str] = Counter()
     digests = []
     for row in dataset:
-        text = repr(sorted(row.items()))
+        # An image is written with its place in memory, which differs from run to run.
+        plain = {k: hash_row({k: v}) if is_image(v) else v for k, v in row.items()}
+        text = repr(sorted(plain.items()))
         digests.append(
             hashlib.sha256(
                 salt + f"{seen[text]} {text}".encode(errors="surrogatepass")

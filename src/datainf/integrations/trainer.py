@@ -4,8 +4,8 @@
 
 The same base, recipe and data give bit-equal adapters on one machine's CPU: adapter
 weights, batch order and dropout all follow from `recipe.seed`, and the caller's random
-state is put back. `SequenceClassification` and `CausalLM` train by the model's own loss
-(the mean over a batch's label tokens), a `CallableTask` by the mean of its losses.
+state is put back. The tasks of the table train by the model's own loss (the mean over a
+batch's examples or label tokens), a `CallableTask` by the mean of its losses.
 """
 
 import json
@@ -38,6 +38,7 @@ from datainf.core.errors import (
 from datainf.core.options import number
 from datainf.core.recipe import Recipe
 from datainf.core.task import Task
+from datainf.integrations.fingerprint import hash_example
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
 
@@ -97,6 +98,9 @@ def train(
     """
     if not len(dataset):
         raise DataError("training needs examples, got none.")
+    require_model = getattr(task, "require_model", None)
+    if require_model is not None:
+        require_model(model)
     with _folder(out) as folder, seeded(recipe.seed):
         adapted = _put_on(_require_base(model), peft_config(recipe, task))
         arguments = training_arguments(recipe, folder / CHECKPOINTS)
@@ -134,13 +138,13 @@ def _folder(out: str | Path | None) -> Iterator[Path]:
 
 
 def _save(adapted: PeftModel, task: Task, folder: Path) -> None:
-    """Save the adapter and its tokenizer."""
+    """Save the adapter and its tokenizer or image processor."""
     if (folder / CHECKPOINTS).is_dir() and not any((folder / CHECKPOINTS).iterdir()):
         (folder / CHECKPOINTS).rmdir()  # the Trainer makes it in any case
     adapted.save_pretrained(str(folder))
-    tokenizer = getattr(task, "tokenizer", None)
-    if tokenizer is not None:
-        tokenizer.save_pretrained(str(folder))
+    processor = getattr(task, "tokenizer", None) or getattr(task, "processor", None)
+    if processor is not None:
+        processor.save_pretrained(str(folder))
 
 
 def peft_config(recipe: Recipe, task: Task) -> PeftConfig:
@@ -148,7 +152,9 @@ def peft_config(recipe: Recipe, task: Task) -> PeftConfig:
 
     Args:
         recipe: `recipe.peft` holds the config's arguments and its `peft_type`.
-        task: Gives the task type, unless it is the user's own loss.
+        task: Gives the task type, unless it is the user's own loss. For images, which
+            PEFT has no type for, the head is added to `modules_to_save`, unless the
+            recipe names modules itself.
 
     Returns:
         The config.
@@ -169,6 +175,10 @@ def peft_config(recipe: Recipe, task: Task) -> PeftConfig:
         if key not in known:
             raise OptionError(f"recipe.peft.{key} is unknown: {near(str(key), known)}.")
     task_type = getattr(task, "task_type", None)
+    heads = getattr(task, "heads", ())
+    if heads and task_type is None and "modules_to_save" in known:
+        # PEFT trains the head by itself only for the task types that it knows.
+        given.setdefault("modules_to_save", list(heads))
     asked = given.setdefault("task_type", task_type)
     if task_type is not None and asked != task_type:
         raise OptionError(
@@ -278,7 +288,7 @@ def _checkpoint(
         return None
     folder = Path(arguments.output_dir)
     run_file = folder / _RUN_FILE
-    rows = [repr(sorted(dataset[i].items())) for i in range(len(dataset))]
+    rows = [hash_example(dataset[i], task) for i in range(len(dataset))]
     run = {
         "recipe": recipe.fingerprint,
         "task": sha256_of(task.settings()),

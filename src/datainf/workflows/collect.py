@@ -170,7 +170,7 @@ class _Job:
         """Find the adapter and look at every example."""
         reporter = progress or Logged()
         adapter = adapter_of(model, adapter_name, options.parameters)
-        require_task_fits(task, adapter.task_type)
+        require_task_fits(task, adapter.task_type, model)
         rows = look_at(dataset, task, reporter, text=options.store_text)
         if rows.truncated:
             limit = task.settings().get("max_length")

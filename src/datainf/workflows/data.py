@@ -13,8 +13,11 @@ from datainf.core.task import Task
 from datainf.integrations.examples import load_examples
 from datainf.integrations.label_noise import flip_labels
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.table import TASKS
 
 CLASSIFICATION = SequenceClassification.name
+# The column that one `text_columns` names, of tasks that read one text by another name.
+_TEXT_OF: Mapping[str, str] = {"causal-lm": "text", "seq2seq": "prompt"}
 
 
 @dataclass(frozen=True)
@@ -107,31 +110,57 @@ def task_name_for(columns: Sequence[str], labels: str = "label") -> str:
         columns
     ):
         return "causal-lm"
+    if {"tokens", "ner_tags"} <= set(columns):
+        return "token-classification"
+    if {labels, "image"} <= set(columns):
+        return "image-classification"
     if labels in columns:
         return CLASSIFICATION
     if "text" in columns:
         return "causal-lm"
     raise DataError(
         f"the columns {', '.join(columns)} fit no task by themselves; say "
-        "--task causal-lm or --task sequence-classification, and which columns to read."
+        f"--task {' or --task '.join(TASKS)}, and which columns to read."
     )
 
 
 def text_columns_of(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Let one name of a text column serve either task.
+    """Let one name of a text column serve every task.
 
     Args:
         settings: A task's settings, with its name.
 
     Returns:
-        The same; for a language model one `text_columns` becomes its column `text`.
+        The same; for a language model one `text_columns` becomes its column `text`, for
+        one from text to text its column `prompt`.
     """
     found = dict(settings)
     names = found.get("text_columns") or []
     names = [names] if isinstance(names, str) else names
-    if found.get("name") == "causal-lm" and len(names) == 1:
+    text = _TEXT_OF.get(str(found.get("name")))
+    if text is not None and len(names) == 1:
         del found["text_columns"]
-        found["columns"] = {"text": names[0], **dict(found.get("columns") or {})}
+        found["columns"] = {text: names[0], **dict(found.get("columns") or {})}
+    return found
+
+
+def with_problem(settings: Mapping[str, Any], config: object) -> dict[str, Any]:
+    """Settle what a classifier predicts by its model, where the user does not say it.
+
+    Args:
+        settings: A task's settings, with its name.
+        config: The model's configuration: its `problem_type`; one output is a
+            regression to transformers.
+
+    Returns:
+        The same, with the `problem` of a sequence classification where it is known.
+    """
+    found = dict(settings)
+    if found.get("name") == CLASSIFICATION and found.get("problem") is None:
+        one = getattr(config, "num_labels", None) == 1
+        told = getattr(config, "problem_type", None) or ("regression" if one else None)
+        if told is not None:
+            found["problem"] = told
     return found
 
 

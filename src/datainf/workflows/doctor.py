@@ -19,6 +19,8 @@ from datainf.capture.session import CaptureSession
 from datainf.core.errors import DatainfError
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.integrations.peft import adapter_of
+from datainf.integrations.tasks.seq2seq import Seq2Seq
+from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.workflows.coverage import coverage_text
 from datainf.workflows.data import load_rows
 from datainf.workflows.estimate import human_bytes
@@ -167,17 +169,26 @@ def _settings(settings: dict[str, Any]) -> str:
 def _tokens(subject: Subject, example: dict[str, Any]) -> str:
     """Show the tokens the model reads; those in the loss stand in [brackets]."""
     batch = subject.task.collate([example])
+    if "pixel_values" in batch:
+        size = " × ".join(str(n) for n in batch["pixel_values"].shape[1:])
+        return f"{size} pixel values -> class {int(batch['labels'][0])}"
     ids = batch["input_ids"][0].tolist()
     labels = batch["labels"]
     names = subject.tokenizer.convert_ids_to_tokens(ids)
-    if labels.ndim == 1:
+    if isinstance(subject.task, SequenceClassification):
         shown = " ".join(names[:_TOKENS_SHOWN])
         more = " ..." if len(names) > _TOKENS_SHOWN else ""
-        return f"{shown}{more} -> class {int(labels[0])}"
+        kind = "label" if labels.is_floating_point() else "class"
+        return f"{shown}{more} -> {kind} {labels[0].tolist()}"
+    targets = labels[0].tolist()
+    if isinstance(subject.task, Seq2Seq):
+        # Two texts: all of the second one is in the loss.
+        names += subject.tokenizer.convert_ids_to_tokens(targets)
+        targets = [-100] * len(ids) + targets
     marked = [
         f"[{name}]" if label != -100 else name
-        for name, label in zip(names, labels[0].tolist(), strict=True)
+        for name, label in zip(names, targets, strict=True)
     ]
     more = " ..." if len(marked) > _TOKENS_SHOWN else ""
-    count = sum(label != -100 for label in labels[0].tolist())
+    count = sum(label != -100 for label in targets)
     return f"{' '.join(marked[:_TOKENS_SHOWN])}{more} ({count} tokens in the loss)"

@@ -12,7 +12,7 @@ import pandas as pd
 
 from datainf.core.errors import DataError
 from datainf.core.task import Example, Task
-from datainf.integrations.fingerprint import hash_row
+from datainf.integrations.fingerprint import hash_example
 from datainf.workflows.progress import Reporter
 
 
@@ -149,7 +149,7 @@ def _look(
     try:
         row: dict[str, Any] = {
             "index": index,
-            "hash": hash_row(example),
+            "hash": hash_example(example, task),
             "tokens": task.length(example),
         }
         if text:

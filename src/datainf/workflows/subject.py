@@ -11,11 +11,12 @@ from datainf.core.task import Task
 from datainf.integrations.adapters import load_adapter
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.table import (
+    TASKS,
     infer_task_name,
     require_task_fits,
     task_from_settings,
 )
-from datainf.workflows.data import CLASSIFICATION, text_columns_of
+from datainf.workflows.data import text_columns_of, with_problem
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Subject:
 
     Attributes:
         model: The PEFT model.
-        tokenizer: Its tokenizer.
+        tokenizer: Its tokenizer, or image processor.
         task: What the loss of an example is.
     """
 
@@ -51,7 +52,7 @@ def load_subject(config: RunConfig) -> Subject:
             "run.yaml."
         )
     settings = dict(config.task)
-    model, tokenizer = load_adapter(
+    model, processor = load_adapter(
         config.adapter,
         base=config.model,
         task_name=settings.get("name"),
@@ -61,9 +62,15 @@ def load_subject(config: RunConfig) -> Subject:
     task_type = adapter_of(model).task_type
     if "name" not in settings:
         settings["name"] = infer_task_name(task_type or type(model.get_base_model()))
-    classes = getattr(getattr(model, "config", None), "num_labels", None)
-    if settings["name"] == CLASSIFICATION and not settings.get("labels"):
+    base: Any = getattr(model, "config", None)
+    settings = with_problem(settings, base)
+    kind = TASKS.get(settings["name"])
+    if kind is not None and kind.heads and not settings.get("labels"):
+        classes = getattr(base, "num_labels", None)
         settings["num_labels"] = settings.get("num_labels") or classes
-    task = task_from_settings(text_columns_of(settings), tokenizer)
-    require_task_fits(task, task_type)
-    return Subject(model, tokenizer, task)
+    if settings.get("problem") is not None:
+        # What the adapter's head predicts need not be what its base was made for.
+        base.problem_type = str(settings["problem"])
+    task = task_from_settings(text_columns_of(settings), processor)
+    require_task_fits(task, task_type, model)
+    return Subject(model, processor, task)

@@ -11,20 +11,30 @@ from typing import Any
 
 from torch import nn
 
-from datainf.core.errors import OptionError
+from datainf.core.errors import AdapterError, OptionError
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.core.task import Task
-from datainf.integrations.base_models import load_base, load_tokenizer
+from datainf.integrations.base_models import (
+    load_base,
+    load_config,
+    load_image_processor,
+    load_tokenizer,
+)
 from datainf.integrations.examples import load_examples
-from datainf.integrations.tasks.table import task_from_settings
+from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.image_classification import ImageClassification
+from datainf.integrations.tasks.problems import Problem
+from datainf.integrations.tasks.seq2seq import Seq2Seq
+from datainf.integrations.tasks.table import TASKS, task_from_settings
+from datainf.integrations.tasks.tokens import IGNORED
 from datainf.integrations.trainer import peft_config, train, training_arguments
 from datainf.workflows.data import (
-    CLASSIFICATION,
     load_rows,
     require_data,
     task_name_for,
     text_columns_of,
+    with_problem,
 )
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.run_file import write_run
@@ -61,8 +71,11 @@ def train_run(config: RunConfig, progress: Reporter | None = None) -> Path:
         )
     data = require_data(config.train, "training data", "--train")
     recipe = with_defaults(config.recipe)
-    tokenizer = load_tokenizer(config.model, trust_remote_code=config.trust_remote_code)
-    task = task_from_settings(_settle(config.task, data), tokenizer)
+    settings = _settle(config.task, data, _base(config))
+    images = settings["name"] == ImageClassification.name
+    load = load_image_processor if images else load_tokenizer
+    processor = load(config.model, trust_remote_code=config.trust_remote_code)
+    task = task_from_settings(settings, processor)
     rows = load_rows(data, task)
     peft_config(recipe, task)  # what is wrong with a recipe shows before the base loads
     training_arguments(recipe, Path(config.out))
@@ -105,21 +118,54 @@ def with_defaults(recipe: Recipe | None) -> Recipe:
     )
 
 
-def _settle(settings: Mapping[str, Any], data: DataConfig) -> dict[str, Any]:
+def _base(config: RunConfig) -> object:
+    """Give the base's configuration; None where loading it will say what fails."""
+    try:
+        return load_config(
+            str(config.model), trust_remote_code=config.trust_remote_code
+        )
+    except AdapterError:
+        return None
+
+
+def _settle(
+    settings: Mapping[str, Any], data: DataConfig, base: object
+) -> dict[str, Any]:
     """Fix the task's name and its classes, from the data before any flip."""
     dataset = load_examples(data)
     known = dict(settings)
-    labels = str(known.get("label_column", "label"))
+    columns = dataset.column_names
     if "name" not in known:
-        known["name"] = task_name_for(dataset.column_names, labels)
+        known["name"] = task_name_for(columns, str(known.get("label_column", "label")))
+        # The columns are the same with and without an encoder.
+        pair = getattr(base, "is_encoder_decoder", False)
+        if known["name"] == CausalLM.name and pair:
+            known["name"] = Seq2Seq.name
+    known = with_problem(known, base)
+    one_class = known.get("problem") in (None, Problem.SINGLE)
     unknown = known.get("labels") is None and known.get("num_labels") is None
-    if known["name"] == CLASSIFICATION and unknown and labels in dataset.column_names:
-        found = set(dataset[labels])
-        if all(isinstance(label, str) for label in found):
-            known["labels"] = sorted(found)
-        elif all(type(label) is int for label in found):
-            known["num_labels"] = max(2, max(found) + 1)
+    kind = TASKS.get(known["name"])
+    if kind is not None and kind.heads and one_class and unknown:
+        labels = known.get("label_column") or getattr(kind, "label_column", "label")
+        if labels in columns:
+            known |= _classes(dataset, str(labels))
     return text_columns_of(known)
+
+
+def _classes(dataset: Any, column: str) -> dict[str, Any]:
+    """Tell the classes by the column's type, or by what stands in it."""
+    kind = dataset.features[column]
+    # Labels of words are lists, whose items have the type.
+    names = getattr(getattr(kind, "feature", kind), "names", None)
+    if names is not None:
+        return {"labels": list(names)}
+    labels = [y if isinstance(y, list) else [y] for y in dataset[column]]
+    found = {label for row in labels for label in row} - {IGNORED}
+    if all(isinstance(label, str) for label in found):
+        return {"labels": sorted(found)}
+    if all(type(label) is int for label in found):
+        return {"num_labels": max(2, max(found) + 1)}
+    return {}
 
 
 def _train(

@@ -133,6 +133,37 @@ def test_conversational_completions_are_learned():
     assert task.describe(row) == ("user: hi\nassistant: yo\nuser: so? → assistant: ok")
 
 
+def test_the_last_turn_of_a_conversational_completion_is_learned_on_request():
+    task = CausalLM(tiny_tokenizer(chat_template=True), turns="last")
+    row = {"prompt": conversation()[:1], "completion": conversation()[1:]}
+    assert learned(task, row)[1] == "ok</s>\n"
+    whole = CausalLM(tiny_tokenizer(chat_template=True))
+    assert learned(whole, row)[1] == "yo</s>\n<user>so?\n<assistant>ok</s>\n"
+    # Where the assistant says nothing, the completion is all there is to learn.
+    row = {"prompt": conversation()[:2], "completion": conversation()[2:3]}
+    plain = CHAT_TEMPLATE.partition("{% if add_generation_prompt %}")[0]
+    task = CausalLM(tiny_tokenizer(chat_template=plain), turns="last")
+    assert learned(task, row)[1] == "<user>so?\n"
+
+
+@pytest.mark.parametrize("turns", list(Turns))
+def test_a_summed_loss_is_the_mean_times_the_tokens_that_are_learned(turns):
+    tokenizer = tiny_tokenizer(chat_template=True)
+    row, model = {"messages": conversation()}, tiny_llama(dtype=torch.float64)
+    mean, total = (
+        CausalLM(tokenizer, turns=turns, reduction=how) for how in ("mean", "sum")
+    )
+    batch = mean.collate([row])
+    count = int((batch["labels"] != -100).sum())
+    assert count == (8 if turns is Turns.ALL else 4)
+    torch.testing.assert_close(
+        total.losses(model, batch), count * mean.losses(model, batch)
+    )
+    # The model takes its own loss in single precision.
+    own = model(input_ids=batch["input_ids"], labels=batch["labels"]).loss
+    torch.testing.assert_close(mean.losses(model, batch)[0].float(), own.float())
+
+
 def test_templates_and_their_arguments_come_from_task_and_row():
     template = CHAT_TEMPLATE.replace(
         "{{ bos_token }}", "{{ a }}{{ b }}{{ tools or '' }}"

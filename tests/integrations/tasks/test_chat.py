@@ -1,12 +1,13 @@
 """Conversations: which tokens the assistant wrote."""
 
+import json
 import re
 
 import pytest
 from tokenizers import decoders
 
 from datainf.core.errors import DataError, OptionError
-from datainf.integrations.tasks.chat import Chat, checked_messages
+from datainf.integrations.tasks.chat import Chat, checked_messages, read_tools
 from datainf.integrations.tasks.tokens import brief
 from tests.tiny_models import CHAT_TEMPLATE, tiny_tokenizer
 
@@ -163,3 +164,15 @@ def test_what_is_no_conversation_is_refused(value):
     )
     with refused(message):
         checked_messages(value, "messages")
+
+
+def test_tools_are_a_list_or_its_json():
+    tools = [{"name": "f", "parameters": {"type": "object"}}]
+    assert read_tools(tools) is tools
+    assert read_tools(json.dumps(tools)) == tools
+    message = (
+        "column 'tools' holds no valid JSON (Expecting value: line 1 column 1 (char "
+        "0)) in {'tools': 'f(x)'}; give a list of tools, or the JSON text of one."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        read_tools("f(x)")

@@ -10,6 +10,8 @@ from datainf.core.errors import AdapterError, OptionError
 from datainf.core.task import Task
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.image_classification import ImageClassification
+from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.table import (
     TASKS,
@@ -18,7 +20,15 @@ from datainf.integrations.tasks.table import (
     require_task_fits,
     task_from_settings,
 )
-from tests.tiny_models import tiny_bert_classifier, tiny_llama, tiny_tokenizer
+from datainf.integrations.tasks.token_classification import TokenClassification
+from tests.tiny_models import (
+    tiny_bart,
+    tiny_bert_classifier,
+    tiny_image_processor,
+    tiny_llama,
+    tiny_tokenizer,
+    tiny_vit,
+)
 
 
 def refused(message, kind=OptionError):
@@ -29,33 +39,42 @@ def refused(message, kind=OptionError):
     "task",
     [
         SequenceClassification(tiny_tokenizer(), ("a", "b"), labels=["x", "y"]),
+        SequenceClassification(tiny_tokenizer(), problem="regression"),
         CausalLM(tiny_tokenizer(), border="joint", columns={"text": "body"}),
+        Seq2Seq(tiny_tokenizer(), prefix="x: ", columns={"prompt": "q"}),
+        ImageClassification(tiny_image_processor(), labels=["a", "b"]),
+        TokenClassification(tiny_tokenizer(), "words", label_all_subtokens=True),
     ],
     ids=lambda task: task.name,
 )
 def test_settings_give_back_an_equal_task(task):
-    again = task_from_settings(task.settings(), task.tokenizer)
+    again = task_from_settings(
+        task.settings(), getattr(task, "tokenizer", None) or task.processor
+    )
     assert again == task
     assert again.settings() == task.settings()
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_name_alone_is_enough(name):
-    task = task_from_settings({"name": name}, tiny_tokenizer())
+    images = name == "image-classification"
+    processor = tiny_image_processor() if images else tiny_tokenizer()
+    task = task_from_settings({"name": name}, processor)
     assert isinstance(task, TASKS[name])
     assert isinstance(task, Task)
 
 
 def test_unknown_names_and_options_are_refused():
     message = (
-        "task.name='causal' is unknown: expected one of: sequence-classification, "
-        "causal-lm; did you mean 'causal-lm'?."
+        f"task.name='causal' is unknown: expected one of: {', '.join(TASKS)}; did you "
+        "mean 'causal-lm'?."
     )
     with refused(message):
         task_from_settings({"name": "causal"}, tiny_tokenizer())
     message = (
         "task.max_lenght is unknown: expected one of: text_columns, label_column, "
-        "labels, num_labels, max_length, truncation; did you mean 'max_length'?."
+        "labels, num_labels, max_length, truncation, problem; did you mean "
+        "'max_length'?."
     )
     with refused(message):
         task_from_settings(
@@ -75,6 +94,16 @@ def test_settings_of_another_tokenizer_are_refused():
         task_from_settings(settings, tokenizer)
 
 
+def test_settings_of_another_image_processor_are_refused():
+    settings = ImageClassification(tiny_image_processor()).settings()
+    message = (
+        "task.processor was recorded for another processor: size differ; use the "
+        "processor of that run, or take the entry out."
+    )
+    with refused(message):
+        task_from_settings(settings, tiny_image_processor(16))
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [
@@ -82,6 +111,13 @@ def test_settings_of_another_tokenizer_are_refused():
         ("CAUSAL_LM", "causal-lm"),
         (TaskType.SEQ_CLS, "sequence-classification"),
         (TaskType.CAUSAL_LM, "causal-lm"),
+        ("SEQ_2_SEQ_LM", "seq2seq"),
+        ("TOKEN_CLS", "token-classification"),
+        ("BertForTokenClassification", "token-classification"),
+        ("ViTForImageClassification", "image-classification"),
+        (tiny_vit(), "image-classification"),
+        ("T5ForConditionalGeneration", "seq2seq"),
+        (tiny_bart(), "seq2seq"),
         ("BertForSequenceClassification", "sequence-classification"),
         ("GPT2LMHeadModel", "causal-lm"),
         (type(tiny_llama()), "causal-lm"),
@@ -94,10 +130,7 @@ def test_the_task_is_told_from_type_class_or_model(source, name):
 
 
 def test_what_tells_no_task_is_refused():
-    message = (
-        "no task is known for Linear; give the task by name: sequence-classification, "
-        "causal-lm."
-    )
+    message = f"no task is known for Linear; give the task by name: {', '.join(TASKS)}."
     with refused(message):
         infer_task_name(nn.Linear(2, 3))
 
@@ -127,14 +160,62 @@ def test_a_fitting_adapter_passes(task_type):
             CausalLM(tiny_tokenizer()),
             "SEQ_2_SEQ_LM",
             "the adapter was trained for SEQ_2_SEQ_LM, the task causal-lm needs "
+            "CAUSAL_LM; use the task seq2seq.",
+        ),
+        (
+            Seq2Seq(tiny_tokenizer()),
+            "CAUSAL_LM",
+            "the adapter was trained for CAUSAL_LM, the task seq2seq needs "
+            "SEQ_2_SEQ_LM; use the task causal-lm.",
+        ),
+        (
+            ImageClassification(tiny_image_processor()),
+            "FEATURE_EXTRACTION",
+            "the adapter was trained for FEATURE_EXTRACTION, the task "
+            "image-classification needs one without a task type; give a loss of your "
+            "own.",
+        ),
+        (
+            CausalLM(tiny_tokenizer()),
+            "QUESTION_ANS",
+            "the adapter was trained for QUESTION_ANS, the task causal-lm needs "
             "CAUSAL_LM; give a loss of your own.",
         ),
     ],
-    ids=["classifier", "language model", "neither"],
+    ids=["classifier", "language model", "pair", "pair, turned", "images", "none"],
 )
 def test_an_adapter_of_another_task_is_refused(task, task_type, message):
     with refused(message, AdapterError):
         require_task_fits(task, task_type)
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "message"),
+    [
+        (
+            CausalLM(tiny_tokenizer()),
+            tiny_vit(),
+            "the task causal-lm makes input_ids, and the model reads pixel_values; use "
+            "the task that the adapter was trained for.",
+        ),
+        (
+            ImageClassification(tiny_image_processor()),
+            tiny_llama(),
+            "the task image-classification makes pixel_values, and the model reads "
+            "input_ids; use the task that the adapter was trained for.",
+        ),
+    ],
+    ids=["tokens", "pixels"],
+)
+def test_an_untyped_adapter_of_other_inputs_is_refused(task, model, message):
+    with refused(message, AdapterError):
+        require_task_fits(task, None, model)
+
+
+def test_an_untyped_adapter_of_the_same_inputs_passes():
+    require_task_fits(ImageClassification(tiny_image_processor()), None, tiny_vit())
+    require_task_fits(CausalLM(tiny_tokenizer()), None, tiny_llama())
+    require_task_fits(CallableTask(lambda model, batch: model(batch)), None, tiny_vit())
 
 
 def test_functions_become_tasks():

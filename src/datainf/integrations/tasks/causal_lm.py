@@ -30,7 +30,7 @@ from transformers import PreTrainedTokenizerBase
 from datainf.core.errors import AdapterError, DataError, OptionError
 from datainf.core.options import Reduction, described, word
 from datainf.core.task import Batch, Example
-from datainf.integrations.tasks.chat import Chat, checked_messages
+from datainf.integrations.tasks.chat import Chat, checked_messages, read_tools
 from datainf.integrations.tasks.rows import (
     SHAPES,
     check_names,
@@ -44,6 +44,7 @@ from datainf.integrations.tasks.tokens import (
     pad_id,
     pad_rows,
     require_column,
+    require_short,
     require_text,
     shorten,
     token_limit,
@@ -114,6 +115,9 @@ class CausalLM:
 
     name: ClassVar[str] = "causal-lm"
     task_type: ClassVar[str] = "CAUSAL_LM"
+    model_class: ClassVar[str] = "AutoModelForCausalLM"
+    main_input: ClassVar[str] = "input_ids"
+    heads: ClassVar[tuple[str, ...]] = ()
 
     tokenizer: PreTrainedTokenizerBase
     columns: Mapping[str, str] = described(
@@ -213,11 +217,8 @@ class CausalLM:
             labels = [i if k else IGNORED for i, k in zip(ids, kept, strict=True)]
         limit = self._limit
         long = len(ids) > limit
-        if long and self.truncation is Truncation.REFUSE:
-            raise DataError(
-                f"{len(ids)} tokens are more than max_length={limit} in the row "
-                f"{brief(example)}; raise max_length, or let truncation cut the row."
-            )
+        if self.truncation is Truncation.REFUSE:
+            require_short(len(ids), limit, example)
         cut = (
             slice(-limit, None) if self.truncation is Truncation.LEFT else slice(limit)
         )
@@ -348,6 +349,10 @@ class CausalLM:
             prompt, completion = (
                 checked_messages(require_column(example, name), name) for name in names
             )
+            spoken = any(message["role"] == "assistant" for message in completion)
+            if self.turns is Turns.LAST and spoken:
+                both = [*prompt, *completion]
+                return self._chat(example).assistant_turns(both, last=True)
             return self._chat(example).completion(prompt, completion)
         texts = [require_text(example, name) for name in names]
         lead, tail = self._around
@@ -366,7 +371,7 @@ class CausalLM:
         options = dict(self.template_kwargs)
         tools = example.get(self.columns.get("tools", "tools"))
         if tools is not None:
-            options["tools"] = tools
+            options["tools"] = read_tools(tools)
         options.update(example.get("chat_template_kwargs") or {})
         return Chat(self.tokenizer, self.chat_template, options)
 

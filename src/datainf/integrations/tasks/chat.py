@@ -12,6 +12,7 @@ character with the turn's text belongs to it, with the end-of-turn mark and the 
 space that the template puts after it.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -186,6 +187,29 @@ class Chat:
             start = end - 1 - [*mask[:end][::-1], False].index(False) + 1
             mask = [start <= i < end for i in range(len(mask))]
         return list(encoded["input_ids"]), mask
+
+
+def read_tools(value: Any) -> Any:
+    """Read a row's tools; TRL's tables keep the nested schemas as one JSON text.
+
+    Args:
+        value: What stands in the row.
+
+    Returns:
+        The tools.
+
+    Raises:
+        DataError: If a text is no JSON.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"column 'tools' holds no valid JSON ({error}) in {brief({'tools': value})}"
+            "; give a list of tools, or the JSON text of one."
+        ) from error
 
 
 def checked_messages(value: Any, column: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ are refused: their loss is not that of one example.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -33,45 +33,56 @@ _EXTRAS: Mapping[str, tuple[str, ...]] = {
 }
 COLUMN_NAMES = tuple(dict.fromkeys(sum((*SHAPES.values(), *_EXTRAS.values()), ())))
 """Names that `columns=` may map to the data's own."""
+PAIR_SHAPES: Mapping[str, tuple[str, ...]] = {
+    "tokens": ("input_ids", "labels"),
+    "prompt-completion": ("prompt", "completion"),
+}
+"""The shapes of a row for a model with an encoder and a decoder."""
 
 _MASKS = ("completion_mask", "assistant_masks")
 _LENGTHS = ("seq_lengths", "cu_seq_lens_q")
 _DOCUMENTS = ("document_ids", "seq_idx")
 
 
-def check_names(columns: Mapping[str, str]) -> None:
+def check_names(
+    columns: Mapping[str, str], known: Sequence[str] = COLUMN_NAMES
+) -> None:
     """Refuse a mapping of columns that names nothing we read.
 
     Args:
         columns: Our name -> the data's column.
+        known: The names that are read.
 
     Raises:
         OptionError: If a name of ours is unknown.
     """
     for name in columns:
-        if name not in COLUMN_NAMES:
-            raise OptionError(
-                f"columns={name!r} is unknown: {near(name, COLUMN_NAMES)}."
-            )
+        if name not in known:
+            raise OptionError(f"columns={name!r} is unknown: {near(name, known)}.")
 
 
-def shape_of(present: Mapping[str, Any], columns: Mapping[str, str]) -> str:
+def shape_of(
+    present: Mapping[str, Any],
+    columns: Mapping[str, str],
+    shapes: Mapping[str, tuple[str, ...]] = SHAPES,
+) -> str:
     """Tell which shape a row has.
 
     Args:
         present: The row, or anything keyed by its columns.
         columns: Our name -> the data's column, for those that differ. Shapes that do
             not use all of these names are left aside.
+        shapes: The shapes there are.
 
     Returns:
-        A key of `SHAPES`.
+        A key of `shapes`.
 
     Raises:
         DataError: If no shape fits, or more than one.
     """
     fitting = [
         shape
-        for shape, names in SHAPES.items()
+        for shape, names in shapes.items()
         if all(columns.get(name, name) in present for name in names)
         and set(columns) <= {*names, *_EXTRAS[shape]}
     ]
@@ -79,11 +90,13 @@ def shape_of(present: Mapping[str, Any], columns: Mapping[str, str]) -> str:
         return fitting[0]
     listed = ", ".join(present)
     if fitting:
+        name = shapes[fitting[-1]][0]
         raise DataError(
             f"the columns {listed} can be read as {' or as '.join(fitting)}; say which "
-            "was trained on with columns=, such as columns={'text': 'text'}."
+            f"was trained on with columns=, such as columns={{{name!r}: {name!r}}}."
         )
-    wanted = {columns.get(name, name) for names in SHAPES.values() for name in names}
+    wanted = {columns.get(name, name) for names in shapes.values() for name in names}
+    expected = [" and ".join(names) for names in reversed([*shapes.values()])]
     close = [
         f"did you mean {match[0]!r} for {name!r}? "
         for name in sorted(wanted - set(present))
@@ -91,9 +104,10 @@ def shape_of(present: Mapping[str, Any], columns: Mapping[str, str]) -> str:
         and match[0] not in wanted
     ]
     raise DataError(
-        f"no example can be read from the columns {listed}: expected text, prompt and "
-        f"completion, messages, or input_ids. {''.join(close)}Map other names with "
-        "columns=, such as columns={'prompt': 'question', 'completion': 'answer'}."
+        f"no example can be read from the columns {listed}: expected "
+        f"{', '.join(expected[:-1])}, or {expected[-1]}. {''.join(close)}Map other "
+        "names with columns=, such as columns={'prompt': 'question', 'completion': "
+        "'answer'}."
     )
 
 
@@ -134,7 +148,44 @@ def read_tokens(
             strict=True,
         )
     ]
-    mask = lists.get("attention_mask", [1] * len(ids))
+    kept = _unpadded(lists.get("attention_mask", [1] * len(ids)), example)
+    return ids[kept], labels[kept]
+
+
+def read_token_pair(
+    example: Example, columns: Mapping[str, str]
+) -> tuple[list[int], list[int]]:
+    """Read a row that is already tokenised, of two texts.
+
+    Args:
+        example: The row: `input_ids` of the source and `labels` of the target. Padding
+            is taken off: marked by `attention_mask`, and -100 at the labels' end.
+        columns: Our name -> the data's column.
+
+    Returns:
+        Ids of the source, and labels of the target.
+
+    Raises:
+        DataError: If the row is packed, or its mask has another length.
+    """
+    _refuse_packed(example)
+    ids = _integers(example, columns.get("input_ids", "input_ids"))
+    labels = _integers(example, columns.get("labels", "labels"))
+    mask = [1] * len(ids)
+    if example.get("attention_mask") is not None:
+        mask = _integers(example, "attention_mask")
+    if len(mask) != len(ids):
+        raise DataError(
+            f"attention_mask holds {len(mask)} numbers and input_ids {len(ids)} in the "
+            f"row {brief(example)}; they must go together."
+        )
+    while labels and labels[-1] == IGNORED:
+        labels = labels[:-1]
+    return ids[_unpadded(mask, example)], labels
+
+
+def _unpadded(mask: Sequence[int], example: Example) -> slice:
+    """Find the tokens between padding at the ends."""
     if 1 not in mask:
         raise DataError(f"the row {brief(example)} holds no token.")
     first, last = mask.index(1), len(mask) - mask[::-1].index(1)
@@ -143,7 +194,7 @@ def read_tokens(
             f"attention_mask has a gap in the row {brief(example)}; only padding at "
             "the ends can be taken off."
         )
-    return ids[first:last], labels[first:last]
+    return slice(first, last)
 
 
 def _integers(example: Example, column: str) -> list[int]:

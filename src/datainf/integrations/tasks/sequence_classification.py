@@ -1,33 +1,41 @@
-"""SequenceClassification: one or two texts, one label out of C classes.
+"""SequenceClassification: one or two texts, and a class, several classes or a number.
 
     loss = -log softmax(logits)[label]        one number an example
 
-computed in float32, or float64 when the logits are. Batches are padded on the right
+for one class; `problems` has the losses of the others. Computed in float32, or float64
+when the logits are. Batches are padded on the right
 whatever the tokenizer's side is: encoders count positions from the left, and
 classifiers on decoders read the last token that is not padding, so only there results
 are the same at any width. B examples of one batch, C classes.
 """
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from datainf.core.errors import AdapterError, DataError, OptionError, near
-from datainf.core.options import described
+from datainf.core.options import described, word
 from datainf.core.task import Batch, Example
+from datainf.integrations.tasks.labels import Classes
+from datainf.integrations.tasks.problems import (
+    Problem,
+    Target,
+    as_tensor,
+    problem_losses,
+    require_classes,
+    require_same_problem,
+    target_of,
+)
 from datainf.integrations.tasks.tokens import (
-    at_least_float32,
-    brief,
     pad_id,
     pad_rows,
     require_column,
+    require_short,
     require_text,
     shorten,
     token_limit,
@@ -50,17 +58,19 @@ _DEFAULT_LIMIT = 512
 
 @dataclass(frozen=True)
 class SequenceClassification:
-    """Single-label classification of one or two texts.
+    """Classification of one or two texts, into one class or several, or a number.
 
     Attributes:
         tokenizer: The tokenizer the adapter was trained with.
         text_columns: One or two column names; looked for when not given.
-        label_column: Column with the label: a class number, or a name out of `labels`.
+        label_column: Column with the label: a class number, or a name out of `labels`;
+            for several classes a list of them or a 0/1 for each class; a number.
         labels: Class names in the order of the class numbers, when rows hold names.
         num_labels: C, to refuse a label outside of it before the model runs; known from
             `labels` when they are given.
         max_length: Most tokens of an example.
         truncation: Whether longer ones are cut (the longer text first) or refused.
+        problem: What is predicted: transformers' `config.problem_type`.
 
     Example:
         >>> task = SequenceClassification(tokenizer)            # doctest: +SKIP
@@ -70,6 +80,9 @@ class SequenceClassification:
 
     name: ClassVar[str] = "sequence-classification"
     task_type: ClassVar[str] = "SEQ_CLS"
+    model_class: ClassVar[str] = "AutoModelForSequenceClassification"
+    main_input: ClassVar[str] = "input_ids"
+    heads: ClassVar[tuple[str, ...]] = ("classifier", "score")
 
     tokenizer: PreTrainedTokenizerBase
     text_columns: Sequence[str] | None = described(
@@ -91,13 +104,17 @@ class SequenceClassification:
     truncation: bool = described(
         True, "Cut longer examples, the longer text first; false refuses them."
     )
+    problem: Problem | str = described(
+        Problem.SINGLE,
+        "What the head predicts: single_label_classification, "
+        "multi_label_classification or regression.",
+    )
 
     def __post_init__(self) -> None:
         """Check and settle the options.
 
         Raises:
-            OptionError: If there are not one or two text columns, names of labels occur
-                twice, or `num_labels` contradicts them.
+            OptionError: If there are not one or two text columns.
         """
         settle = object.__setattr__
         if self.text_columns is not None:
@@ -108,17 +125,11 @@ class SequenceClassification:
                     f"text_columns must name one or two columns, got {len(columns)}."
                 )
             settle(self, "text_columns", columns)
-        if self.labels is not None:
-            names = tuple(self.labels)
-            if len(set(names)) != len(names):
-                raise OptionError(f"labels must differ, got {', '.join(names)}.")
-            if self.num_labels not in (None, len(names)):
-                raise OptionError(
-                    f"num_labels={self.num_labels} contradicts the {len(names)} labels "
-                    "that are named; leave it out."
-                )
-            settle(self, "labels", names)
-            settle(self, "num_labels", len(names))
+        settle(self, "problem", word(Problem, self.problem, "problem"))
+        classes = Classes.of(self.labels, self.num_labels)
+        classes = require_classes(self._problem, classes)
+        settle(self, "labels", classes.names)
+        settle(self, "num_labels", classes.count)
         settle(
             self,
             "max_length",
@@ -145,7 +156,7 @@ class SequenceClassification:
         return replace(self, text_columns=self._columns(columns))
 
     def collate(self, examples: Sequence[Example]) -> Batch:
-        """Tokenise and pad examples, with their class numbers as `labels`."""
+        """Tokenise and pad examples, with what is predicted as `labels`."""
         labels = [self.label_of(example) for example in examples]
         encoded = [self._encode(example) for example in examples]
         widths = [len(row["input_ids"]) for row in encoded]
@@ -159,10 +170,10 @@ class SequenceClassification:
             batch["token_type_ids"] = pad_rows(
                 [row["token_type_ids"] for row in encoded], 0
             )
-        return {**batch, "labels": torch.tensor(labels, dtype=torch.long)}
+        return {**batch, "labels": as_tensor(self._problem, labels)}
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the cross entropy of every example.
+        """Compute the loss of every example.
 
         Args:
             model: Gives `logits [B, C]`.
@@ -173,27 +184,24 @@ class SequenceClassification:
 
         Raises:
             AdapterError: If the model does not give one row of logits an example.
-            DataError: If a label is outside of the model's classes.
         """
         inputs = {name: value for name, value in batch.items() if name != "labels"}
         labels = batch["labels"]
+        self.require_model(model)
         self._require_padding_known(model, len(labels))
         logits = model(**inputs).logits
-        if logits.ndim != 2 or logits.shape[1] < 2:
+        fewest = 2 if self._problem is Problem.SINGLE else 1
+        if logits.ndim != 2 or logits.shape[1] < fewest:
             raise AdapterError(
-                f"sequence-classification needs logits [B, C] of at least 2 classes, "
-                f"the model gives {list(logits.shape)}; is it a sequence classifier?"
+                f"sequence-classification needs logits [B, C] of at least {fewest} "
+                f"{'classes' if fewest > 1 else 'output'}, the model gives "
+                f"{list(logits.shape)}; is it a sequence classifier?"
             )
-        highest = int(labels.max())
-        if highest >= logits.shape[1]:
-            raise DataError(
-                f"label {highest} is outside of the model's classes 0 to "
-                f"{logits.shape[1] - 1}; correct the data, or train a head with more "
-                "classes."
-            )
-        return nn.functional.cross_entropy(
-            at_least_float32(logits), labels, reduction="none"
-        )
+        return problem_losses(self._problem, logits, labels)
+
+    def require_model(self, model: nn.Module) -> None:
+        """Refuse a model whose configuration says that it predicts something else."""
+        require_same_problem(getattr(model, "config", None), self._problem)
 
     def describe(self, example: Example) -> str:
         """Write `text ⟂ second text → label`."""
@@ -201,10 +209,7 @@ class SequenceClassification:
             shorten(require_text(example, column), 1000)
             for column in self._columns(example)
         ]
-        label: Any = example.get(self.label_column)
-        if self.labels is not None:
-            label = self.labels[self.label_of(example)]
-        return f"{' ⟂ '.join(texts)} → {label}"
+        return f"{' ⟂ '.join(texts)} → {self._label_text(example)}"
 
     def length(self, example: Example) -> int:
         """Count the example's tokens after truncation."""
@@ -225,48 +230,44 @@ class SequenceClassification:
             "num_labels": self.num_labels,
             "max_length": self.max_length,
             "truncation": self.truncation,
+            "problem": str(self.problem),
             "tokenizer": tokenizer_fingerprint(self.tokenizer),
         }
 
-    def label_of(self, example: Example) -> int:
-        """Give the class number of an example.
+    def label_of(self, example: Example) -> Target:
+        """Give the label of an example as the loss reads it.
 
         Args:
             example: The row.
 
         Returns:
-            A number from 0, below `num_labels` where that is known.
-
-        Raises:
-            DataError: If the label is no class.
+            A class number, a 0/1 for each class, or a real number.
         """
         given = require_column(example, self.label_column)
-        where = f"in the row {brief(example)}"
-        if isinstance(given, str) and self.labels is not None:
-            if given not in self.labels:
-                raise DataError(
-                    f"label {given!r} is unknown {where}: {near(given, self.labels)}."
-                )
-            return self.labels.index(given)
-        try:
-            label = int(given) if isinstance(given, str) else operator.index(given)
-        except (TypeError, ValueError):
-            raise DataError(
-                f"label {given!r} is no class number {where}; make the column whole "
-                "numbers from 0, or give the class names in order as labels=."
-            ) from None
-        if label < 0 or (self.num_labels is not None and label >= self.num_labels):
-            top = "" if self.num_labels is None else f" to {self.num_labels - 1}"
-            raise DataError(
-                f"label {label} is outside of the classes 0{top or ' and up'} {where}; "
-                "correct the row or take it out."
-            )
-        return label
+        return target_of(self._problem, given, self._classes, example)
 
     @cached_property
     def pad_token_id(self) -> int:
         """The id that fills a batch."""
         return pad_id(self.tokenizer)
+
+    @property
+    def _problem(self) -> Problem:
+        return Problem(self.problem)
+
+    @property
+    def _classes(self) -> Classes:
+        return Classes.of(self.labels, self.num_labels)
+
+    def _label_text(self, example: Example) -> str:
+        """Write the label by its classes' names, or as it stands."""
+        if self._problem is Problem.SINGLE and self.labels is None:
+            return str(example.get(self.label_column))
+        label = self.label_of(example)
+        if isinstance(label, tuple):
+            marked = [self._classes.name(c) for c, on in enumerate(label) if on]
+            return ", ".join(marked) or "none"
+        return self._classes.name(label) if isinstance(label, int) else f"{label:g}"
 
     @property
     def _limit(self) -> int:
@@ -303,11 +304,7 @@ class SequenceClassification:
     def _encode(self, example: Example) -> Mapping[str, list[int]]:
         encoded = self._tokenize(example, cut=self.truncation)
         count = len(encoded["input_ids"])
-        if count > self._limit:
-            raise DataError(
-                f"{count} tokens are more than max_length={self.max_length} in the row "
-                f"{brief(example)}; raise max_length, or let truncation cut the row."
-            )
+        require_short(count, self._limit, example)
         return encoded
 
     def _require_padding_known(self, model: nn.Module, count: int) -> None:

@@ -11,12 +11,31 @@ from datainf.core.errors import AdapterError, OptionError, near
 from datainf.core.task import Task
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.image_classification import ImageClassification
+from datainf.integrations.tasks.images import processor_fingerprint
+from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.token_classification import TokenClassification
 from datainf.integrations.tasks.tokens import tokenizer_fingerprint
 
-TASKS: Mapping[str, type[SequenceClassification] | type[CausalLM]] = {
+TableTask = (
+    SequenceClassification
+    | CausalLM
+    | Seq2Seq
+    | TokenClassification
+    | ImageClassification
+)
+"""A task of the table. Beside the methods of `Task` each one says, as class attributes,
+its `name`, its PEFT `task_type`, the `model_class` of transformers that it is loaded
+with, the `main_input` of such models, and the `heads` that are trained and saved whole.
+"""
+
+TASKS: Mapping[str, type[TableTask]] = {
     SequenceClassification.name: SequenceClassification,
     CausalLM.name: CausalLM,
+    Seq2Seq.name: Seq2Seq,
+    TokenClassification.name: TokenClassification,
+    ImageClassification.name: ImageClassification,
 }
 
 # Endings of model class names, for bases without a PEFT task type.
@@ -24,38 +43,43 @@ _CLASS_ENDINGS: Mapping[str, str] = {
     "ForSequenceClassification": SequenceClassification.name,
     "ForCausalLM": CausalLM.name,
     "LMHeadModel": CausalLM.name,
+    "ForTokenClassification": TokenClassification.name,
+    "ForImageClassification": ImageClassification.name,
+    "ForConditionalGeneration": Seq2Seq.name,
 }
 
 
 def task_from_settings(
-    settings: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase
-) -> SequenceClassification | CausalLM:
+    settings: Mapping[str, Any], processor: PreTrainedTokenizerBase | Any
+) -> TableTask:
     """Build a task from run.yaml's `task:` or from what `Task.settings` gave.
 
     Args:
-        settings: `name` and any of the task's options. A `tokenizer` entry must be the
-            fingerprint of the tokenizer given here.
-        tokenizer: The tokenizer.
+        settings: `name` and any of the task's options. A `tokenizer` or `processor`
+            entry must be the fingerprint of the one given here.
+        processor: The tokenizer, or the image processor.
 
     Returns:
         The task.
 
     Raises:
-        OptionError: If the name or an option is unknown, or the tokenizer another one.
+        OptionError: If the name or an option is unknown, or the processor another one.
     """
     given = dict(settings)
     name = given.pop("name", None)
     if name not in TASKS:
         raise OptionError(f"task.name={name!r} is unknown: {near(str(name), TASKS)}.")
     kind = TASKS[name]
-    recorded = given.pop("tokenizer", None)
+    first, *known = (f.name for f in fields(kind))
+    recorded = given.pop(first, None)
     if recorded is not None:
-        _require_same_tokenizer(recorded, tokenizer_fingerprint(tokenizer))
-    known = [f.name for f in fields(kind) if f.name != "tokenizer"]
+        images = kind is ImageClassification
+        describe = processor_fingerprint if images else tokenizer_fingerprint
+        _require_same(first, recorded, describe(processor))
     for key in given:
         if key not in known:
             raise OptionError(f"task.{key} is unknown: {near(str(key), known)}.")
-    return kind(tokenizer, **given)
+    return kind(processor, **given)
 
 
 def infer_task_name(source: str | type | nn.Module) -> str:
@@ -92,26 +116,45 @@ def infer_task_name(source: str | type | nn.Module) -> str:
     )
 
 
-def require_task_fits(task: Task, task_type: str | None) -> None:
+def require_task_fits(
+    task: Task, task_type: str | None, model: nn.Module | None = None
+) -> None:
     """Refuse an adapter that was trained for another kind of task.
 
     Args:
         task: The task asked for.
         task_type: The adapter's PEFT task type; None, where the adapter does not say,
-            passes.
+            passes. Tasks on images need None: PEFT has no type for them.
+        model: The adapter's model, which reads tokens or pixels.
 
     Raises:
         AdapterError: If the two differ.
     """
     own = getattr(task, "task_type", None)
     given = None if task_type is None else str(getattr(task_type, "value", task_type))
-    if own is None or given is None or own == given:
+    _require_input(task, model)
+    typed = own is not None or isinstance(task, ImageClassification)
+    if not typed or given is None or own == given:
         return
     fitting = [name for name, kind in TASKS.items() if kind.task_type == given]
     advice = f"use the task {fitting[0]}" if fitting else "give a loss of your own"
     raise AdapterError(
         f"the adapter was trained for {given}, the task {task.settings()['name']} "
-        f"needs {own}; {advice}."
+        f"needs {own or 'one without a task type'}; {advice}."
+    )
+
+
+def _require_input(task: Task, model: nn.Module | None) -> None:
+    """Refuse tokens for a model that reads pixels, and the other way about."""
+    wanted = getattr(task, "main_input", None)
+    own = getattr(model, "main_input_name", None)
+    known = {kind.main_input for kind in TASKS.values()}
+    if wanted is None or own not in known or own == wanted:
+        return
+    name = task.settings()["name"]
+    raise AdapterError(
+        f"the task {name} makes {wanted}, and the model reads {own}; use the task "
+        "that the adapter was trained for."
     )
 
 
@@ -139,13 +182,13 @@ def as_task(given: object) -> Task:
     )
 
 
-def _require_same_tokenizer(
-    recorded: Mapping[str, Any], own: Mapping[str, Any]
+def _require_same(
+    what: str, recorded: Mapping[str, Any], own: Mapping[str, Any]
 ) -> None:
-    """Refuse a tokenizer that differs from the one that was recorded."""
+    """Refuse a tokenizer or image processor that differs from what was recorded."""
     changed = [key for key in own if recorded.get(key) != own[key]]
     if changed:
         raise OptionError(
-            f"task.tokenizer was recorded for another tokenizer: {', '.join(changed)} "
-            "differ; use the tokenizer of that run, or take the entry out."
+            f"task.{what} was recorded for another {what}: {', '.join(changed)} "
+            f"differ; use the {what} of that run, or take the entry out."
         )

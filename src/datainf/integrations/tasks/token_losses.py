@@ -1,9 +1,10 @@
-"""The next-token losses of a batch, reduced to one number an example.
+"""Cross entropies of a batch's tokens, reduced to one number an example.
 
-    mean (or sum), over the t with y[t+1] != -100, of  -log softmax(logits[t])[y[t+1]]
+    mean (or sum), over the t with y[t] != -100, of  -log softmax(logits[t])[y[t]]
 
-B examples, T tokens of the longest, V words, y the labels. Memory beyond the logits:
-one float32 row of V for each label token.
+`token_losses` is the same with the logits one place earlier, as language models
+predict. B examples, T tokens of the longest, V words or classes, y the labels. Memory
+beyond the logits: one float32 row of V for each label token.
 """
 
 import torch
@@ -29,11 +30,28 @@ def token_losses(
     Returns:
         One loss an example.
     """
-    targets = labels[:, 1:]
-    kept = targets != IGNORED  # [B, T - 1]
+    return label_losses(logits[:, :-1], labels[:, 1:], reduction)
+
+
+def label_losses(
+    logits: Float[Tensor, "B T V"],
+    labels: Int[Tensor, "B T"],
+    reduction: Reduction | str = Reduction.MEAN,
+) -> Float[Tensor, " B"]:
+    """Reduce the cross entropies of labelled positions to one number an example.
+
+    Args:
+        logits: The logits at t predict the label at t.
+        labels: Words or classes, -100 where none is learned.
+        reduction: `mean` over an example's labelled positions, or their `sum`.
+
+    Returns:
+        One loss an example.
+    """
+    kept = labels != IGNORED  # [B, T]
     # Only the rows of label tokens are raised to float32: V is large.
     tokens = nn.functional.cross_entropy(
-        at_least_float32(logits[:, :-1][kept]), targets[kept], reduction="none"
+        at_least_float32(logits[kept]), labels[kept], reduction="none"
     )
     # Put back in place instead of index_add, whose order is not fixed on GPUs.
     table = torch.zeros(kept.shape, dtype=tokens.dtype, device=tokens.device)

@@ -109,6 +109,27 @@ def at_least_float32(logits: Float[Tensor, "... V"]) -> Float[Tensor, "... V"]:
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
+def require_short(
+    count: int, limit: int, example: Mapping[str, Any], option: str = "max_length"
+) -> None:
+    """Refuse an example that is too long where nothing may be cut.
+
+    Args:
+        count: Its tokens.
+        limit: The most that it may have.
+        example: The row, for the message.
+        option: The option that sets the limit.
+
+    Raises:
+        DataError: If it is too long.
+    """
+    if count > limit:
+        raise DataError(
+            f"{count} tokens are more than {option}={limit} in the row "
+            f"{brief(example)}; raise {option}, or let truncation cut the row."
+        )
+
+
 def brief(example: Mapping[str, Any], width: int = 120) -> str:
     """Write a row for an error message, cut to a readable length.
 
