@@ -131,8 +131,8 @@ def refuse_padding(
         if not agree(whole[None], right[None], tolerance):
             raise AdapterError(
                 "the gradient of an example changes when it is padded: check the "
-                "tokenizer's padding_side (BERT-like models need 'right') and that the "
-                "task masks padding."
+                "tokenizer's padding_side (BERT-like models and prompt learning need "
+                "'right') and that the task masks padding."
             )
 
 
