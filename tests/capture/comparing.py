@@ -108,7 +108,7 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def keep_double(monkeypatch: pytest.MonkeyPatch) -> None:
+def keep_double(monkeypatch: pytest.MonkeyPatch, kind: str = "") -> None:
     """Keep float64 through attention, whose softmax transformers takes in float32."""
     softmax, to_float = nn.functional.softmax, torch.Tensor.float
 
@@ -123,6 +123,6 @@ def keep_double(monkeypatch: pytest.MonkeyPatch) -> None:
         return x if x.dtype == torch.float64 else to_float(x, *args, **options)
 
     monkeypatch.setattr(nn.functional, "softmax", honest)
-    if Version(transformers.__version__) < Version("5"):
-        # T5 casts its scores by this.
+    if kind == "seq2seq" and Version(transformers.__version__) < Version("5"):
+        # T5 casts its scores by this, and nothing else.
         monkeypatch.setattr(torch.Tensor, "float", single)

@@ -25,11 +25,6 @@ from tests.capture.peft_cases import (
 FIXED = "ranknum"
 
 
-@pytest.fixture(autouse=True)
-def _honest(monkeypatch: pytest.MonkeyPatch) -> None:
-    keep_double(monkeypatch)
-
-
 def skip_what_peft_cannot(name: str, kind: str) -> None:
     reason = PEFT_CASES[name].missing(kind)
     if reason is not None:
@@ -47,8 +42,15 @@ def skip_what_peft_cannot(name: str, kind: str) -> None:
     ],
 )
 def test_gradients_equal_the_autograd_loop_and_the_model_stays_as_it_was(
-    name: str, kind: str, dtype: torch.dtype, bound: float, attn: str, side: str
+    name: str,
+    kind: str,
+    dtype: torch.dtype,
+    bound: float,
+    attn: str,
+    side: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    keep_double(monkeypatch, kind)
     skip_what_peft_cannot(name, kind)
     case = PEFT_CASES[name]
     if side == "left" and (kind == "encoder" or case.right_only):

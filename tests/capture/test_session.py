@@ -14,48 +14,28 @@ from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import DatainfWarning
 from datainf.core.layout import Block
 from datainf.integrations.peft import adapter_of
+from tests.capture.comparing import (
+    errors,
+    keep_double,
+    relative_error,
+    same,
+    state_of,
+)
 from tests.capture.odd_models import Odd, OddTask, odd
 from tests.cases import CASES, TokenTask, decoder, encoder, token_rows
 from tests.reference_gradients import gradients_one_by_one
 
 
-def relative_error(got: torch.Tensor, right: torch.Tensor) -> float:
-    """Largest row error over the block's largest row norm."""
-    error = (got.double() - right.double()).norm(dim=1).max()
-    return float(error / right.double().norm(dim=1).max())
-
-
 @pytest.fixture(autouse=True)
-def honest_softmax(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep float64 through Llama's eager attention, whose softmax is float32."""
-    softmax = nn.functional.softmax
-
-    def keep(x: torch.Tensor, dim: int = -1, dtype: Any = None, **options: Any) -> Any:
-        return softmax(
-            x, dim, dtype=None if x.dtype == torch.float64 else dtype, **options
-        )
-
-    monkeypatch.setattr(nn.functional, "softmax", keep)
+def _honest(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_double(monkeypatch)
 
 
 def compare(
     model: nn.Module, task: Any, rows: list[Any], batches: list[list[int]]
 ) -> float:
     adapter = adapter_of(model)
-    got: dict[str, list[torch.Tensor]] = {name: [] for name in adapter.layout.names}
-    order = []
-    with CaptureSession(model, adapter, task) as session:
-        for positions in batches:
-            found, _ = session.gradients(task.collate([rows[i] for i in positions]))
-            order += positions
-            assert list(found) == list(adapter.layout.names)
-            for name, gradient in found.items():
-                got[name].append(gradient)
-    parameters = {t.block.name: t.parameter for t in adapter.parameters}
-    right = gradients_one_by_one(model, task, [rows[i] for i in order], parameters)
-    assert right
-    assert right.keys() == got.keys()
-    return max(relative_error(torch.cat(got[n]), right[n]) for n in right)
+    return max(errors(model, adapter, task, rows, batches=batches).values())
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -107,34 +87,6 @@ def test_gradient_checkpointing_gives_the_same_and_is_really_used(
         assert session._recorder.recomputed
     assert model.training
     assert max(relative_error(again[n], plain[n]) for n in plain) <= bound
-
-
-def state_of(model: nn.Module) -> dict[str, Any]:
-    return {
-        "weights": {k: v.clone() for k, v in model.state_dict().items()},
-        "grads": [
-            None if p.grad is None else p.grad.clone() for p in model.parameters()
-        ],
-        "flags": [p.requires_grad for p in model.parameters()],
-        "modes": [m.training for m in model.modules()],
-        "hooks": [
-            (len(m._forward_hooks), len(m._backward_hooks), len(m._forward_pre_hooks))
-            for m in model.modules()
-        ],
-        "rng": torch.get_rng_state(),
-    }
-
-
-def same(left: Any, right: Any) -> bool:
-    if isinstance(left, torch.Tensor):
-        return isinstance(right, torch.Tensor) and torch.equal(left, right)
-    if isinstance(left, dict):
-        return left.keys() == right.keys() and all(
-            same(left[k], right[k]) for k in left
-        )
-    if isinstance(left, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    return bool(left == right)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -101,7 +101,7 @@ def _match(
     saved = peft.get_peft_model_state_dict(
         model, adapter_name=name, save_embedding_layers=False
     )
-    prompts = prompt_parameters(model, name)
+    prompts, biases = prompt_parameters(model, name), _biases(model, name)
     by_storage: dict[tuple[Any, ...], list[str]] = {}
     for key, tensor in saved.items():
         by_storage.setdefault(_storage(tensor), []).append(key)
@@ -117,9 +117,10 @@ def _match(
             found.append(_trained(min(keys, key=len), path, parameter))
         elif path.split(".")[-2:] == [_RANK, name]:
             left_out.append((path, "the rank, fixed by AdaLoRA"))
-        elif owner_of(path) == name or path in prompts:
+        elif owner_of(path) == name or path in prompts or path in biases:
             # Saved in another form: AdaLoRA's after pruning, a prompt's encoder.
-            found.append(_trained(_without_name(path, name), path, parameter))
+            key = _without_name(path, name)
+            found.append(_trained(key, path, parameter))
         elif parameter.requires_grad and owner_of(path) is None:
             # Unfrozen by hand beside the adapter: it trains, so it counts.
             found.append(_trained(path, path, parameter))
@@ -132,6 +133,22 @@ def _match(
         if key not in seen and key != PROMPT_KEY and _name_of(key) not in names
     ]
     return found, left_out
+
+
+def _biases(model: peft.PeftModel, name: str) -> set[str]:
+    """Find the biases that `bias="lora_only"` trains; peft 0.13 does not save them."""
+    kind = str(getattr(model.peft_config[name], "bias", "none"))
+    if not kind.endswith("_only"):
+        return set()
+    return {
+        f"{path}.base_layer.bias"
+        for path, module in model.named_modules()
+        if any(
+            TUNER.match(part) and name in held
+            for part, held in module.named_children()
+            if isinstance(held, nn.ModuleDict | nn.ParameterDict)
+        )
+    }
 
 
 def owner_of(path: str) -> str | None:
