@@ -53,7 +53,7 @@ def test_gpt2(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     shape = GPT2Config(vocab_size=VOCAB, n_positions=64, n_embd=16, n_layer=2, n_head=2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        base = AutoModelForCausalLM.from_config(shape)
+        base = AutoModelForCausalLM.from_config(shape, attn_implementation="eager")
         config = peft.LoraConfig(
             task_type="CAUSAL_LM",
             r=2,
