@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from datainf.capture.readers import Reader
 from datainf.capture.recorder import Recorder
@@ -89,3 +90,25 @@ def test_what_a_failed_pass_has_summed_is_let_go() -> None:
     ):
         recorder.run(lambda: layer(Fails.apply(inputs)).sum((1, 2)), 7)
     assert recorder.sums == {}
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_layer_without_tokens_is_right_or_lost_under_checkpointing(
+    reentrant: bool,
+) -> None:
+    layer, x = nn.Linear(5, 5), torch.randn(7, 5, requires_grad=True)
+
+    def losses() -> Tensor:
+        hidden: Tensor = checkpoint(
+            lambda y: torch.tanh(layer(y)), x, use_reentrant=reentrant
+        )
+        return (hidden**2).sum(1)
+
+    recorder = run(layer, {"w": "weight"}, losses)
+    # Reentrant checkpointing shows the layer's output only when it is too late to ask.
+    assert recorder.lost == ({"w"} if reentrant else set())
+    if not reentrant:
+        for i in range(7):
+            loss = (torch.tanh(layer(x[i])) ** 2).sum()
+            (right,) = torch.autograd.grad(loss, [layer.weight])
+            torch.testing.assert_close(recorder.sums["w"][i], right)
