@@ -23,6 +23,7 @@ class TokenTask:
     """Rows of `input_ids` and `labels` (a class, or one a token); pads either side."""
 
     padding_side: str = "right"
+    positions: bool = True
 
     def collate(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         width = max(len(e["input_ids"]) for e in examples)
@@ -42,7 +43,7 @@ class TokenTask:
                 labels if isinstance(labels, int) else self._pad(labels, width, -100)
             )
         made = {key: torch.tensor(value) for key, value in batch.items()}
-        if not isinstance(examples[0]["labels"], int):
+        if self.positions and not isinstance(examples[0]["labels"], int):
             made["position_ids"] = torch.tensor(positions)
         return made
 
@@ -55,7 +56,8 @@ class TokenTask:
         logits, labels = model(**inputs).logits, batch["labels"]
         if labels.ndim == 1:
             return nn.functional.cross_entropy(logits, labels, reduction="none")
-        logits, labels = logits[:, :-1], labels[:, 1:]
+        # Soft prompts put positions before the first token.
+        logits, labels = logits[:, -labels.shape[1] : -1], labels[:, 1:]
         tokens = nn.functional.cross_entropy(
             logits.transpose(1, 2), labels, reduction="none", ignore_index=-100
         )

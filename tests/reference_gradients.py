@@ -22,7 +22,10 @@ def gradients_one_by_one(
     rows: dict[str, list[Tensor]] = {name: [] for name in parameters}
     for example in examples:
         loss = task.losses(model, task.collate([example]))
-        found = torch.autograd.grad(loss.sum(), list(parameters.values()))
+        # An expert that this example does not reach has a gradient of zero.
+        found = torch.autograd.grad(
+            loss.sum(), list(parameters.values()), materialize_grads=True
+        )
         for name, gradient in zip(rows, found, strict=True):
             rows[name].append(gradient.flatten())
     return {name: torch.stack(row) for name, row in rows.items()}

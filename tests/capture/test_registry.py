@@ -1,14 +1,25 @@
 """Every rule of the table is a rule of the layer it is listed under."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from datainf.capture.registry import RULES
 
-EXAMPLES: dict[type[nn.Module], tuple[Callable[[], nn.Module], Sequence[int]]] = {
-    nn.Linear: (lambda: nn.Linear(5, 3), (7, 11, 5))
+
+def numbers(*shape: int) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64)
+
+
+EXAMPLES: dict[type[nn.Module], tuple[Callable[[], nn.Module], Callable[[], Tensor]]]
+EXAMPLES = {
+    nn.Embedding: (
+        lambda: nn.Embedding(5, 3, padding_idx=2),
+        lambda: torch.randint(5, (7, 11)),
+    ),
+    nn.LayerNorm: (lambda: nn.LayerNorm((2, 5)), lambda: numbers(7, 11, 2, 5)),
+    nn.Linear: (lambda: nn.Linear(5, 3), lambda: numbers(7, 11, 5)),
 }
 
 
@@ -17,16 +28,14 @@ def test_every_rule_has_a_case_here() -> None:
 
 
 def test_every_rule_equals_autograd_example_by_example() -> None:
-    for kind, rule in RULES.items():
-        make, shape = EXAMPLES[kind]
-        layer, x = make().double(), torch.randn(shape, dtype=torch.float64)
+    for kind, rules in RULES.items():
+        make, inputs = EXAMPLES[kind]
+        layer, x = make().double(), inputs()
         output = layer(x)
         g = torch.randn_like(output)
-        found = rule(x, g)
-        assert found.keys() == dict(layer.named_parameters()).keys()
+        assert rules.keys() == dict(layer.named_parameters()).keys()
         for i in range(len(x)):
-            right = torch.autograd.grad(
-                layer(x[i : i + 1]), list(layer.parameters()), g[i : i + 1]
-            )
-            for gradient, expected in zip(found.values(), right, strict=True):
-                torch.testing.assert_close(gradient[i], expected)
+            parameters = list(layer.parameters())
+            right = torch.autograd.grad(layer(x[i : i + 1]), parameters, g[i : i + 1])
+            for name, expected in zip(rules, right, strict=True):
+                torch.testing.assert_close(rules[name](layer, x, g)[i], expected)

@@ -15,19 +15,6 @@ from tests.capture.odd_models import OddTask, odd
 from tests.cases import TokenTask, decoder, encoder, token_rows
 
 
-def test_without_a_probe_a_lost_batch_dimension_is_refused() -> None:
-    model, adapter, batch = odd("folded")
-    lost = pytest.raises(
-        AdapterError,
-        match=re.escape(
-            "inner.weight, inner.bias was called with an input of shape [14, 5] "
-            "for a batch of 7: its examples cannot be told apart."
-        ),
-    )
-    with CaptureSession(model, adapter, OddTask()) as session, lost:
-        session.gradients(batch)
-
-
 def test_a_merged_adapter_is_refused_before_any_work() -> None:
     model, task, rows = decoder(), TokenTask(), token_rows("decoder")
     adapter = adapter_of(model)

@@ -10,11 +10,12 @@ def test_a_tap_changes_nothing_and_sees_input_and_gradient() -> None:
     seen = []
     anchor = torch.zeros(1, requires_grad=True)
     x = torch.arange(3.0)
-    y = tap(2 * x, x, anchor, lambda a, g: seen.append((a, g)))
+    y = tap(2 * x, [x, x], anchor, lambda a, g: seen.append((*a, g)))
     (y * torch.tensor([1.0, 10.0, 100.0])).sum().backward()
     torch.testing.assert_close(y.detach(), 2 * x)
-    ((a, g),) = seen
+    ((a, b, g),) = seen
     assert torch.equal(a, x)
+    assert torch.equal(b, x)
     assert g.tolist() == [1.0, 10.0, 100.0]
     assert anchor.grad is None
 
@@ -22,7 +23,7 @@ def test_a_tap_changes_nothing_and_sees_input_and_gradient() -> None:
 def test_the_gradient_flows_through_to_what_lies_below() -> None:
     anchor = torch.zeros(1, requires_grad=True)
     x = torch.arange(3.0, requires_grad=True)
-    tap(x**2, x, anchor, lambda *_: None).sum().backward()
+    tap(x**2, [x], anchor, lambda *_: None).sum().backward()
     assert x.grad is not None
     assert x.grad.tolist() == [0.0, 2.0, 4.0]
 
@@ -33,7 +34,9 @@ def test_the_input_is_dropped_and_computed_again_under_checkpointing() -> None:
     def layer(x: torch.Tensor) -> torch.Tensor:
         hidden = torch.sin(x)
         made.append(hidden.data_ptr())
-        return tap(3 * hidden, hidden, anchor, lambda a, _: seen.append(a.data_ptr()))
+        return tap(
+            3 * hidden, [hidden], anchor, lambda a, _: seen.append(a[0].data_ptr())
+        )
 
     x = torch.arange(3.0, requires_grad=True)
     checkpoint(layer, x, use_reentrant=False).sum().backward()

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import peft
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from datainf.core.errors import DataError
 from datainf.integrations.fingerprint import hash_adapter, hash_base, hash_row, identify
 from datainf.integrations.peft import adapter_of
 from tests.cases import TokenTask, decoder, encoder
+from tests.tiny_models import tiny_llama
 
 
 def test_a_row_hash_depends_on_every_value_and_not_on_column_order() -> None:
@@ -104,3 +106,21 @@ def test_ways_to_run_and_other_adapters_leave_the_base_as_it_is() -> None:
     model.config.problem_type = "single_label_classification"
     model.add_adapter("second", model.peft_config["default"])
     assert hash_base(model, adapter_of(model, "default")) == before
+
+
+def test_what_an_adapter_reads_without_training_it_is_noticed() -> None:
+    def hashes(key: int) -> tuple[str, str]:
+        config = peft.VeraConfig(
+            task_type="CAUSAL_LM",
+            r=2,
+            target_modules=["q_proj"],
+            projection_prng_key=key,
+            init_weights=True,
+        )
+        model = peft.get_peft_model(tiny_llama(), config)
+        adapter = adapter_of(model)
+        return hash_base(model, adapter), hash_adapter(model, adapter)
+
+    assert hashes(1) == hashes(1)
+    assert hashes(1)[0] == hashes(2)[0]
+    assert hashes(1)[1] != hashes(2)[1]

@@ -93,12 +93,6 @@ def test_an_unknown_adapter_is_refused_with_the_near_one() -> None:
         adapter_of(decoder(), "defualt")
 
 
-def test_prompt_learning_is_refused_by_name() -> None:
-    config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
-    with pytest.raises(AdapterError, match="PROMPT_TUNING: prompt learning is not"):
-        adapter_of(peft.get_peft_model(tiny_llama(), config))
-
-
 def test_an_adapter_with_nothing_to_train_is_refused() -> None:
     model = with_lora(tiny_llama(), "CAUSAL_LM")
     for parent in list(model.modules()):

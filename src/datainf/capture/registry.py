@@ -1,19 +1,23 @@
 """The table of layer rules: which layer types give per-example gradients directly.
 
-A rule is a pure function (inputs `[B, ...]`, output gradients `[B, ...]`) -> parameter
-name -> `[B, *shape]`. A new rule is one file and one line here. Types match exactly: a
-subclass may compute something else, so it takes the looped path until it has a line of
-its own.
+A rule is a pure function (layer, inputs `[B, ...]`, output gradients `[B, ...]`) -> the
+gradient `[B, *shape]` of one of the layer's parameters. A new rule is one file and one
+line here. Types match exactly: a subclass may compute something else. A parameter that
+has no line here is replayed (`replay.py`): its module runs again, for each example.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
-from datainf.capture.linear import linear_gradients
+from datainf.capture.embedding import embedding_weight
+from datainf.capture.layer_norm import layer_norm_bias, layer_norm_weight
+from datainf.capture.linear import linear_bias, linear_weight
 
-Rule = Callable[[Tensor, Tensor], dict[str, Tensor]]
+Rule = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
-RULES: dict[type[nn.Module], Rule] = {
-    nn.Linear: linear_gradients,
+RULES: dict[type[nn.Module], Mapping[str, Rule]] = {
+    nn.Embedding: {"weight": embedding_weight},
+    nn.LayerNorm: {"weight": layer_norm_weight, "bias": layer_norm_bias},
+    nn.Linear: {"weight": linear_weight, "bias": linear_bias},
 }

@@ -9,6 +9,7 @@ instead of quietly wrong.
 B examples of a batch, d parameters of a block.
 """
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -21,12 +22,14 @@ from torch import Tensor, nn
 
 from datainf.capture.looped import batch_size, looped_gradients, unused
 from datainf.capture.probe import agree, refuse_coupling, refuse_padding, tolerance_for
-from datainf.capture.registry import RULES
+from datainf.capture.readers import paths_of, readers_of
+from datainf.capture.recorder import Recorder
 from datainf.capture.scope import checkpoints, quiet
-from datainf.capture.tap import tap
-from datainf.core.adapter import Adapter
+from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, DatainfWarning
 from datainf.core.task import Example, Task
+
+LOOPED = "looped"
 
 
 class CaptureSession:
@@ -54,21 +57,17 @@ class CaptureSession:
             )
         self._model, self._adapter, self._task = model, adapter, task
         self._stack = ExitStack()
-        self._anchor = torch.zeros(1, requires_grad=True)
-        self._sums: dict[str, Tensor] = {}
-        self._expected = 0
-        self._active = self._in_backward = self._recomputed = self._entered = False
-        self._owners = _owners(model, adapter)
-        strangers = [n for n, owners in self._owners.items() if not owners]
+        self._entered = self._told_lost = False
+        self._readers = readers_of(model, adapter)
+        held = {block for reader in self._readers for block in reader.names}
+        strangers = [n for n in adapter.layout.names if n not in held]
         if strangers:
             raise AdapterError(
                 f"{strangers[0]} and {len(strangers) - 1} other parameters are not in "
                 "this model; find the adapter in the very model that is given."
             )
-        self.coverage = {
-            trained.block.name: _path(self._owners[trained.block.name])
-            for trained in adapter.parameters
-        }
+        self.coverage = paths_of(self._readers, adapter.layout.names)
+        self._recorder = Recorder(lambda block: self.coverage[block] != LOOPED)
 
     def __enter__(self) -> "CaptureSession":
         """Switch the adapter on, freeze the model, put the hooks in.
@@ -91,15 +90,7 @@ class CaptureSession:
             if embeddings is not None:
                 handle = embeddings.register_forward_hook(self._begin_graph)
                 stack.callback(handle.remove)
-            hooked: dict[nn.Module, dict[str, str]] = {}
-            for block, owners in self._owners.items():
-                for module, attribute in owners:
-                    hooked.setdefault(module, {})[attribute] = block
-            for module, blocks in hooked.items():
-                if type(module) in RULES:
-                    hook = self._hook(module, blocks)
-                    handle = module.register_forward_hook(hook, with_kwargs=True)
-                    stack.callback(handle.remove)
+            stack.enter_context(self._recorder.attached(self._readers))
             self._stack = stack.pop_all()
         self._entered = True
         return self
@@ -111,7 +102,7 @@ class CaptureSession:
         trace: TracebackType | None,
     ) -> None:
         """Undo everything, whatever happened."""
-        self._sums.clear()
+        self._recorder.sums.clear()
         self._entered = False
         self._stack.__exit__(kind, error, trace)
 
@@ -133,27 +124,40 @@ class CaptureSession:
         self._require_entered()
         batch = _to(batch, self._device)
         losses = self._pass(batch)
-        found = {name: total.flatten(1) for name, total in self._sums.items()}
-        self._sums = {}
-        looped = [
-            trained
-            for trained in self._adapter.parameters
-            if self.coverage[trained.block.name] == "looped"
-        ]
-        if looped:
-            rows = looped_gradients(
-                self._model, batch, self._task.losses, [t.parameter for t in looped]
-            )
-            for trained, row in zip(looped, rows, strict=True):
-                found[trained.block.name] = _wide(row.flatten(1))
-        for trained in self._adapter.parameters:
-            if trained.block.name not in found:
+        found = {n: total.flatten(1) for n, total in self._recorder.sums.items()}
+        self._recorder.sums = {}
+        looped = [t for t in self._adapter.parameters if t.block.name not in found]
+        self._require_part(looped, found)
+        rows = looped_gradients(
+            self._model, batch, self._task.losses, [t.parameter for t in looped]
+        )
+        for trained, row in zip(looped, rows, strict=True):
+            found[trained.block.name] = _wide(row.flatten(1))
+        names = self._adapter.layout.names
+        return {name: found[name].cpu() for name in names}, losses.cpu()
+
+    def _require_part(
+        self, looped: Sequence[TrainedParameter], found: Mapping[str, Tensor]
+    ) -> None:
+        """Refuse blocks that were not called, unless routing may have left them out."""
+        lost = self._recorder.lost
+        known = {n for n, path in self.coverage.items() if path == LOOPED} | lost
+        families = {_family(name) for name in (*found, *known)}
+        for trained in looped:
+            if _family(trained.block.name) not in families:
                 raise AdapterError(
                     f"{trained.path} took no part in the forward pass, so it has no "
                     "gradient; is the adapter merged or switched off?"
                 )
-        names = self._adapter.layout.names
-        return {name: found[name].cpu() for name in names}, losses.cpu()
+        if lost and not self._told_lost:
+            self._told_lost = True
+            warnings.warn(
+                f"{sorted(lost)[0]} and {len(lost) - 1} other blocks were called with "
+                "an input whose examples cannot be told apart; in such batches they "
+                "take the looped path, one backward pass an example.",
+                DatainfWarning,
+                stacklevel=3,
+            )
 
     def probe(self, examples: Sequence[Example]) -> None:
         """Compare the rules with autograd on a few examples; loop what does not agree.
@@ -170,15 +174,18 @@ class CaptureSession:
         batch = _to(self._task.collate(examples), self._device)
         tolerance = tolerance_for(self._model)
         idle = unused(self._model, batch, losses, trained)
-        if idle:
+        active = {_family(t.block.name) for t in trained if t not in idle}
+        # An expert may get no token here and one later: others of its kind do now.
+        merged = [t for t in idle if _family(t.block.name) not in active]
+        if merged:
             raise AdapterError(
-                f"{idle[0].path} and {len(idle) - 1} other parameters take no part in "
-                f"the losses, so they have no gradient; is adapter "
+                f"{merged[0].path} and {len(merged) - 1} other parameters take no part "
+                f"in the losses, so they have no gradient; is adapter "
                 f"{self._adapter.name!r} merged or switched off?"
             )
         refuse_coupling(self._model, batch, losses, tolerance)
-        self._pass(batch, lenient=True)
-        found, self._sums = self._sums, {}
+        self._pass(batch)
+        found, self._recorder.sums = self._recorder.sums, {}
         truth = [
             _wide(rows)
             for rows in looped_gradients(
@@ -194,9 +201,9 @@ class CaptureSession:
             if name not in found or not agree(
                 found[name], right, tolerance, largest=largest
             ):
-                self.coverage[name] = "looped"
+                self.coverage[name] = LOOPED
         self._warn_looped()
-        if self._checkpoints and not self._recomputed:
+        if self._checkpoints and not self._recorder.recomputed:
             warnings.warn(
                 "gradient checkpointing is switched on but no layer was computed "
                 "again: it saves no memory here.",
@@ -205,7 +212,7 @@ class CaptureSession:
             )
 
     def _warn_looped(self) -> None:
-        looped = [name for name, path in self.coverage.items() if path == "looped"]
+        looped = [name for name, path in self.coverage.items() if path == LOOPED]
         if looped:
             shown = ", ".join(looped[:5]) + (", ..." if len(looped) > 5 else "")
             warnings.warn(
@@ -221,29 +228,11 @@ class CaptureSession:
         source = embeddings if embeddings is not None else self._model
         return next((p.device for p in source.parameters()), torch.device("cpu"))
 
-    def _pass(self, batch: Mapping[str, Any], *, lenient: bool = False) -> Tensor:
-        """Run the forward and backward pass that fills the sums."""
-        self._sums, self._expected, self._lenient = {}, batch_size(batch), lenient
-        self._active = True
-        try:
-            with torch.inference_mode(False), torch.enable_grad():
-                losses = self._task.losses(self._model, batch)
-                if losses.shape != (self._expected,):
-                    raise AdapterError(
-                        f"the task's losses have shape {list(losses.shape)}, expected "
-                        f"one number an example: [{self._expected}]."
-                    )
-                if losses.requires_grad:
-                    self._in_backward = True
-                    losses.sum().backward()  # type: ignore[no-untyped-call]
-        except BaseException:
-            # What a failed pass has summed would hold memory that is needed now.
-            self._sums = {}
-            raise
-        finally:
-            self._active = self._in_backward = False
-            self._anchor.grad = None
-        return losses.detach()
+    def _pass(self, batch: Mapping[str, Any]) -> Tensor:
+        """Run the forward and backward pass that fills the recorder."""
+        return self._recorder.run(
+            lambda: self._task.losses(self._model, batch), batch_size(batch)
+        )
 
     def _require_entered(self) -> None:
         """Refuse work outside the scope, where the model is not frozen or hooked."""
@@ -261,71 +250,10 @@ class CaptureSession:
             return None
         return output.detach().requires_grad_(True)
 
-    def _hook(self, module: nn.Module, blocks: Mapping[str, str]) -> Any:
-        rule = RULES[type(module)]
 
-        def sink(inputs: Tensor, grad_output: Tensor) -> None:
-            wanted = {a: b for a, b in blocks.items() if self.coverage[b] != "looped"}
-            if len(inputs) != self._expected or len(grad_output) != self._expected:
-                self._refuse(wanted, inputs)
-                return
-            # The backward pass may run under the caller's autocast; sums stay exact.
-            with torch.autocast(inputs.device.type, enabled=False):
-                found = rule(_wide(inputs), _wide(grad_output))
-            for attribute, gradient in found.items():
-                name = wanted.get(attribute)
-                if name is not None:
-                    before = self._sums.get(name)
-                    self._sums[name] = gradient if before is None else before + gradient
-
-        def hook(
-            _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Tensor
-        ) -> Tensor | None:
-            if self._in_backward:
-                self._recomputed = True
-            if not self._active:
-                return None
-            inputs = args[0] if args else kwargs["input"]
-            return tap(output, inputs, self._anchor_on(output), sink)
-
-        return hook
-
-    def _refuse(self, blocks: Mapping[str, str], inputs: Tensor) -> None:
-        """Say that a layer lost the batch dimension; the probe loops it instead."""
-        if not self._lenient and blocks:
-            raise AdapterError(
-                f"{', '.join(blocks.values())} was called with an input of shape "
-                f"{list(inputs.shape)} for a batch of {self._expected}: its examples "
-                "cannot be told apart."
-            )
-
-    def _anchor_on(self, output: Tensor) -> Tensor:
-        if self._anchor.device != output.device:
-            self._anchor = torch.zeros(1, requires_grad=True, device=output.device)
-        return self._anchor
-
-
-def _owners(
-    model: nn.Module, adapter: Adapter
-) -> dict[str, list[tuple[nn.Module, str]]]:
-    """Find every module that holds each collected parameter; tied ones have several."""
-    names = {id(t.parameter): t.block.name for t in adapter.parameters}
-    owners: dict[str, list[tuple[nn.Module, str]]] = {n: [] for n in names.values()}
-    for module in model.modules():
-        for attribute, parameter in module.named_parameters(
-            recurse=False, remove_duplicate=False
-        ):
-            if id(parameter) in names:
-                owners[names[id(parameter)]].append((module, attribute))
-    return owners
-
-
-def _path(owners: list[tuple[nn.Module, str]]) -> str:
-    """Name how a parameter is collected, from the modules that hold it."""
-    kinds = {type(module) for module, _ in owners}
-    if kinds and kinds <= RULES.keys():
-        return "rule " + " and ".join(sorted(kind.__name__ for kind in kinds))
-    return "looped"
+def _family(block: str) -> str:
+    """Name a block's kind: the same tensor of other layers and experts has it too."""
+    return re.sub(r"\d+", "#", block)
 
 
 def _wide(tensor: Tensor) -> Tensor:

@@ -16,7 +16,10 @@ from datainf.core.errors import OptionError, StoreError
 from datainf.core.options import Blocks, word
 
 # Name components with which PEFT's tuners begin their own parameters.
-TUNER = re.compile(r"^(lora_|vera_|ia3_|hada_|lokr_|oft_|randlora_|fourierft_)")
+TUNER = re.compile(
+    r"^(lora_|vera_|ia3_|hada_|lokr_|oft_|boft_|randlora_|fourierft_|hra_|vblora_"
+    r"|ln_tuning_|trainable_tokens_)"
+)
 
 
 @dataclass(frozen=True, slots=True)

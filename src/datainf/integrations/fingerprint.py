@@ -22,6 +22,7 @@ from datainf.core.errors import DataError
 from datainf.core.identity import Identity
 from datainf.core.layout import TUNER
 from datainf.core.task import Example, Task
+from datainf.integrations.peft import owner_of
 
 SAMPLE = 256
 # Config entries that name places, versions or ways to run rather than the model.
@@ -32,7 +33,13 @@ _NOT_THE_MODEL = {
     "use_cache",
     "problem_type",  # written by the first forward pass with labels
 }
-_KEPT_BESIDE = {"modules_to_save", "original_module"}
+_KEPT_BESIDE = {
+    "modules_to_save",
+    "original_module",
+    "prompt_encoder",
+    "prompt_tokens",
+    "ranknum",
+}
 
 
 def identify(
@@ -131,6 +138,11 @@ def hash_adapter(model: nn.Module, adapter: Adapter) -> str:
         head = f"{trained.block.name} {list(tensor.shape)} {tensor.dtype}"
         digest.update(head.encode())
         digest.update(_bytes(tensor))
+    for path, buffer in model.named_buffers():
+        # Never trained, but gradients depend on it: VeRA's shared projections.
+        if owner_of(path) == adapter.name:
+            digest.update(f"{list(buffer.shape)} {buffer.dtype}".encode())
+            digest.update(_bytes(buffer))
     for path, module in model.named_modules():
         scaling = getattr(module, "scaling", None)
         if isinstance(scaling, Mapping) and adapter.name in scaling:

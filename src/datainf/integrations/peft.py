@@ -1,7 +1,9 @@
 """PEFT adapters: what they train, how they are switched on, how they are loaded.
 
 "Trains" means what the adapter saves: PEFT's own state dictionary of the adapter,
-matched to the model's parameters by storage, whatever `requires_grad` says now.
+matched to the model's parameters by storage, and the tuner's parameters of its name,
+whatever `requires_grad` says now. Prompt learning saves the prompt that its encoder
+makes; what trains is the encoder (`prompts.py`).
 """
 
 import re
@@ -18,8 +20,16 @@ from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, near
 from datainf.core.layout import TUNER, Block
 from datainf.core.options import Parameters, word
+from datainf.integrations.prompts import (
+    PROMPT_ENCODER,
+    PROMPT_KEY,
+    prompt_parameters,
+    prompts_per_example,
+)
 
 _PREFIX = "base_model.model."
+# AdaLoRA's count of ranks; a parameter, and after a cast even one with a gradient.
+_RANK = "ranknum"
 
 
 def adapter_of(
@@ -52,11 +62,6 @@ def adapter_of(
             f"adapter {name!r} is unknown: {near(name, list(model.peft_config))}."
         )
     config = model.peft_config[name]
-    if config.is_prompt_learning:
-        raise AdapterError(
-            f"adapter {name!r} is of type {config.peft_type.value}: prompt learning is "
-            "not supported by this version; LoRA is."
-        )
     found, left_out = _match(model, name)
     saved: tuple[TrainedParameter, ...] = ()
     if chosen is Parameters.PAPER:
@@ -96,6 +101,7 @@ def _match(
     saved = peft.get_peft_model_state_dict(
         model, adapter_name=name, save_embedding_layers=False
     )
+    prompts, biases = prompt_parameters(model, name), _biases(model, name)
     by_storage: dict[tuple[Any, ...], list[str]] = {}
     for key, tensor in saved.items():
         by_storage.setdefault(_storage(tensor), []).append(key)
@@ -105,21 +111,55 @@ def _match(
             # PEFT keeps the module as it was beside the copy that it trains.
             continue
         # One storage may be saved under several keys (a head with bias="all").
-        keys = by_storage.get(_storage(parameter), [])
+        keys = [] if path in prompts else by_storage.get(_storage(parameter), [])
         if keys:
             seen.update(keys)
             found.append(_trained(min(keys, key=len), path, parameter))
-        elif parameter.requires_grad and _owner(path) in {None, name}:
+        elif path.split(".")[-2:] == [_RANK, name]:
+            left_out.append((path, "the rank, fixed by AdaLoRA"))
+        elif owner_of(path) == name or path in prompts or path in biases:
+            # Saved in another form: AdaLoRA's after pruning, a prompt's encoder.
+            key = _without_name(path, name)
+            found.append(_trained(key, path, parameter))
+        elif parameter.requires_grad and owner_of(path) is None:
             # Unfrozen by hand beside the adapter: it trains, so it counts.
             found.append(_trained(path, path, parameter))
         elif parameter.requires_grad:
             left_out.append((path, "belongs to another adapter"))
-    left_out += [(key, "saved but never trained") for key in saved if key not in seen]
+    names = {t.block.name for t in found}
+    left_out += [
+        (key, "saved but never trained")
+        for key in saved
+        if key not in seen and key != PROMPT_KEY and _name_of(key) not in names
+    ]
     return found, left_out
 
 
-def _owner(path: str) -> str | None:
-    """Name the adapter that a parameter belongs to, if it is a tuner's own."""
+def _biases(model: peft.PeftModel, name: str) -> set[str]:
+    """Find the biases that `bias="lora_only"` trains; peft 0.13 does not save them."""
+    kind = str(getattr(model.peft_config[name], "bias", "none"))
+    if not kind.endswith("_only"):
+        return set()
+    return {
+        f"{path}.base_layer.bias"
+        for path, module in model.named_modules()
+        if any(
+            TUNER.match(part) and name in held
+            for part, held in module.named_children()
+            if isinstance(held, nn.ModuleDict | nn.ParameterDict)
+        )
+    }
+
+
+def owner_of(path: str) -> str | None:
+    """Name the adapter that a tensor belongs to, if it is a tuner's own.
+
+    Args:
+        path: A parameter's or buffer's path in the model.
+
+    Returns:
+        The adapter's name; None for the base's tensors.
+    """
     parts = path.split(".")
     for part, following in pairwise(parts):
         if TUNER.match(part) or part == "modules_to_save":
@@ -128,9 +168,23 @@ def _owner(path: str) -> str | None:
 
 
 def _trained(key: str, path: str, parameter: nn.Parameter) -> TrainedParameter:
-    name = key.removeprefix(_PREFIX).replace(".base_layer.", ".")
-    block = Block(name, tuple(parameter.shape))
-    return TrainedParameter(block, parameter, path)
+    return TrainedParameter(
+        Block(_name_of(key), tuple(parameter.shape)), parameter, path
+    )
+
+
+def _name_of(key: str) -> str:
+    """Take PEFT's wrapping out of a saved key."""
+    return key.removeprefix(_PREFIX).replace(".base_layer.", ".")
+
+
+def _without_name(path: str, name: str) -> str:
+    """Name a parameter as PEFT saves it: without the adapter's name."""
+    parts = path.split(".")
+    for i, (part, following) in enumerate(pairwise(parts)):
+        if following == name and (TUNER.match(part) or part == PROMPT_ENCODER):
+            return ".".join(parts[: i + 1] + parts[i + 2 :])
+    return path
 
 
 def _storage(tensor: Tensor) -> tuple[Any, ...]:
@@ -150,11 +204,13 @@ def _activated(model: peft.PeftModel, name: str) -> Iterator[None]:
     """Switch one adapter on, and back to what was active."""
     before, first = list(model.active_adapters), model.active_adapter
     if before == [name]:
-        yield
+        with prompts_per_example(model, name):
+            yield
         return
     try:
         model.set_adapter(name)
-        yield
+        with prompts_per_example(model, name):
+            yield
     finally:
         if len(before) == 1:
             model.set_adapter(before[0])

@@ -30,6 +30,7 @@ from transformers import PreTrainedTokenizerBase
 from datainf.core.errors import AdapterError, DataError, OptionError
 from datainf.core.options import Reduction, described, word
 from datainf.core.task import Batch, Example
+from datainf.integrations.prompts import ignores_positions
 from datainf.integrations.tasks.chat import Chat, checked_messages, read_tools
 from datainf.integrations.tasks.rows import (
     SHAPES,
@@ -264,6 +265,8 @@ class CausalLM:
         """
         inputs = {name: value for name, value in batch.items() if name != "labels"}
         labels = batch["labels"]
+        if ignores_positions(model):
+            inputs.pop("position_ids", None)
         logits = model(**inputs, use_cache=False).logits
         if logits.ndim != 3 or logits.shape[1] < labels.shape[1]:
             raise AdapterError(

@@ -1,0 +1,234 @@
+"""The recorder: one forward and backward pass, in which the readers' calls are summed.
+
+Each reader's call is tapped: during the backward pass its inputs and output gradient
+give the per-example gradients of what it reads, by a rule or by a replay. Calls of one
+reader, and readers of one parameter, add up. A call whose examples cannot be told apart
+(an expert gets tokens, not examples) loses its blocks for that batch.
+
+B examples, d parameters of a block.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from datainf.capture.readers import Reader
+from datainf.capture.registry import RULES
+from datainf.capture.replay import Call, Key, Replay, tensors_of
+from datainf.capture.rows import rows_are_examples
+from datainf.capture.tap import tap
+from datainf.core.errors import AdapterError
+
+
+class Recorder:
+    """Sums per-example gradients over the calls of one pass.
+
+    Attributes:
+        sums: Block name -> `[B, *shape]` of the last pass.
+        lost: Blocks of that pass whose examples could not be told apart.
+        recomputed: Whether a layer has run again for gradient checkpointing.
+    """
+
+    def __init__(self, wanted: Callable[[str], bool]) -> None:
+        """Begin with nothing.
+
+        Args:
+            wanted: Whether a block's gradient is to be taken from its readers' calls.
+        """
+        self.sums: dict[str, Tensor] = {}
+        self.lost: set[str] = set()
+        self.recomputed = False
+        self._wanted = wanted
+        self._expected = 0
+        self._anchor = torch.zeros(1, requires_grad=True)
+        # What the model's running now means: nothing, a forward pass, the check of the
+        # rows, the backward pass, a replay of one module.
+        self._phase = "idle"
+        self._unsure: list[tuple[Tensor, list[str]]] = []
+
+    def attached(self, readers: list[Reader]) -> AbstractContextManager[object]:
+        """Put a hook on each reader; leaving the scope takes them out.
+
+        Args:
+            readers: Who reads the collected parameters.
+
+        Returns:
+            The scope.
+        """
+        with ExitStack() as stack:
+            for reader in readers:
+                handle = reader.module.register_forward_hook(
+                    self._hook(reader), with_kwargs=True
+                )
+                stack.callback(handle.remove)
+            return stack.pop_all()
+
+    def run(
+        self, losses_of: Callable[[], Tensor], examples: int
+    ) -> Float[Tensor, " B"]:
+        """Run the forward and backward pass that fills `sums` and `lost`.
+
+        Args:
+            losses_of: Runs the model and gives the losses.
+            examples: B.
+
+        Returns:
+            The losses, without their graph.
+
+        Raises:
+            AdapterError: If there is not one loss an example.
+        """
+        self.sums, self.lost, self._unsure = {}, set(), []
+        self._expected, self._phase = examples, "forward"
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                losses = losses_of()
+                if losses.shape != (examples,):
+                    raise AdapterError(
+                        f"the task's losses have shape {list(losses.shape)}, expected "
+                        f"one number an example: [{examples}]."
+                    )
+                if losses.requires_grad:
+                    self._check_rows(losses)
+                    self._phase = "backward"
+                    losses.sum().backward()  # type: ignore[no-untyped-call]
+        except BaseException:
+            # What a failed pass has summed would hold memory that is needed now.
+            self.sums = {}
+            raise
+        finally:
+            self._phase, self._unsure = "idle", []
+            self._anchor.grad = None
+        for block in self.lost:
+            self.sums.pop(block, None)
+        return losses.detach()
+
+    def _check_rows(self, losses: Tensor) -> None:
+        """Lose the blocks of layers whose rows are not the batch's examples."""
+        self._phase = "check"
+        outputs = [output for output, _ in self._unsure]
+        for good, (_, blocks) in zip(
+            rows_are_examples(losses, outputs), self._unsure, strict=True
+        ):
+            if not good:
+                self.lost.update(blocks)
+        self._unsure = []
+
+    def _hook(self, reader: Reader) -> Any:
+        replay = Replay(reader.module)
+
+        def hook(
+            _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object
+        ) -> Tensor | None:
+            if self._phase in {"idle", "replay"} or not torch.is_grad_enabled():
+                return None
+            self.recomputed |= self._phase != "forward"
+            blocks = [block for block in reader.names if self._wanted(block)]
+            if not blocks:
+                return None
+            tensors = tensors_of(args, kwargs)
+            if not isinstance(output, Tensor) or not tensors:
+                self.lost.update(blocks)
+                return None
+            apart = all(
+                part.ndim and len(part) == self._expected
+                for part in (*tensors.values(), output)
+            )
+            # Without a token dimension, rows are examples or whatever was routed here.
+            unsure = apart and output.ndim < 3
+            # Reentrant checkpointing hides such a call until the check is over.
+            apart = apart and not (unsure and self._phase == "backward")
+            call, cast = _without_tensors(args, kwargs), _autocast_of(output)
+
+            def sink(saved: tuple[Tensor, ...], grad_output: Tensor) -> None:
+                if self._phase != "backward":
+                    return
+                if not apart:
+                    # Only here: what gets no gradient does not matter (DoRA calls its
+                    # A and B on an identity matrix).
+                    self.lost.update(blocks)
+                    return
+                inputs = dict(zip(tensors, saved, strict=True))
+                kept = [block for block in blocks if block not in self.lost]
+                self._by_rule(reader, kept, saved[0], grad_output)
+                with cast:
+                    self._by_replay(reader, replay, kept, call, inputs, grad_output)
+
+            tapped = tap(output, list(tensors.values()), self._anchor_on(output), sink)
+            if unsure and self._phase == "forward":
+                self._unsure.append((tapped, blocks))
+            return tapped
+
+        return hook
+
+    def _by_rule(
+        self, reader: Reader, blocks: list[str], inputs: Tensor, grad_output: Tensor
+    ) -> None:
+        ruled = [block for block in blocks if reader.by_rule(block)]
+        if not ruled:
+            return
+        x, g = _wide(inputs), _wide(grad_output)
+        # The backward pass may run under the caller's autocast; sums stay exact.
+        with torch.autocast(g.device.type, enabled=False):
+            for block in ruled:
+                rule = RULES[type(reader.module)][reader.names[block]]
+                self._sum(block, rule(reader.module, x, g))
+
+    def _by_replay(
+        self,
+        reader: Reader,
+        replay: Replay,
+        blocks: list[str],
+        call: Call,
+        inputs: Mapping[Key, Tensor],
+        grad_output: Tensor,
+    ) -> None:
+        names = {reader.names[b]: b for b in blocks if not reader.by_rule(b)}
+        if not names:
+            return
+        parameters = {name: reader.module.get_parameter(name) for name in names}
+        self._phase = "replay"
+        try:
+            found = replay.gradients(parameters, call, inputs, grad_output)
+        finally:
+            self._phase = "backward"
+        for name, gradient in found.items():
+            self._sum(names[name], _wide(gradient))
+
+    def _sum(self, block: str, gradient: Tensor) -> None:
+        before = self.sums.get(block)
+        self.sums[block] = gradient if before is None else before + gradient
+
+    def _anchor_on(self, output: Tensor) -> Tensor:
+        if self._anchor.device != output.device:
+            self._anchor = torch.zeros(1, requires_grad=True, device=output.device)
+        return self._anchor
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """Detach, in at least float32, so that sums over tokens keep their digits."""
+    if not tensor.is_floating_point():
+        return tensor.detach()  # an embedding's indices
+    return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def _without_tensors(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+    """Keep a call without its tensors, which the tap saves as autograd does."""
+    return (
+        tuple(None if isinstance(value, Tensor) else value for value in args),
+        {k: None if isinstance(v, Tensor) else v for k, v in kwargs.items()},
+    )
+
+
+def _autocast_of(output: Tensor) -> AbstractContextManager[object]:
+    """Remember the number format of now: backward threads do not know it."""
+    kind = output.device.type
+    return torch.autocast(
+        kind,
+        dtype=torch.get_autocast_dtype(kind),
+        enabled=torch.is_autocast_enabled(kind),
+    )
