@@ -194,7 +194,8 @@ def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> None:
         "options",
         "keep_blocks",
     }
-    kind = METHODS[method].cls if method in METHODS else type(method)
+    entry = METHODS.get(method) if isinstance(method, str) else None
+    kind = entry.cls if entry else type(method)
     if is_dataclass(kind):  # an unknown method is refused below
         own = [f.name for f in fields(kind)]
         known = [*own, "keep_blocks", *(f.name for f in fields(CollectOptions))]
