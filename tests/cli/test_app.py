@@ -13,7 +13,15 @@ from tests.cli.command import datainf, refused
 
 COMMANDS = {
     "demo": ("out", "format"),
-    "train": ("model", "task", "train", "flip_labels", "recipe", "rank", "out"),
+    "train": (
+        "model",
+        "task",
+        "train",
+        "flip_labels",
+        "recipe",
+        "rank",
+        "adapter_folder",
+    ),
     "attribute": (
         *("model", "adapter", "task", "train", "queries", "prompt", "completion"),
         *("dtype", "method", "damping", "option", "k", "order", "format", "dry_run"),
@@ -22,8 +30,8 @@ COMMANDS = {
         *("adapter", "train", "truth", "flip_labels", "validation", "queries_split"),
         *("method", "k", "format", "dry_run"),
     ),
-    "collect": ("adapter", "train", "dtype", "shard_rows", "out", "dry_run"),
-    "score": ("train_store", "query_store", "method", "damping", "k", "out"),
+    "collect": ("adapter", "train", "dtype", "shard_rows", "store_folder", "dry_run"),
+    "score": ("train_store", "query_store", "method", "damping", "k", "scores_folder"),
     "top": ("k", "order", "query", "format"),
     "report": ("report_file", "k", "title"),
     "inspect": ("format",),

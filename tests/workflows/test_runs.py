@@ -318,6 +318,16 @@ def test_every_query_has_a_file_of_its_own(tmp_path):
     assert len(files) == 3
 
 
+def test_a_prompt_for_a_classifier_is_refused_before_anything_is_written(tmp_path):
+    run = RunConfig(task={"name": "sequence-classification"}, out=str(tmp_path / "x"))
+    with refused(
+        "--prompt asks a language model, and the task is sequence-classification; give "
+        "--queries FILE with rows like those of the training data."
+    ):
+        runs.with_query(run, "a", "b")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_prompt_beside_other_queries_is_refused(tmp_path):
     config = RunConfig(queries=DataConfig(data="q.jsonl"), out=str(tmp_path))
     with refused("--prompt came beside the queries q.jsonl; give one of them."):

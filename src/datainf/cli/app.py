@@ -65,7 +65,14 @@ _add("demo", about.demo, ("out", "format"))
 _add(
     "train",
     jobs.train,
-    ("model", "trust_remote_code", *FOR_TASK, *FOR_TRAIN, *FOR_RECIPE, "out"),
+    (
+        "model",
+        "trust_remote_code",
+        *FOR_TASK,
+        *FOR_TRAIN,
+        *FOR_RECIPE,
+        "adapter_folder",
+    ),
     "[RUN.yaml]",
 )
 _add(
@@ -106,13 +113,13 @@ _add(
 _add(
     "collect",
     jobs.collect,
-    (*_SUBJECT, *FOR_TRAIN, *FOR_COLLECT, "out", "format", "dry_run"),
+    (*_SUBJECT, *FOR_TRAIN, *FOR_COLLECT, "store_folder", "format", "dry_run"),
     "[RUN.yaml]",
 )
 _add(
     "score",
     jobs.score,
-    ("train_store", "query_store", *FOR_SCORE, "out", "k", "order", "format"),
+    ("train_store", "query_store", *FOR_SCORE, "scores_folder", "k", "order", "format"),
     "[RUN.yaml]",
 )
 _add("top", results.top, ("k", "order", "query", "format"), "SCORES")

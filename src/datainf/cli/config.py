@@ -7,12 +7,15 @@ from datainf.core.errors import OptionError
 from datainf.core.run_config import RunConfig
 
 
-def config_of(given: Given, *, adapted: bool = True) -> RunConfig:
+def config_of(
+    given: Given, *, adapted: bool = True, out: str | None = None
+) -> RunConfig:
     """Make the run that the user asked for.
 
     Args:
         given: Flags and perhaps a run.yaml.
         adapted: Whether the run.yaml beside the adapter counts too.
+        out: The command's own folder where nothing else names one.
 
     Returns:
         The run, checked.
@@ -37,6 +40,8 @@ def config_of(given: Given, *, adapted: bool = True) -> RunConfig:
     if given["recipe"] is not None:
         below = {"recipe": _recipe(read_values(given["recipe"]), given["recipe"])}
         values = merged(below, values)
+    if given.argument is None and out is not None:
+        values.setdefault("out", out)
     return resolve(values, given.argument, adapted=adapted)
 
 

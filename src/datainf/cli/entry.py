@@ -83,7 +83,7 @@ def run(arguments: Sequence[str]) -> int:
             code = 130
     if code == 130:
         complain(
-            "error", "interrupted; rerun the same command to go on where it stopped."
+            "error", "interrupted; what is finished is kept: rerun the same command."
         )
     return int(code or 0)
 

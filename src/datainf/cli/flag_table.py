@@ -300,6 +300,14 @@ FLAGS: Mapping[str, Flag] = {
         ("--out",), str, "The HTML file; report.html beside the scores when not given."
     ),
     "out": Flag(("--out",), str, help_of(RunConfig, "out"), ("out",)),
+    "adapter_folder": Flag(
+        ("--out",),
+        str,
+        "Folder for the adapter and its run.yaml; runs/adapter when not given.",
+        ("out",),
+    ),
+    "store_folder": Flag(("--out",), str, "Folder of the store.", ("out",)),
+    "scores_folder": Flag(("--out",), str, "Folder for the scores.", ("out",)),
     "k": Flag(("--k", "-k"), int, "How many rows to show."),
     "order": Flag(("--order",), str, "proponents, opponents or magnitude."),
     "query": Flag(("--query",), int, "Only the query of this number."),

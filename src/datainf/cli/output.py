@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -81,9 +81,19 @@ def write_facts(facts: Mapping[str, Any], style: Format) -> None:
         }
         _emit(pd.DataFrame([cells]).to_csv(index=False))
         return
-    width = max((len(name) for name in facts), default=0)
+    lines = dict(_lines(facts))
+    width = max((len(name) for name in lines), default=0)
+    for name, value in lines.items():
+        typer.echo(f"{name:<{width}}  {plain(value)}".rstrip())
+
+
+def _lines(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Give nested values a line each, named by their path."""
     for name, value in facts.items():
-        typer.echo(f"{name:<{width}}  {plain(value)}")
+        if isinstance(value, Mapping) and value:
+            yield from _lines(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
 
 
 def heading(title: str) -> None:

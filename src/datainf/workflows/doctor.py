@@ -60,6 +60,9 @@ def examine(config: RunConfig, progress: Reporter) -> list[Finding]:
     """
     found = list(machine(Path(config.out)))
     if config.adapter is None:
+        if config.train is not None:
+            said = "not looked at: only with --adapter is it known how to read it"
+            found.append(Finding("data", "note", said))
         return found
     loaded: list[Subject] = []
 

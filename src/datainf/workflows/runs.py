@@ -221,6 +221,12 @@ def with_query(config: RunConfig, prompt: str, completion: str) -> RunConfig:
         raise OptionError(
             f"--prompt came beside the queries {config.queries.data}; give one of them."
         )
+    kind = config.task.get("name", "causal-lm")
+    if kind not in ("causal-lm", "seq2seq"):
+        raise OptionError(
+            f"--prompt asks a language model, and the task is {kind}; give --queries "
+            "FILE with rows like those of the training data."
+        )
     names: dict[str, Any] = dict(config.task.get("columns") or {})
     row = {
         names.get("prompt", "prompt"): prompt,

@@ -157,6 +157,23 @@ def test_inspect_of_anything_else_is_refused(tmp_path):
 # --- verify -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("verb", ["inspect", "verify"])
+def test_the_folder_of_a_run_is_answered_by_what_lies_in_it(attributed, verb):
+    inside = [
+        p.parent
+        for p in (
+            *attributed.glob("*/manifest.json"),
+            *attributed.glob("*/scores.json"),
+        )
+    ]
+    listed = ", ".join(sorted(map(str, inside)))
+    assert len(inside) == 3
+    refused(
+        f"{attributed} is the folder of a run; give one of: {listed}.",
+        *(verb, attributed),
+    )
+
+
 def test_verify_reads_every_byte(stores):
     ran = worked("verify", stores[0])
     told = dict(line.split(maxsplit=1) for line in ran.out.splitlines())

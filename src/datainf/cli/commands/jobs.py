@@ -17,7 +17,7 @@ _SHOWN = 10
 
 def train(given: Given) -> None:
     """Train a LoRA adapter from a recipe; leaves a run.yaml beside it."""
-    config = config_of(given, adapted=False)
+    config = config_of(given, adapted=False, out="runs/adapter")
     from datainf.workflows.training import train_run
 
     folder = train_run(config, Bars())

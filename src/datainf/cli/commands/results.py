@@ -7,6 +7,7 @@ import typer
 from datainf.cli.console import complain, tell
 from datainf.cli.flags import Given
 from datainf.cli.output import Format, format_of, write_facts, write_table
+from datainf.core.errors import OptionError
 
 
 def top(given: Given) -> None:
@@ -67,6 +68,7 @@ def inspect(given: Given) -> None:
         return
     from datainf.store.facts import describe_store
 
+    _refuse_run(path)
     facts = describe_store(path)
     if style is Format.TABLE:
         rows = facts.pop("coverage")
@@ -84,6 +86,7 @@ def verify(given: Given) -> None:
     style = format_of(given)
     from datainf.store.verify import verify as check
 
+    _refuse_run(Path(given.argument or ""))
     found = check(given.argument or "")
     write_facts(
         {
@@ -100,6 +103,19 @@ def verify(given: Given) -> None:
     if not found.ok:
         raise typer.Exit(2)
     tell("every byte is as it was written")
+
+
+def _refuse_run(path: Path) -> None:
+    """Point to the stores and scores in the folder of a run."""
+    inside = sorted(
+        str(head.parent)
+        for name in ("manifest.json", "scores.json")
+        for head in path.glob(f"*/{name}")
+    )
+    if inside and not (path / "manifest.json").is_file():
+        raise OptionError(
+            f"{path} is the folder of a run; give one of: {', '.join(inside)}."
+        )
 
 
 def _scores_folder(path: str) -> Path:
