@@ -129,3 +129,46 @@ def test_an_adapter_may_be_named_like_a_part_of_a_path() -> None:
     model.set_adapter("default")
     model.get_submodule("base_model.model.model.norm").weight.requires_grad_(True)
     assert "model.norm.weight" in adapter_of(model).layout.names
+
+
+def adalora(dtype: torch.dtype) -> peft.PeftModel:
+    config = peft.AdaLoraConfig(
+        task_type="CAUSAL_LM",
+        init_r=3,
+        target_r=2,
+        total_step=99,
+        tinit=9,
+        tfinal=50,
+        target_modules=["q_proj"],
+    )
+    return peft.get_peft_model(tiny_llama(dtype=dtype), config)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_adaloras_count_of_ranks_is_left_out_by_name(dtype: torch.dtype) -> None:
+    model = adalora(dtype)
+    for path, parameter in model.named_parameters():
+        if "ranknum" in path:  # some versions of PEFT do, where they cast it
+            parameter.requires_grad_(True)
+    adapter = adapter_of(model)
+    ends = {name.rpartition(".")[2] for name in adapter.layout.names}
+    assert ends == {"lora_A", "lora_B", "lora_E"}
+    place = "base_model.model.model.layers.{}.self_attn.q_proj.ranknum.default"
+    assert adapter.left_out == tuple(
+        (place.format(layer), "the rank, fixed by AdaLoRA") for layer in (0, 1)
+    )
+
+
+def test_a_pruned_adalora_loses_no_parameter() -> None:
+    model = adalora(torch.float32)
+    right = adapter_of(model)
+    model.peft_config["default"].rank_pattern = {
+        t.path.removeprefix("base_model.model."): [True, False, True]
+        for t in right.parameters
+        if "lora_E" in t.path
+    }
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    adapter = adapter_of(model)
+    assert adapter.layout == right.layout
+    assert [t.path for t in adapter.parameters] == [t.path for t in right.parameters]
