@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from datainf.core.errors import OptionError, StoreError, near
 from datainf.core.identity import Identity
@@ -21,8 +24,10 @@ from datainf.core.options import StoreDtype
 from datainf.core.source import RowBlock
 from datainf.store.atomic import reading
 from datainf.store.examples import EXAMPLES_NAME, read_examples
+from datainf.store.excluded import Excluded, excluded_in
 from datainf.store.manifest import Manifest, Shard
 from datainf.store.parsing import read_manifest
+from datainf.store.rounding import TORCH_DTYPES
 from datainf.store.shard import INDEX, LOSS, SQUARED_NORMS, ShardFile, ShardForm
 
 # Stored bytes of a portion, so that its float64 twin stays small.
@@ -104,6 +109,11 @@ class GradientStore:
         """What the gradients were made from."""
         return self._manifest.identity
 
+    @cached_property
+    def excluded(self) -> list[Excluded]:
+        """Rows of the data set that are left out, and why."""
+        return excluded_in(self._manifest.coverage)
+
     @property
     def dtype(self) -> StoreDtype:
         """Number format of the gradients."""
@@ -166,6 +176,37 @@ class GradientStore:
             raise OptionError(f"size must be at least 1, got {size}.")
         for shard in self._manifest.shards:
             yield from self._shard_rows(shard, names, size)
+
+    def take(
+        self, numbers: Sequence[int]
+    ) -> tuple[dict[str, Float[Tensor, "n _"]], Float[Tensor, " n"]]:
+        """Read some rows into memory.
+
+        Args:
+            numbers: Their places in the store, n of them, in any order.
+
+        Returns:
+            Block -> `[n, d]`, as stored, and the losses `[n]`.
+        """
+        dtype = TORCH_DTYPES[self.dtype]
+        rows = {
+            name: torch.empty(len(numbers), size, dtype=dtype)
+            for name, size in self.layout.sizes.items()
+        }
+        losses = torch.empty(len(numbers))
+        places: dict[int, list[int]] = {}
+        for place, number in enumerate(numbers):
+            places.setdefault(number // self._manifest.shard_rows, []).append(place)
+        for shard in self._manifest.shards:
+            mine = places.get(shard.number, [])
+            if mine:
+                at = torch.tensor([numbers[place] - shard.start for place in mine])
+                with self._open(shard) as file:
+                    tensors = file.map(self.layout.names)
+                    losses[mine] = file.read(LOSS)[at]
+                for name, tensor in tensors.items():
+                    rows[name][mine] = tensor[at]
+        return rows, losses
 
     def _shard_rows(
         self, shard: Shard, names: Sequence[str], size: int
