@@ -23,6 +23,7 @@ from datainf.core.layout import Layout
 from datainf.core.options import StoreDtype
 from datainf.core.source import RowBlock
 from datainf.store.atomic import reading
+from datainf.store.checksum import require_checksum
 from datainf.store.examples import EXAMPLES_NAME, read_examples
 from datainf.store.excluded import Excluded, excluded_in
 from datainf.store.manifest import Manifest, Shard
@@ -34,14 +35,17 @@ from datainf.store.shard import INDEX, LOSS, SQUARED_NORMS, ShardFile, ShardForm
 _PORTION_BYTES = 16 * 2**20
 
 
-def open_store(path: str | Path) -> "GradientStore":
+def open_store(path: str | Path, *, check: bool = True) -> "GradientStore":
     """Open a finished store for reading.
 
-    The manifest is checked to the byte, the other files by existence and size; `verify`
-    reads them whole.
+    The manifest is checked to the byte at once, the other files by existence and size,
+    and each shard to the byte when it is read for the first time.
 
     Args:
         path: The folder that `datainf collect` wrote.
+        check: Whether to check shards before they are read: once a store that is
+            opened, at the speed of sha256. Without it a damaged file may give other
+            scores and nothing says so.
 
     Returns:
         The store, a `GradientSource`.
@@ -69,19 +73,21 @@ def open_store(path: str | Path) -> "GradientStore":
     table = folder / EXAMPLES_NAME
     with reading(table):
         table.stat()
-    return GradientStore(folder, manifest)
+    return GradientStore(folder, manifest, check=check)
 
 
 class GradientStore:
     """Per-example gradients on disk, read again and again in the same order."""
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, *, check: bool = True) -> None:
         """Take a checked folder; use `open_store`.
 
         Args:
             path: The folder.
             manifest: Its manifest, complete.
+            check: Whether to check a shard's bytes before it is read.
         """
+        self._unchecked = {s.number for s in manifest.shards} if check else set[int]()
         self._path = path
         self._manifest = manifest
         self._forms = {
@@ -224,7 +230,12 @@ class GradientStore:
             )
 
     def _open(self, shard: Shard) -> ShardFile:
-        return ShardFile(self._path / shard.name, self._forms[shard.rows])
+        """Open a shard, checked to the byte the first time."""
+        path = self._path / shard.name
+        if shard.number in self._unchecked:
+            require_checksum(path, shard.sha256)
+            self._unchecked.discard(shard.number)
+        return ShardFile(path, self._forms[shard.rows])
 
     def _column(self, name: str) -> NDArray[Any]:
         """Read one small tensor of every shard."""
