@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from datainf.core.errors import DatainfWarning, NonFiniteError, StoreError
 from datainf.store.facts import describe_store
 from datainf.store.verify import verify
 from datainf.workflows.collect import collect
+from datainf.workflows.mislabeled import mislabeled
 from datainf.workflows.score import score
 from tests.cases import LENGTHS, TokenTask, decoder
 from tests.store.stores import files
@@ -156,6 +158,25 @@ def test_scores_say_which_rows_have_none(tmp_path):
         "train: 2 examples (2: its loss is nan; 4: its loss is nan) left out.",
         "queries: 1 example (1: its loss is nan) left out.",
     )
+
+
+def test_a_ranking_keeps_what_is_known_about_each_row(tmp_path, monkeypatch):
+    monkeypatch.setattr("datainf.workflows.mislabeled.measure", lambda *_: {})
+    wrong = np.arange(N) % 3 == 0
+    with pytest.warns(DatainfWarning, match="leaves out"):
+        found = mislabeled(
+            decoder(),
+            spoilt(2, 4),
+            ROWS,
+            Spoiling(),
+            cache=tmp_path,
+            wrong=wrong,
+            on_nonfinite="skip",
+            **CUT,
+        )
+    index = found.ranking["index"].to_numpy()
+    assert sorted(index) == [0, 1, 3, 5, 6]
+    assert found.ranking["wrong"].tolist() == wrong[index].tolist()
 
 
 @pytest.mark.parametrize("stop_at", range(1, 12))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from datainf.core.durable import PARTIAL
 from datainf.core.errors import DatainfWarning, StoreError
-from datainf.store.atomic import PARTIAL, write_whole, writing
+from datainf.store.atomic import write_whole, writing
 from datainf.store.examples import EXAMPLES_NAME, read_examples, write_examples
 from datainf.store.lock import LOCK_NAME
 from datainf.store.manifest import MANIFEST_NAME, Examples, Manifest

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from datainf.__about__ import __version__
+from datainf.core.durable import write_durably
 from datainf.core.errors import OptionError
 from datainf.core.run_config import RunConfig
 from datainf.workflows.run_check import check_kinds
@@ -89,7 +90,8 @@ def write_run(config: RunConfig, path: str | Path) -> Path:
     text = yaml.safe_dump(
         config.to_dict(__version__), sort_keys=False, allow_unicode=True, width=88
     )
-    file.write_text(text, encoding="utf-8")
+    # It may be the very file that the run was read from: never left in part.
+    write_durably(file, [text.encode()])
     return file
 
 
