@@ -1,4 +1,4 @@
-"""Saving scores where the disk does not take them: old scores or none, one clear line."""
+"""Saving scores on a disk that does not take them: old ones or none, one clear line."""
 
 import errno
 import os
