@@ -20,6 +20,7 @@ GROUPS = {
 PLACED = {name: flag for name, flag in FLAGS.items() if flag.path is not None}
 # A value that the place of a flag takes; any of the flag's kind elsewhere.
 VALUES = {
+    "on_nonfinite": "skip",
     "dtype": "bf16",
     "parameters": "paper",
     "precision": "bfloat16",

@@ -16,6 +16,7 @@ from datainf.core.identity import Identity
 from datainf.core.layout import Layout
 from datainf.core.options import CollectOptions, StoreDtype
 from datainf.store.reader import GradientStore, open_store
+from datainf.store.start import Asked
 from datainf.store.writer import PendingShard, StoreWriter
 
 N, SHARD_ROWS = 7, 3
@@ -62,9 +63,13 @@ def losses(rows: int = N) -> Tensor:
 
 def opened(path: Path, **changes: Any) -> StoreWriter:
     """Open a writer over the tiny store, some of it changed."""
+    return StoreWriter.open(path, asked(**changes))
+
+
+def asked(**changes: Any) -> Asked:
+    """Ask for the tiny store, some of it changed."""
     options = changes.get("options", OPTIONS)
-    return StoreWriter.open(
-        path,
+    return Asked(
         **{
             "layout": LAYOUT,
             "identity": IDENTITY,
@@ -73,7 +78,7 @@ def opened(path: Path, **changes: Any) -> StoreWriter:
             "coverage": COVERAGE,
             "library_version": VERSION,
             **changes,
-        },
+        }
     )
 
 

@@ -30,6 +30,7 @@ def test_the_facts_of_a_finished_store(tmp_path):
         "output": "loss",
         "batch_tokens": 64,
         "text": True,
+        "excluded": [],
         "coverage": COVERAGE,
         "library_version": "0.1.0",
         "format_version": 1,

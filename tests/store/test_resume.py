@@ -66,9 +66,12 @@ def test_a_store_of_something_else_is_refused_with_what_differs(
     if whole:
         finish(unfinished)
     before = files(unfinished)
-    message = (
-        f"{unfinished} holds a store of something else: {said}. Choose another folder, "
-        "or delete this one."
+    rows_alone = said.startswith(("other data", "rows: "))
+    message = f"{unfinished} holds a store of something else: {said}. " + (
+        "Choose another folder, delete this one, or give reuse=DIR (--reuse DIR) to "
+        "keep the rows that did not change."
+        if rows_alone
+        else "Choose another folder, or delete this one."
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
         opened(unfinished, **change)

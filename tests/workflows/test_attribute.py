@@ -128,7 +128,8 @@ def test_queries_whose_folders_collide_are_refused(tmp_path, monkeypatch):
     scores_of(QUERIES, cache=tmp_path)
     message = (
         f"{tmp_path / 'queries-00000000'} holds a store of something else: other data; "
-        "rows: 3 against 5. Choose another folder, or delete this one."
+        "rows: 3 against 5. Choose another folder, delete this one, or give reuse=DIR "
+        "(--reuse DIR) to keep the rows that did not change."
     )
     with refused(message, StoreError):
         scores_of(OTHERS, cache=tmp_path)
@@ -146,7 +147,8 @@ def test_another_cache_is_not_touched_by_another_training_set(tmp_path):
     scores_of(QUERIES, cache=tmp_path)
     message = (
         f"{tmp_path / 'train'} holds a store of something else: other data; rows: 7 "
-        "against 5. Choose another folder, or delete this one."
+        "against 5. Choose another folder, delete this one, or give reuse=DIR (--reuse "
+        "DIR) to keep the rows that did not change."
     )
     with refused(message, StoreError):
         attribute(decoder(), ROWS[:5], QUERIES, TokenTask(), cache=tmp_path)

@@ -156,10 +156,13 @@ def test_a_store_of_something_else_is_refused(tmp_path, differences, changes, fi
     given = dict(changes)
     model = given.pop("model", decoder)()
     rows, task = given.pop("rows", PROMPTS), given.pop("task", plain)
-    with refused(
-        f"{out} holds a store of something else: {differences}. Choose another folder, "
-        "or delete this one."
-    ):
+    ways = "Choose another folder, or delete this one."
+    if differences.startswith("other data"):
+        ways = (
+            "Choose another folder, delete this one, or give reuse=DIR (--reuse DIR) "
+            "to keep the rows that did not change."
+        )
+    with refused(f"{out} holds a store of something else: {differences}. {ways}"):
         collect(model, rows, task, out=out, **{**CUT, **given})
     assert files(out) == before
 

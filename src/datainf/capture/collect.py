@@ -6,11 +6,13 @@ n examples of the shard, d parameters of a block.
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datainf.capture.finite import nonfinite_rows
 from datainf.capture.session import CaptureSession
 from datainf.core.batch import plan_batches
 from datainf.core.errors import MemoryLimitError
@@ -30,7 +32,21 @@ class ShardGradients:
     losses: Float[Tensor, " n"]
 
 
-def collect_shard(  # noqa: PLR0913 - two of the eight only report progress
+class Nonfinite(NamedTuple):
+    """An example whose loss or gradient is NaN or infinite.
+
+    Attributes:
+        position: Its place among the shard's examples.
+        reason: Which number of it.
+        alone: Whether it is so by itself, and not only beside others in a batch.
+    """
+
+    position: int
+    reason: str
+    alone: bool
+
+
+def collect_shard(  # noqa: PLR0913 - three of the nine only report
     session: CaptureSession,
     task: Task,
     examples: Sequence[Example],
@@ -40,6 +56,7 @@ def collect_shard(  # noqa: PLR0913 - two of the eight only report progress
     halved_at: Sequence[int] = (),
     on_halving: Callable[[int], None] = lambda _: None,
     on_batch: Callable[[int], None] = lambda _: None,
+    on_nonfinite: Callable[[Nonfinite], None] = lambda _: None,
 ) -> ShardGradients:
     """Take the gradients of one shard's examples.
 
@@ -52,6 +69,8 @@ def collect_shard(  # noqa: PLR0913 - two of the eight only report progress
         halved_at: Batches at which memory ran out in an earlier try, replayed.
         on_halving: Called with the batch number when memory runs out, before going on.
         on_batch: Called with the number of examples done after each batch.
+        on_nonfinite: Called for each example that is no number, right after its batch;
+            its row holds what came.
 
     Returns:
         Gradients and losses in the order of the examples.
@@ -90,9 +109,18 @@ def collect_shard(  # noqa: PLR0913 - two of the eight only report progress
         for name, gradient in gradients.items():
             rows[name][positions] = gradient
         losses[positions] = batch_losses
+        for row, reason in nonfinite_rows(gradients, batch_losses).items():
+            one = examples[positions[row]]
+            alone = len(positions) == 1 or _nonfinite_alone(session, task, one)
+            on_nonfinite(Nonfinite(positions[row], reason, alone))
         on_batch(len(positions))
         number += 1
     return ShardGradients(rows, losses)
+
+
+def _nonfinite_alone(session: CaptureSession, task: Task, example: Example) -> bool:
+    """Say whether an example is no number by itself, without others in its batch."""
+    return bool(nonfinite_rows(*session.gradients(task.collate([example]))))
 
 
 def _try(

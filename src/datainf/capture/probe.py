@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from datainf.capture.finite import nonfinite_rows
 from datainf.capture.looped import Losses, batch_size, looped_gradients
 from datainf.core.adapter import TrainedParameter
 from datainf.core.errors import AdapterError, NonFiniteError
@@ -89,16 +90,42 @@ def refuse_coupling(
     with torch.inference_mode(False), torch.enable_grad():
         together = losses(model, batch).detach()
         alone = torch.cat([losses(model, one).detach() for one in each(batch)])
-    if not (torch.isfinite(together).all() and torch.isfinite(alone).all()):
+    bad = {**nonfinite_rows({}, together), **nonfinite_rows({}, alone)}
+    if bad:
         raise NonFiniteError(
             f"the losses of the first examples are {together.tolist()}; check the "
-            "model's weights and number format, and the labels."
+            "model's weights and number format, and the labels.",
+            bad,
         )
     if not torch.allclose(together, alone, rtol=tolerance.loss, atol=tolerance.loss):
         raise AdapterError(
             f"the loss of an example depends on its batch: {together.tolist()} "
             f"together, {alone.tolist()} one by one; a task's losses must not be "
             "divided by anything that is counted over the batch."
+        )
+
+
+def refuse_nonfinite(
+    trained: Sequence[TrainedParameter], gradients: Sequence[Tensor]
+) -> None:
+    """Refuse to judge by gradients that are no numbers.
+
+    Args:
+        trained: The parameters.
+        gradients: Of each, one row an example.
+
+    Raises:
+        NonFiniteError: If one is NaN or infinite; names it.
+    """
+    names = (parameter.block.name for parameter in trained)
+    rows = dict(zip(names, gradients, strict=True))
+    bad = nonfinite_rows(rows, gradients[0].new_zeros(len(gradients[0])))
+    if bad:
+        row, reason = next(iter(bad.items()))
+        raise NonFiniteError(
+            f"of number {row} of the first examples {reason}; check the model's "
+            "weights and number format.",
+            bad,
         )
 
 

@@ -21,7 +21,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from datainf.capture.looped import batch_size, looped_gradients, unused
-from datainf.capture.probe import agree, refuse_coupling, refuse_padding, tolerance_for
+from datainf.capture.probe import (
+    agree,
+    refuse_coupling,
+    refuse_nonfinite,
+    refuse_padding,
+    tolerance_for,
+)
 from datainf.capture.readers import paths_of, readers_of
 from datainf.capture.recorder import Recorder
 from datainf.capture.scope import checkpoints, quiet
@@ -192,6 +198,7 @@ class CaptureSession:
                 self._model, batch, losses, [t.parameter for t in trained]
             )
         ]
+        refuse_nonfinite(trained, truth)
         if len(examples) > 1:
             singles = [_to(self._task.collate([e]), self._device) for e in examples]
             refuse_padding(self._model, singles, losses, trained, truth, tolerance)

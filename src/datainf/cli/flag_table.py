@@ -202,6 +202,20 @@ FLAGS: Mapping[str, Flag] = {
         ("collect", "shard_rows"),
         panel=COLLECT,
     ),
+    "on_nonfinite": Flag(
+        ("--on-nonfinite",),
+        str,
+        help_of(CollectOptions, "on_nonfinite"),
+        ("collect", "on_nonfinite"),
+        panel=COLLECT,
+    ),
+    "reuse": Flag(
+        ("--reuse",),
+        str,
+        help_of(CollectOptions, "reuse"),
+        ("collect", "reuse"),
+        panel=COLLECT,
+    ),
     # scoring
     "method": Flag(
         ("--method",),
@@ -326,7 +340,9 @@ FOR_TASK = (
     "task", "text_column", "label_column", "column", "max_length", "task_option"
 )  # fmt: skip
 FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
-FOR_COLLECT = ("parameters", "dtype", "batch_tokens", "shard_rows")
+FOR_COLLECT = (
+    "parameters", "dtype", "batch_tokens", "shard_rows", "on_nonfinite", "reuse"
+)  # fmt: skip
 FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"

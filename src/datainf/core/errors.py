@@ -14,7 +14,7 @@ works. A message says what came, what was expected and what to do.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class DatainfError(Exception):
@@ -42,7 +42,16 @@ class StoreBusyError(StoreError):
 
 
 class NonFiniteError(DatainfError, ArithmeticError):
-    """NaN or infinity where a number is needed."""
+    """NaN or infinity where a number is needed.
+
+    Attributes:
+        rows: Row of what was given -> which number of it, where that is known.
+    """
+
+    def __init__(self, message: str, rows: Mapping[int, str] | None = None) -> None:
+        """Take what is wrong, and with which rows."""
+        super().__init__(message)
+        self.rows = dict(rows or {})
 
 
 class MemoryLimitError(DatainfError, MemoryError):

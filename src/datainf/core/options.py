@@ -6,6 +6,7 @@ Command-line help, docs and `run.yaml` all read the descriptions from here.
 import math
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from datainf.core.errors import OptionError, near
@@ -64,6 +65,15 @@ class Parameters(StrEnum):
     """Everything the adapter trains."""
     PAPER = "paper"
     """LoRA matrices and the last weight of the trained head, as the paper does."""
+
+
+class OnNonfinite(StrEnum):
+    """What becomes of an example whose loss or gradient is NaN or infinite."""
+
+    REFUSE = "refuse"
+    """The run stops and names it."""
+    SKIP = "skip"
+    """It is left out, counted and named."""
 
 
 class Precision(StrEnum):
@@ -151,17 +161,19 @@ def number(
     return int(value) if whole else value
 
 
-def described(default: Any, text: str) -> Any:
+def described(default: Any, text: str, *, late: bool = False) -> Any:
     """Make a dataclass field that carries its own description.
 
     Args:
         default: The default value; mutable ones are copied.
         text: One sentence, shown in help and docs.
+        late: Whether it joined run.yaml after its format was frozen: written only where
+            it is not the default, so that other runs keep their files to the byte.
 
     Returns:
         The field.
     """
-    metadata = {"help": text}
+    metadata = {"help": text, "late": late}
     if isinstance(default, (dict, list)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -206,6 +218,17 @@ class CollectOptions:
     store_text: bool = described(
         True, "Keep each example's text beside the gradients, for reports."
     )
+    on_nonfinite: OnNonfinite | str = described(
+        OnNonfinite.REFUSE,
+        "An example whose loss or gradient is NaN or infinite: refuse (the run stops "
+        "and names it) or skip (it is left out, counted and named).",
+        late=True,
+    )
+    reuse: str | Path | None = described(
+        None,
+        "An older store of the same model and options: rows that did not change are "
+        "taken from it.",
+    )
 
     def __post_init__(self) -> None:
         """Check the values.
@@ -217,6 +240,11 @@ class CollectOptions:
         object.__setattr__(
             self, "parameters", word(Parameters, self.parameters, "parameters")
         )
+        object.__setattr__(
+            self, "on_nonfinite", word(OnNonfinite, self.on_nonfinite, "on_nonfinite")
+        )
+        if self.reuse is not None:  # a Path in a program, a text in run.yaml
+            object.__setattr__(self, "reuse", str(self.reuse))
         if self.output != "loss":
             raise OptionError(
                 f"output={self.output!r} is unknown: expected one of: loss."

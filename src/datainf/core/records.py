@@ -17,10 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datainf.core.canonical import canonical_json
+from datainf.core.durable import flush_folder, write_durably
 from datainf.core.errors import NonFiniteError, OptionError, StoreError
 from datainf.core.options import Order, word
 
 SCORES_FORMAT = 1
+HEAD = "scores.json"
 
 _Array = NDArray[np.floating]
 
@@ -204,27 +206,36 @@ class Scores:
     def save(self, path: str | Path) -> Path:
         """Write the scores into a folder; `load` gives them back equal.
 
+        Killed at whatever moment, or on a full disk, it leaves these scores, the ones
+        that lay there, or none: never parts of both.
+
         Args:
             path: Folder, made if need be.
 
         Returns:
             The folder.
-        """
-        from safetensors.numpy import save_file
 
+        Raises:
+            StoreError: If the folder cannot be written to, or the disk is full.
+        """
         folder = Path(path)
+        try:
+            self._write(folder)
+        except OSError as error:
+            raise StoreError(
+                f"the scores could not be written to {folder}: {error.strerror}; free "
+                "some space or choose another folder, and score again."
+            ) from error
+        return folder
+
+    def _write(self, folder: Path) -> None:
+        """Write every file, the head last: without it nothing is read."""
+        from safetensors.numpy import save
+
         folder.mkdir(parents=True, exist_ok=True)
-        # The head goes last and names the format: without it nothing is read.
-        (folder / "scores.json").unlink(missing_ok=True)
         arrays = {"values": self.values, "residual": self.residual, "scale": self.scale}
         if self.per_block is not None:
             arrays["per_block"] = self.per_block
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
-            folder / "values.safetensors",
-        )
-        self.train.to_parquet(folder / "train.parquet", index=False)
-        self.queries.to_parquet(folder / "queries.parquet", index=False)
         head = {
             "format": SCORES_FORMAT,
             "groups": list(self.groups),
@@ -236,10 +247,18 @@ class Scores:
                 "notes": list(self.provenance.notes),
             },
         }
-        partial = folder / "scores.json.partial"
-        partial.write_text(canonical_json(head), encoding="utf-8")
-        partial.replace(folder / "scores.json")
-        return folder
+        contents = {
+            "values.safetensors": save(
+                {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+            ),
+            "train.parquet": self.train.to_parquet(index=False),
+            "queries.parquet": self.queries.to_parquet(index=False),
+            HEAD: canonical_json(head).encode(),
+        }
+        (folder / HEAD).unlink(missing_ok=True)
+        flush_folder(folder)
+        for name, content in contents.items():
+            write_durably(folder / name, [content])
 
     @classmethod
     def load(cls, path: str | Path) -> "Scores":
@@ -259,7 +278,7 @@ class Scores:
         from safetensors.numpy import load_file
 
         folder = Path(path)
-        head_path = folder / "scores.json"
+        head_path = folder / HEAD
         if not head_path.is_file():
             raise StoreError(
                 f"{folder} holds no scores (no scores.json); "

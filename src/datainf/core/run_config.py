@@ -109,7 +109,9 @@ class RunConfig:
         )
 
     def to_dict(self, version: str) -> dict[str, Any]:
-        """Write the run as plain values, defaults included, nothing left out but None.
+        """Write the run as plain values, defaults included.
+
+        Left out are None, and the defaults of options that joined the format late.
 
         Args:
             version: The library's version, for the reader's information.
@@ -123,7 +125,13 @@ class RunConfig:
             if isinstance(value, Recipe):
                 body[f.name] = _plain(value.to_dict())
             elif is_dataclass(value):
-                mine = {g.name: getattr(value, g.name) for g in fields(value)}
+                mine = {
+                    g.name: getattr(value, g.name)
+                    for g in fields(value)
+                    if not (
+                        g.metadata.get("late") and getattr(value, g.name) == g.default
+                    )
+                }
                 body[f.name] = {k: _plain(v) for k, v in mine.items() if v is not None}
             elif value is not None:
                 body[f.name] = _plain(value)

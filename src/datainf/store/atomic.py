@@ -1,20 +1,18 @@
-"""Files that are there whole or not at all.
+"""Files of a store: whole or not at all, measured, and refusals in one clear line.
 
-Written under a temporary name in the same folder, flushed to the disk, renamed; then
-the folder itself is flushed. What the operating system refuses becomes a `StoreError`.
+What the operating system refuses becomes a `StoreError`.
 """
 
 import errno
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from datainf.core.durable import write_durably
 from datainf.core.errors import StoreError
 
-PARTIAL = ".partial"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_FOLDER = (errno.EEXIST, errno.ENOTDIR)
@@ -38,31 +36,18 @@ def write_whole(path: Path, pieces: Iterable[bytes | memoryview]) -> Written:
     Returns:
         Its size and hash.
     """
-    partial = path.with_name(path.name + PARTIAL)
     digest, size = hashlib.sha256(), 0
+
+    def measured() -> Iterator[bytes | memoryview]:
+        nonlocal size
+        for piece in pieces:
+            yield piece
+            digest.update(piece)
+            size += len(piece)
+
     with writing(path):
-        try:
-            with partial.open("wb") as file:
-                for piece in pieces:
-                    file.write(piece)
-                    digest.update(piece)
-                    size += len(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-        _flush_folder(path.parent)
+        write_durably(path, measured())
     return Written(size, digest.hexdigest())
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename last through a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from datainf.store.atomic import reading
+from datainf.store.excluded import excluded_in, parameters_in
 from datainf.store.manifest import FORMAT_VERSION
 from datainf.store.parsing import read_manifest
 
@@ -42,7 +43,8 @@ def describe_store(path: str | Path) -> dict[str, Any]:
         "output": options.output,
         "batch_tokens": options.batch_tokens,
         "text": options.store_text,
-        "coverage": list(manifest.coverage),
+        "excluded": [row.to_dict() for row in excluded_in(manifest.coverage)],
+        "coverage": parameters_in(manifest.coverage),
         "library_version": manifest.library_version,
         "format_version": FORMAT_VERSION,
     }

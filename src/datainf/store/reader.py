@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from datainf.core.errors import OptionError, StoreError, near
 from datainf.core.identity import Identity
@@ -20,23 +23,29 @@ from datainf.core.layout import Layout
 from datainf.core.options import StoreDtype
 from datainf.core.source import RowBlock
 from datainf.store.atomic import reading
+from datainf.store.checksum import require_checksum
 from datainf.store.examples import EXAMPLES_NAME, read_examples
+from datainf.store.excluded import Excluded, excluded_in
 from datainf.store.manifest import Manifest, Shard
 from datainf.store.parsing import read_manifest
+from datainf.store.rounding import TORCH_DTYPES
 from datainf.store.shard import INDEX, LOSS, SQUARED_NORMS, ShardFile, ShardForm
 
 # Stored bytes of a portion, so that its float64 twin stays small.
 _PORTION_BYTES = 16 * 2**20
 
 
-def open_store(path: str | Path) -> "GradientStore":
+def open_store(path: str | Path, *, check: bool = True) -> "GradientStore":
     """Open a finished store for reading.
 
-    The manifest is checked to the byte, the other files by existence and size; `verify`
-    reads them whole.
+    The manifest is checked to the byte at once, the other files by existence and size,
+    and each shard to the byte when it is read for the first time.
 
     Args:
         path: The folder that `datainf collect` wrote.
+        check: Whether to check shards before they are read: once a store that is
+            opened, at the speed of sha256. Without it a damaged file may give other
+            scores and nothing says so.
 
     Returns:
         The store, a `GradientSource`.
@@ -64,19 +73,21 @@ def open_store(path: str | Path) -> "GradientStore":
     table = folder / EXAMPLES_NAME
     with reading(table):
         table.stat()
-    return GradientStore(folder, manifest)
+    return GradientStore(folder, manifest, check=check)
 
 
 class GradientStore:
     """Per-example gradients on disk, read again and again in the same order."""
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, *, check: bool = True) -> None:
         """Take a checked folder; use `open_store`.
 
         Args:
             path: The folder.
             manifest: Its manifest, complete.
+            check: Whether to check a shard's bytes before it is read.
         """
+        self._unchecked = {s.number for s in manifest.shards} if check else set[int]()
         self._path = path
         self._manifest = manifest
         self._forms = {
@@ -103,6 +114,11 @@ class GradientStore:
     def identity(self) -> Identity:
         """What the gradients were made from."""
         return self._manifest.identity
+
+    @cached_property
+    def excluded(self) -> list[Excluded]:
+        """Rows of the data set that are left out, and why."""
+        return excluded_in(self._manifest.coverage)
 
     @property
     def dtype(self) -> StoreDtype:
@@ -167,6 +183,37 @@ class GradientStore:
         for shard in self._manifest.shards:
             yield from self._shard_rows(shard, names, size)
 
+    def take(
+        self, numbers: Sequence[int]
+    ) -> tuple[dict[str, Float[Tensor, "n _"]], Float[Tensor, " n"]]:
+        """Read some rows into memory.
+
+        Args:
+            numbers: Their places in the store, n of them, in any order.
+
+        Returns:
+            Block -> `[n, d]`, as stored, and the losses `[n]`.
+        """
+        dtype = TORCH_DTYPES[self.dtype]
+        rows = {
+            name: torch.empty(len(numbers), size, dtype=dtype)
+            for name, size in self.layout.sizes.items()
+        }
+        losses = torch.empty(len(numbers))
+        places: dict[int, list[int]] = {}
+        for place, number in enumerate(numbers):
+            places.setdefault(number // self._manifest.shard_rows, []).append(place)
+        for shard in self._manifest.shards:
+            mine = places.get(shard.number, [])
+            if mine:
+                at = torch.tensor([numbers[place] - shard.start for place in mine])
+                with self._open(shard) as file:
+                    tensors = file.map(self.layout.names)
+                    losses[mine] = file.read(LOSS)[at]
+                for name, tensor in tensors.items():
+                    rows[name][mine] = tensor[at]
+        return rows, losses
+
     def _shard_rows(
         self, shard: Shard, names: Sequence[str], size: int
     ) -> Iterator[RowBlock]:
@@ -183,7 +230,12 @@ class GradientStore:
             )
 
     def _open(self, shard: Shard) -> ShardFile:
-        return ShardFile(self._path / shard.name, self._forms[shard.rows])
+        """Open a shard, checked to the byte the first time."""
+        path = self._path / shard.name
+        if shard.number in self._unchecked:
+            require_checksum(path, shard.sha256)
+            self._unchecked.discard(shard.number)
+        return ShardFile(path, self._forms[shard.rows])
 
     def _column(self, name: str) -> NDArray[Any]:
         """Read one small tensor of every shard."""

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from datainf.core.durable import PARTIAL
 from datainf.core.errors import DatainfWarning, StoreError
-from datainf.store.atomic import PARTIAL, write_whole, writing
+from datainf.store.atomic import write_whole, writing
 from datainf.store.examples import EXAMPLES_NAME, read_examples, write_examples
 from datainf.store.lock import LOCK_NAME
 from datainf.store.manifest import MANIFEST_NAME, Examples, Manifest
@@ -61,10 +62,35 @@ def require_same(folder: Path, found: Manifest, asked: Manifest) -> None:
     Raises:
         StoreError: If they differ; lists how, what lies there first.
     """
-    differences = found.identity.differences(asked.identity)
+    differences = differing(found, asked)
+    if differences:
+        ways = "Choose another folder, or delete this one."
+        if not differing(found, asked, data=False):
+            ways = (
+                "Choose another folder, delete this one, or give reuse=DIR (--reuse "
+                "DIR) to keep the rows that did not change."
+            )
+        raise StoreError(
+            f"{folder} holds a store of something else: {'; '.join(differences)}. "
+            f"{ways}"
+        )
+
+
+def differing(found: Manifest, asked: Manifest, *, data: bool = True) -> list[str]:
+    """Say in words where two manifests ask for different stores.
+
+    Args:
+        found: What lies there.
+        asked: What is asked for now.
+        data: Whether the rows must be the same too.
+
+    Returns:
+        One phrase a difference, what lies there first; empty when there is none.
+    """
+    differences = found.identity.differences(asked.identity, data=data)
     if found.layout != asked.layout:
         differences.append("other blocks")
-    if found.rows != asked.rows:
+    if data and found.rows != asked.rows:
         differences.append(f"rows: {found.rows} against {asked.rows}")
     for name in ("dtype", "parameters", "output", "batch_tokens", "store_text"):
         mine, theirs = getattr(found.options, name), getattr(asked.options, name)
@@ -77,11 +103,7 @@ def require_same(folder: Path, found: Manifest, asked: Manifest) -> None:
             f"begun by datainf {found.library_version} and not finished, this is "
             f"{asked.library_version}"
         )
-    if differences:
-        raise StoreError(
-            f"{folder} holds a store of something else: {'; '.join(differences)}. "
-            "Choose another folder, or delete this one."
-        )
+    return differences
 
 
 def is_whole(folder: Path, manifest: Manifest) -> bool:
@@ -109,9 +131,9 @@ def begin(folder: Path, manifest: Manifest, table: pa.Table, *, new: bool) -> Ma
         StoreError: If an unfinished store was begun with other examples.
     """
     if new:
-        return _with_examples(folder, manifest, table)
+        return with_examples(folder, manifest, table)
     manifest = _without_lost_shards(folder, manifest)
-    _sweep(folder, manifest)
+    sweep(folder, manifest)
     try:
         kept = read_examples(
             folder,
@@ -120,7 +142,7 @@ def begin(folder: Path, manifest: Manifest, table: pa.Table, *, new: bool) -> Ma
             store_text=manifest.options.store_text,
         )
     except StoreError:  # gone or damaged: it can be made anew
-        return _with_examples(folder, manifest, table)
+        return with_examples(folder, manifest, table)
     for name in table.column_names:
         if not kept[name].equals(table[name]):
             raise StoreError(
@@ -130,8 +152,17 @@ def begin(folder: Path, manifest: Manifest, table: pa.Table, *, new: bool) -> Ma
     return manifest
 
 
-def _with_examples(folder: Path, manifest: Manifest, table: pa.Table) -> Manifest:
-    """Write the table of examples, then the manifest that names it."""
+def with_examples(folder: Path, manifest: Manifest, table: pa.Table) -> Manifest:
+    """Write the table of examples, then the manifest that names it.
+
+    Args:
+        folder: The store, locked.
+        manifest: What it is to hold.
+        table: Its examples.
+
+    Returns:
+        The manifest as it lies there now.
+    """
     written = write_examples(folder, table)
     examples = Examples(manifest.rows, written.sha256)
     manifest = replace(manifest, examples=examples)
@@ -157,8 +188,13 @@ def _lost(folder: Path, manifest: Manifest) -> list[int]:
     return [s.number for s in manifest.shards if sizes.get(s.name) != s.bytes]
 
 
-def _sweep(folder: Path, manifest: Manifest) -> None:
-    """Remove what a killed run left: temporary files and shards that do not count."""
+def sweep(folder: Path, manifest: Manifest) -> None:
+    """Remove what a killed run left: temporary files and shards that do not count.
+
+    Args:
+        folder: The store, locked.
+        manifest: What it holds.
+    """
     counted = {shard.name for shard in manifest.shards}
     with writing(folder / MANIFEST_NAME):
         for path in folder.iterdir():

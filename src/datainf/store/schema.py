@@ -52,7 +52,10 @@ class Text:
 SHA256 = Text(r"[0-9a-f]{64}", "64 hexadecimal digits")
 
 SHARD = {
-    "name": Text(r"shard-[0-9]{5,}\.safetensors", "shard-00000.safetensors and so on"),
+    # Python reads whole numbers of up to 4300 digits.
+    "name": Text(
+        r"shard-[0-9]{5,18}\.safetensors", "shard-00000.safetensors and so on"
+    ),
     "start": int,
     "rows": int,
     "bytes": int,
@@ -77,7 +80,7 @@ MANIFEST = {
     "rows": int,
     "shard_rows": int,
     "shards": [SHARD],
-    "pending": Map(r"0|[1-9][0-9]*", "a shard's number", [int]),
+    "pending": Map(r"0|[1-9][0-9]{0,17}", "a shard's number", [int]),
     "examples": {"rows": int, "sha256": SHA256},
     "complete": bool,
     "checksum": SHA256,
@@ -112,7 +115,9 @@ def check_schema(value: Any, schema: Any, key: str = "") -> None:
         _require(isinstance(value, dict), key, "an object", value)
         for name, item in value.items():
             if not re.fullmatch(schema.key, name):
-                raise StoreError(f"{key!r} holds the key {name!r}, not {schema.said}")
+                raise StoreError(
+                    f"{key!r} holds the key {name[:60]!r}, not {schema.said}"
+                )
             check_schema(item, schema.value, f"{key}.{name}")
     else:
         _require(isinstance(value, dict), key, "an object", value)
@@ -127,7 +132,9 @@ def _check_keys(value: dict[str, Any], schema: dict[str, Any], key: str) -> None
             raise StoreError(f"key '{inside}{name}' is missing")
     for name, item in value.items():
         if name not in schema:
-            raise StoreError(f"key '{inside}{name}' is unknown: {near(name, schema)}")
+            # What stands there is anybody's: on one line, and not without end.
+            shown = repr(name)[1:-1][:60]
+            raise StoreError(f"key '{inside}{shown}' is unknown: {near(name, schema)}")
         check_schema(item, schema[name], inside + name)
 
 

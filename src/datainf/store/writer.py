@@ -13,33 +13,31 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pandas as pd
+import pyarrow as pa
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from datainf.core.errors import NonFiniteError, OptionError, StoreError
-from datainf.core.identity import Identity
-from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions, StoreDtype
+from datainf.core.options import StoreDtype
 from datainf.store.atomic import write_whole, writing
-from datainf.store.checks import refuse_reserved, require_shard
-from datainf.store.examples import as_table
+from datainf.store.checks import require_shard
+from datainf.store.excluded import Excluded, excluded_in, parameters_in, without
+from datainf.store.growth import cut
 from datainf.store.lock import FolderLock
 from datainf.store.manifest import (
     MANIFEST_NAME,
     Examples,
     Manifest,
     Shard,
-    as_json,
-    default_shard_rows,
     shard_name,
 )
-from datainf.store.resume import begin, existing, is_whole, require_same
+from datainf.store.resume import sweep, with_examples
 from datainf.store.rounding import rounded, squared_norms, warn_of_loss
 from datainf.store.shard import INDEX, LOSS, SQUARED_NORMS, write_shard
+from datainf.store.start import Asked, Start
 
 
 class PendingShard(NamedTuple):
@@ -62,7 +60,7 @@ class StoreWriter:
     Example:
         Shards come in any order; `finish` marks the store complete::
 
-            with StoreWriter.open(folder, layout=..., ...) as writer:
+            with StoreWriter.open(folder, asked) as writer:
                 for number, rows, halved_at in writer.pending_shards():
                     ...
                     writer.write_shard(number, gradients, loss, index)
@@ -70,70 +68,46 @@ class StoreWriter:
     """
 
     def __init__(
-        self, path: Path, manifest: Manifest, index: list[int], lock: FolderLock | None
+        self, path: Path, manifest: Manifest, table: pa.Table, lock: FolderLock | None
     ) -> None:
         """Take an opened folder; use `open`.
 
         Args:
             path: The folder.
             manifest: What lies there by now.
-            index: Position of each row in the data set.
+            table: Its examples.
             lock: The folder's lock; None where there is nothing to do.
         """
         self._path = path
         self._manifest = manifest
-        self._index = index
+        self._table = table
         self._lock = lock
 
     @classmethod
-    def open(
-        cls,
-        path: str | Path,
-        *,
-        layout: Layout,
-        identity: Identity,
-        options: CollectOptions,
-        examples: pd.DataFrame,
-        coverage: Sequence[Any],
-        library_version: str,
-    ) -> "StoreWriter":
+    def open(cls, path: str | Path, asked: Asked) -> "StoreWriter":
         """Start a store, or go on with one that was asked for in the same way.
 
         Args:
             path: The folder; made if need be.
-            layout: The blocks of a gradient row.
-            identity: What the gradients are made from.
-            options: How they are gathered and kept.
-            examples: One row an example: `index`, `hash`, `tokens`, and `text` if
-                `options.store_text`.
-            coverage: JSON values: which rule each parameter's gradients come from.
-            library_version: Version of datainf.
+            asked: The store that it is to hold.
 
         Returns:
             The writer; `done` is true when the store is there already.
         """
         folder = Path(path)
-        refuse_reserved(layout)
-        table = as_table(examples, store_text=options.store_text)
-        asked = _asked(layout, identity, options, coverage, library_version, len(table))
-        index = table["index"].to_pylist()
-        found = existing(folder)
-        if found is not None:
-            require_same(folder, found, asked)
-            if is_whole(folder, found):
-                return cls(folder, found, index, None)
+        start = Start.look(folder, asked)
+        if start.done and start.found is not None:
+            return cls(folder, start.found, start.table, None)
         with writing(folder / MANIFEST_NAME):
             folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo:
             lock = FolderLock(folder)
             undo.callback(lock.release)
             # Read again: another writer may have gone on until just now.
-            found = existing(folder)
-            if found is not None:
-                require_same(folder, found, asked)
-            manifest = begin(folder, found or asked, table, new=found is None)
+            start = Start.look(folder, asked)
+            manifest = start.begin()
             undo.pop_all()
-        return cls(folder, manifest, index, lock)
+        return cls(folder, manifest, start.table, lock)
 
     def __enter__(self) -> "StoreWriter":
         """Give the writer."""
@@ -181,6 +155,44 @@ class StoreWriter:
                 halved_at = self._manifest.pending.get(number, ())
                 yield PendingShard(number, self._manifest.rows_of(number), halved_at)
 
+    def index_of(self, rows: range) -> list[int]:
+        """Give the positions in the data set of some rows of the store.
+
+        Args:
+            rows: The rows, as of a pending shard.
+
+        Returns:
+            Rising numbers, with gaps where examples are left out.
+        """
+        found: list[int] = self._table["index"][rows.start : rows.stop].to_pylist()
+        return found
+
+    def leave_out(self, reasons: Mapping[int, str]) -> None:
+        """Leave examples out; the shards from the first of them on are to be made.
+
+        The rows behind move up, so that the store becomes the one that a data set
+        without those examples gives.
+
+        Args:
+            reasons: Position in the data set -> which number is NaN or infinite.
+        """
+        self._require_open()
+        index, hashes = (self._table[name].to_pylist() for name in ("index", "hash"))
+        rows = [at for at, position in enumerate(index) if position in reasons]
+        gone = [Excluded(index[at], hashes[at], reasons[index[at]]) for at in rows]
+        self._table = without(self._table, gone)
+        coverage = self._manifest.coverage
+        entries = sorted([*excluded_in(coverage), *gone])
+        fewer = replace(
+            self._manifest,
+            coverage=(*parameters_in(coverage), *(row.to_dict() for row in entries)),
+            examples=Examples(len(self._table), ""),
+        )
+        # The manifest first: a run that is killed in between mends the table.
+        self._note(cut(fewer, rows[0] // fewer.shard_rows))
+        self._manifest = with_examples(self._path, self._manifest, self._table)
+        sweep(self._path, self._manifest)
+
     def record_halving(self, shard: int, batch: int) -> None:
         """Note, on disk and at once, that memory ran out in a batch.
 
@@ -212,7 +224,7 @@ class StoreWriter:
         """
         self._require_pending(number)
         rows = self._manifest.rows_of(number)
-        positions = self._index[rows.start : rows.stop]
+        positions = self.index_of(rows)
         require_shard(self._manifest.layout, gradients, loss, index, positions)
         losses = loss.detach().to("cpu", torch.float32).contiguous()
         bad = (~torch.isfinite(losses)).nonzero()
@@ -278,34 +290,17 @@ class StoreWriter:
         write_whole(self._path / MANIFEST_NAME, [manifest.to_bytes()])
         self._manifest = manifest
 
-    def _require_pending(self, number: int) -> None:
-        """Refuse to touch what is there already, or is not ours to write."""
+    def _require_open(self) -> None:
+        """Refuse to write without the folder's lock."""
         if self._lock is None:
             raise StoreError(f"{self._path} is complete or its writer is closed.")
+
+    def _require_pending(self, number: int) -> None:
+        """Refuse to touch what is there already, or is not ours to write."""
+        self._require_open()
         known = [shard.number for shard in self._manifest.shards]
         if number in known or not 0 <= number < self._manifest.shard_count:
             raise OptionError(
                 f"shard {number} of {self._path} is not pending: it holds "
                 f"{self._manifest.shard_count} shards, {len(known)} of them written."
             )
-
-
-def _asked(
-    layout: Layout,
-    identity: Identity,
-    options: CollectOptions,
-    coverage: Sequence[Any],
-    library_version: str,
-    rows: int,
-) -> Manifest:
-    """Put together the manifest of a store that is not begun."""
-    shard_rows = options.shard_rows or default_shard_rows(layout, options.dtype)
-    return Manifest(
-        library_version=library_version,
-        layout=layout,
-        # As it will be read back, so that a resumed run compares like with like.
-        identity=Identity.from_dict(as_json(identity.to_dict())),
-        options=replace(options, shard_rows=shard_rows),
-        coverage=tuple(as_json(list(coverage))),
-        examples=Examples(rows, ""),
-    )

@@ -134,7 +134,11 @@ def collected(
         # Queries are few: what is wrong with them shows before the long part.
         reporter.say("queries:")
         asked = collect(
-            model, queries, task, out=folder / queries_name(queries), **shared
+            model,
+            queries,
+            task,
+            out=folder / queries_name(queries),
+            **{**shared, "reuse": None},
         )
         reporter.say("training examples:")
         rows = collect(model, train, task, out=folder / TRAIN, **shared)

@@ -7,16 +7,14 @@ run has finished is kept. N examples, cost one forward and one backward pass eac
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from functools import cached_property, partial
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from datainf.__about__ import __version__
-from datainf.capture.collect import collect_shard
 from datainf.capture.session import CaptureSession
 from datainf.core.adapter import Adapter
 from datainf.core.errors import DatainfWarning, OptionError, near
@@ -26,13 +24,16 @@ from datainf.core.task import Task
 from datainf.integrations.fingerprint import identify
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.table import as_task, require_task_fits
-from datainf.store.manifest import MANIFEST_NAME, default_shard_rows
-from datainf.store.parsing import read_manifest
+from datainf.store.excluded import parameters_in
+from datainf.store.manifest import default_shard_rows
 from datainf.store.reader import GradientStore, open_store
-from datainf.store.resume import is_whole
+from datainf.store.start import Asked, Start
 from datainf.store.writer import StoreWriter
 from datainf.workflows.coverage import coverage_rows, coverage_text
 from datainf.workflows.estimate import Estimate, estimate
+from datainf.workflows.fill import Filling
+from datainf.workflows.nonfinite import probe, tell_excluded
+from datainf.workflows.older import Older
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.rows import Rows, look_at
 
@@ -54,11 +55,12 @@ def collect(
         dataset: `datasets.Dataset`, list of dictionaries, or any sized indexable.
         task: A task such as `CausalLM(tokenizer)`, or a loss `(model, batch) -> [B]`.
         out: Folder of the store. A store of the same model and data that is there is
-            resumed, or reused when it is whole; any other is refused.
+            resumed, or reused when it is whole; one of the first rows of the data
+            grows; any other is refused.
         adapter_name: Which adapter; the active one when not given.
         progress: Told the coverage, warnings and how far it is.
         **options: Fields of `CollectOptions`: `dtype`, `parameters`, `output`,
-            `batch_tokens`, `shard_rows`, `store_text`.
+            `batch_tokens`, `shard_rows`, `store_text`, `on_nonfinite`, `reuse`.
 
     Returns:
         The finished store, memory-mapped.
@@ -76,11 +78,19 @@ def collect(
         adapter_name=adapter_name,
         progress=progress,
     )
-    kept = _reused(job, Path(out))
-    if kept is not None:
-        return kept
-    with job.session() as session:
-        return _fill(job, session, Path(out))
+    folder = Path(out)
+    older = None if chosen.reuse is None else Older(Path(chosen.reuse), folder)
+    replaced = older is not None and older.replaced_by(job.asked())
+    if replaced or not _there(job, folder):
+        if older is not None:
+            older.require_fitting(job.asked())
+        with job.session() as session:
+            _make(job, session, folder, older)
+    if older is not None:
+        older.clear()
+    store = open_store(folder)
+    tell_excluded(store)
+    return store
 
 
 def collect_estimate(
@@ -187,20 +197,29 @@ class _Job:
     def session(self) -> Iterator[CaptureSession]:
         """Open the capture session, probed, after telling what will be collected."""
         with CaptureSession(self.model, self.adapter, self.task) as session:
-            session.probe(self.rows.probes())
+            probe(session, self.rows, self.options.on_nonfinite)
             self.reporter.say(coverage_text(self.adapter, session.coverage))
             yield session
 
-    def writer(self, out: Path, coverage: Sequence[Any]) -> StoreWriter:
-        """Open the store for writing; refused where something else lies there."""
-        return StoreWriter.open(
-            out,
+    def asked(self, coverage: Sequence[Any] = (), reused: int | None = None) -> Asked:
+        """Say which store is asked for.
+
+        Args:
+            coverage: Which rule each parameter's gradients come from.
+            reused: How many rows come from an older store, for people to read.
+
+        Returns:
+            The store, of every row.
+        """
+        note = {} if reused is None else {"reused": reused}
+        about = {**self.identity.about, **note}
+        return Asked(
             layout=self.adapter.layout,
-            identity=self.identity,
+            identity=replace(self.identity, about=about),
             options=self.options,
             examples=self.rows.table,
-            coverage=coverage,
             library_version=__version__,
+            coverage=coverage,
         )
 
     @cached_property
@@ -216,51 +235,30 @@ class _Job:
         return identify(self.model, self.adapter, self.task, self.rows.hashes, about)
 
 
-def _reused(job: _Job, out: Path) -> GradientStore | None:
-    """Give a store that is whole already, without any of the model's work."""
-    if not (out / MANIFEST_NAME).is_file():
-        return None
-    manifest = read_manifest(out)
-    if not is_whole(out, manifest):
-        return None
-    # Opening it refuses a store of something else.
-    job.writer(out, manifest.coverage).close()
-    paths = {row["block"]: row["path"] for row in manifest.coverage}
+def _there(job: _Job, out: Path) -> bool:
+    """Say whether the store is whole already, without any of the model's work."""
+    start = Start.look(out, job.asked())
+    if not start.done or start.found is None:
+        return False
+    known = parameters_in(start.found.coverage)
+    paths = {row["block"]: row["path"] for row in known}
     job.reporter.say(coverage_text(job.adapter, paths))
-    job.reporter.say(f"{out}: all {manifest.rows} examples are there already")
-    return open_store(out)
+    job.reporter.say(f"{out}: all {start.found.rows} examples are there already")
+    return True
 
 
-def _fill(job: _Job, session: CaptureSession, out: Path) -> GradientStore:
-    """Compute and write the shards that are not there yet."""
-    count = len(job.rows.table)
-    lengths = job.rows.lengths
-    with job.writer(out, coverage_rows(job.adapter, session.coverage)) as writer:
-        pending = list(writer.pending_shards())
-        there = count - sum(len(shard.rows) for shard in pending)
-        if there:
-            job.reporter.say(f"{out}: {there} of {count} examples are there already")
-        with job.reporter.stage("gradients", count) as advance:
-            advance(there)
-            for number, numbers, halved_at in pending:
-                found = collect_shard(
-                    session,
-                    job.task,
-                    job.rows.read(numbers),
-                    lengths=[lengths[i] for i in numbers],
-                    budget=job.options.batch_tokens,
-                    halved_at=halved_at,
-                    on_halving=partial(_halved, writer, job.reporter, number),
-                    on_batch=advance,
-                )
-                writer.write_shard(
-                    number, found.gradients, found.losses, torch.tensor(numbers)
-                )
-        writer.finish()
-    return open_store(out)
-
-
-def _halved(writer: StoreWriter, reporter: Reporter, shard: int, batch: int) -> None:
-    """Record a halving before going on, so that it can be replayed."""
-    writer.record_halving(shard, batch)
-    reporter.say(f"memory ran out: shard {shard} goes on with smaller batches")
+def _make(job: _Job, session: CaptureSession, out: Path, older: Older | None) -> None:
+    """Compute, or take over, and write the shards that are not there yet."""
+    coverage = coverage_rows(job.adapter, session.coverage)
+    rows = None if older is None else older.rows(job.asked())
+    reused = None
+    if older is not None and rows is not None:
+        reused = sum(one in rows for one in job.rows.hashes)
+        job.reporter.say(
+            f"{older.named}: {reused} of {len(job.rows.table)} rows did not change and "
+            "are reused"
+        )
+    with StoreWriter.open(out, job.asked(coverage, reused)) as writer:
+        Filling(session, job.task, job.rows, job.options, job.reporter, rows).fill(
+            writer
+        )

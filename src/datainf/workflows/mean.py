@@ -12,6 +12,7 @@ import torch
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
 from datainf.core.source import GradientSource, RowBlock
+from datainf.store.excluded import Excluded
 from datainf.store.memory import InMemorySource
 
 
@@ -21,6 +22,7 @@ class MeanSource:
     Attributes:
         identity: That of the other source, where it has one.
         examples: One row that says how many were averaged.
+        excluded: Rows that the other source leaves out, where it does.
 
     Example:
         >>> pair = InMemorySource({"q": torch.tensor([[1.0, 0.0], [3.0, 2.0]])})
@@ -48,6 +50,7 @@ class MeanSource:
         }
         self._inner = InMemorySource(means, source.layout)
         self.identity: Identity | None = getattr(source, "identity", None)
+        self.excluded: list[Excluded] = getattr(source, "excluded", [])
         self.examples = pd.DataFrame({"index": [f"mean of {len(source)}"]})
 
     @property

@@ -90,9 +90,11 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         model, train, validation, task, cache=cache, progress=progress, **collecting
     ) as pair:
         scores = score(pair.train, MeanSource(pair.queries), method=method, **scoring)
-        losses = pair.train.losses
+        losses, index = pair.train.losses, pair.train.index
+    # Rows that the store leaves out have neither score nor rank.
+    wrong = None if wrong is None else wrong[index]
     return Suspects(
-        ranking=rank(scores, [train[i] for i in range(len(train))], task, wrong),
+        ranking=rank(scores, [train[int(i)] for i in index], task, wrong),
         scores=scores,
         measured={} if wrong is None else measure(scores.values[0], wrong, losses),
     )
@@ -108,9 +110,9 @@ def rank(
 
     Args:
         scores: Influences on one query; the first row is used.
-        examples: The training rows.
+        examples: The training rows that have scores.
         task: Says which column holds the label.
-        wrong: Which rows are known to be wrong.
+        wrong: Which of them are known to be wrong.
 
     Returns:
         One row an example, most suspicious first; ties keep the data's order.

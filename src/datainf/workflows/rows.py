@@ -4,7 +4,7 @@ Everything that can be wrong with an example is found here, in seconds, and not 
 later. N examples.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +53,22 @@ class Rows:
 
     def probes(self) -> list[Example]:
         """Choose two short examples of different lengths (one, where all are alike)."""
+        return self.read(self.probe_numbers())
+
+    def probe_numbers(self, without: Collection[int] = ()) -> list[int]:
+        """Tell which examples `probes` chooses.
+
+        Args:
+            without: Examples that cannot serve.
+
+        Returns:
+            Their places in the data; none where no example can serve.
+        """
         lengths = self.lengths
-        order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
-        first = order[0]
-        other = [i for i in order if lengths[i] != lengths[first]] or order[1:]
-        return self.read([first, *other[:1]])
+        usable = [i for i in range(len(lengths)) if i not in without]
+        order = sorted(usable, key=lambda i: (lengths[i], i))
+        other = [i for i in order if lengths[i] != lengths[order[0]]] or order[1:]
+        return [*order[:1], *other[:1]]
 
 
 def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows:

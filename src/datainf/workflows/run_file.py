@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from datainf.__about__ import __version__
+from datainf.core.durable import write_durably
 from datainf.core.errors import OptionError
 from datainf.core.run_config import RunConfig
 from datainf.workflows.run_check import check_kinds
@@ -91,7 +92,8 @@ def write_run(config: RunConfig, path: str | Path) -> Path:
     if yaml.safe_load(text) != values:
         # Unicode has line breaks of its own, which YAML keeps only when escaped.
         text = _dump(values, escaped=True)
-    file.write_text(text, encoding="utf-8")
+    # It may be the very file that the run was read from: never left in part.
+    write_durably(file, [text.encode()])
     return file
 
 

@@ -3,7 +3,7 @@
 Works on gradient stores or any GradientSource; no model is needed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from datainf.core.records import Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.base import Estimator
 from datainf.estimators.table import build
+from datainf.store.excluded import said
 
 
 def score(  # noqa: PLR0913 - the options common to all methods, by name
@@ -71,7 +72,10 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     return replace(
         scores.with_rows(train=_rows(train), queries=_rows(queries)),
         provenance=replace(
-            scores.provenance, version=__version__, sources=_identities(named)
+            scores.provenance,
+            version=__version__,
+            sources=_identities(named),
+            notes=(*scores.provenance.notes, *_left_out(named)),
         ),
     )
 
@@ -106,6 +110,16 @@ def _identity(source: GradientSource) -> Identity | None:
 def _identities(sources: Mapping[str, GradientSource]) -> dict[str, Any]:
     found = {name: _identity(source) for name, source in sources.items()}
     return {name: known.to_dict() for name, known in found.items() if known is not None}
+
+
+def _left_out(sources: Mapping[str, GradientSource]) -> Iterator[str]:
+    """Say which rows the sources leave out, each source once."""
+    seen: list[GradientSource] = []
+    for name, source in sources.items():
+        excluded = getattr(source, "excluded", [])
+        if excluded and not any(source is one for one in seen):
+            seen.append(source)
+            yield f"{name}: {said(excluded)} left out."
 
 
 def _rows(source: GradientSource) -> pd.DataFrame | None:

@@ -66,12 +66,14 @@ def inspect(given: Given) -> None:
             style,
         )
         return
+    from datainf.store.excluded import excluded_in, said
     from datainf.store.facts import describe_store
 
     _refuse_run(path)
     facts = describe_store(path)
     if style is Format.TABLE:
-        rows = facts.pop("coverage")
+        rows, excluded = facts.pop("coverage"), facts.pop("excluded")
+        facts["excluded"] = said(excluded_in(excluded)) if excluded else "no example"
         write_facts({**facts, "coverage": f"{len(rows)} tensors"}, style)
         typer.echo()
         import pandas as pd
