@@ -91,7 +91,7 @@ def test_the_traceback_of_what_the_system_refuses_can_be_had(failing):
 
 
 INTERRUPTED = (
-    "datainf: error: interrupted; rerun the same command to go on where it stopped."
+    "datainf: error: interrupted; what is finished is kept: rerun the same command."
 )
 
 

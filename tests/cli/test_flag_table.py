@@ -41,7 +41,8 @@ def test_every_flag_is_typed_like_its_name(name):
     long = FLAGS[name].names[0]
     assert re.fullmatch(r"--[a-z]+(-[a-z]+)*", long)
     stores = {"train_store": "--train", "query_store": "--queries"}
-    meant = {**stores, "report_file": "--out"}
+    folders = ("report_file", "adapter_folder", "store_folder", "scores_folder")
+    meant = {**stores, **dict.fromkeys(folders, "--out")}
     assert long == meant.get(name, "--" + name.replace("_", "-"))
 
 

@@ -65,7 +65,7 @@ def test_weights_that_nothing_would_train_are_refused(tmp_path):
         "every loading. Train and save their modules with the adapter (modules_to_save "
         "in recipe.peft), or use a checkpoint that has them."
     )
-    # transformers 4.46 names them without the base's own prefix.
+    # transformers 4 names them without the base's own prefix.
     pattern = re.escape(message).replace(re.escape("bert."), r"(bert\.)?")
     with pytest.raises(AdapterError, match=f"^{pattern}$"):
         load_base(str(tmp_path), task(), 3)

@@ -104,6 +104,7 @@ def train(
     with _folder(out) as folder, seeded(recipe.seed):
         adapted = _put_on(_require_base(model), peft_config(recipe, task))
         arguments = training_arguments(recipe, folder / CHECKPOINTS)
+        _refuse_summed_batches(arguments)
         trainer = _TaskTrainer(
             model=adapted,
             args=arguments,
@@ -233,6 +234,17 @@ def training_arguments(recipe: Recipe, output: Path) -> TrainingArguments:
         raise OptionError(
             f"recipe.training is refused by TrainingArguments: {error}"
         ) from error
+
+
+def _refuse_summed_batches(arguments: TrainingArguments) -> None:
+    """Refuse to accumulate batches with a Trainer that does not average them."""
+    steps, version = arguments.gradient_accumulation_steps, transformers.__version__
+    if steps > 1 and int(version.split(".")[0]) < 5:
+        raise OptionError(
+            f"gradient_accumulation_steps={steps}: the Trainer of transformers "
+            f"{version} adds up the gradients of accumulated batches where it should "
+            "average them; upgrade to transformers 5, or leave it out."
+        )
 
 
 def _require_base(model: nn.Module) -> nn.Module:

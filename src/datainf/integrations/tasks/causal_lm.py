@@ -262,12 +262,21 @@ class CausalLM:
 
         Raises:
             AdapterError: If the model gives no logits for every token.
+            TypeError: If the model refuses its inputs for another reason.
         """
         inputs = {name: value for name, value in batch.items() if name != "labels"}
         labels = batch["labels"]
         if ignores_positions(model):
             inputs.pop("position_ids", None)
-        logits = model(**inputs, use_cache=False).logits
+        try:
+            logits = model(**inputs, use_cache=False).logits
+        except TypeError as error:  # a classifier of transformers 4 knows no cache
+            if "use_cache" not in str(error):
+                raise
+            kind = type(model).__name__
+            raise AdapterError(
+                f"causal-lm needs a causal language model, got a {kind}."
+            ) from error
         if logits.ndim != 3 or logits.shape[1] < labels.shape[1]:
             raise AdapterError(
                 f"causal-lm needs logits [B, T, V] for labels {list(labels.shape)}, "
