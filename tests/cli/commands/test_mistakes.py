@@ -248,7 +248,10 @@ def test_scores_cannot_go_where_a_file_is(stores, tmp_path):
     file = tmp_path / "file"
     file.touch()
     said = refused("score", "--train", train, "--queries", queries, "--out", file)
-    assert said == f"{file}: File exists; choose another path."
+    assert said == (
+        f"the scores could not be written to {file}: File exists; free some space or "
+        "choose another folder, and score again."
+    )
 
 
 @pytest.mark.parametrize(

@@ -280,8 +280,8 @@ def test_a_model_that_is_no_language_model_is_refused():
     task = CausalLM(tiny_tokenizer())
     # The classifiers of transformers 4 refuse `use_cache`, those of 5 pass it over.
     message = (
-        r"causal-lm needs (logits \[B, T, V\] for labels \[1, 3\], the model gives \[1, "
-        r"3\]; is it a causal language model\?|a causal language model, got a "
+        r"causal-lm needs (logits \[B, T, V\] for labels \[1, 3\], the model gives "
+        r"\[1, 3\]; is it a causal language model\?|a causal language model, got a "
         r"BertForSequenceClassification\.)"
     )
     with pytest.raises(AdapterError, match=f"^{message}$"):
