@@ -26,6 +26,7 @@ from datainf.core.task import Task
 from datainf.integrations.fingerprint import identify
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.table import as_task, require_task_fits
+from datainf.integrations.tasks.vocabulary import token_check
 from datainf.store.manifest import MANIFEST_NAME, default_shard_rows
 from datainf.store.parsing import read_manifest
 from datainf.store.reader import GradientStore, open_store
@@ -171,7 +172,8 @@ class _Job:
         reporter = progress or Logged()
         adapter = adapter_of(model, adapter_name, options.parameters)
         require_task_fits(task, adapter.task_type, model)
-        rows = look_at(dataset, task, reporter, text=options.store_text)
+        check = token_check(task, model)
+        rows = look_at(dataset, task, reporter, text=options.store_text, check=check)
         if rows.truncated:
             limit = task.settings().get("max_length")
             warnings.warn(
