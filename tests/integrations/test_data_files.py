@@ -110,11 +110,11 @@ def test_long_csv_fields_are_read_and_the_limit_put_back(write):
     [
         ("a.txt", "x", " is no data file: expected one that ends in .jsonl, .json, "
          ".csv, .tsv, .parquet."),
-        ("a.jsonl", "", " holds no rows."),
-        ("a.json", "[]", " holds no rows."),
+        ("a.jsonl", "", " holds no rows; give at least one."),
+        ("a.json", "[]", " holds no rows; give at least one."),
         ("a.tsv", "", " is empty: expected a line of column names."),
         ("a.csv", "", " is empty: expected a line of column names."),
-        ("a.tsv", "text\tlabel\n", " holds no rows."),
+        ("a.tsv", "text\tlabel\n", " holds no rows; give at least one."),
         ("a.tsv", b"text\nok\nb\xe9d\n", ", line 3: byte 0xe9 is not UTF-8; save the "
          "file as UTF-8."),
         ("a.tsv", "a\tb\nx\ty\nz\n", ", line 3: 1 fields between TABs, expected "

@@ -61,7 +61,7 @@ def read_table(path: Path) -> pa.Table:
         )
     table = reader(path)
     if not table.num_rows:
-        raise DataError(f"{path} holds no rows.")
+        raise DataError(f"{path} holds no rows; give at least one.")
     return table
 
 

@@ -21,7 +21,7 @@ from tests.tiny_models import (
 )
 
 ADVICE = "give the base and the tokenizer that the adapter was trained with"
-KNOWN = "the model's embedding, which has {} rows (tokens 0 to {})"
+KNOWN = "none of the model's {} (0 to {})"
 
 
 def resized(model, count):
@@ -30,9 +30,10 @@ def resized(model, count):
 
 
 def said(token, count, *, name="input_ids", smaller=False):
-    tail = f" and the tokenizer {VOCAB} tokens" if smaller else ""
-    known = KNOWN.format(count, count - 1)
-    return f"{name} holds token {token}, which is outside of {known}{tail}; {ADVICE}."
+    more = f"; the tokenizer has {VOCAB}" if smaller else ""
+    return (
+        f"token {token} of {name} is {KNOWN.format(count, count - 1)}{more}; {ADVICE}."
+    )
 
 
 def refused(message, kind=DataError):
@@ -96,7 +97,7 @@ def test_a_filling_token_beyond_the_embedding_is_refused():
     tokenizer.add_special_tokens({"pad_token": "<filling>"})
     known = KNOWN.format(VOCAB, VOCAB - 1)
     with refused(
-        f"the tokenizer fills batches with token {VOCAB}, which is outside of {known}; "
+        f"token {VOCAB}, with which the tokenizer fills batches, is {known}; "
         f"{ADVICE}, or give the tokenizer a pad_token among them.",
         AdapterError,
     ):

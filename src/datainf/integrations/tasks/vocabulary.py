@@ -35,12 +35,12 @@ def token_check(task: Task, model: nn.Module) -> Callable[[Example], None]:
     count = _rows(model)
     if tokenizer is None or count is None:
         return lambda _: None
-    known = f"the model's embedding, which has {count} rows (tokens 0 to {count - 1})"
+    known = f"none of the model's {count} (0 to {count - 1})"
     fill = pad_id(tokenizer)
     if fill >= count:
         raise AdapterError(
-            f"the tokenizer fills batches with token {fill}, which is outside of "
-            f"{known}; {_ADVICE}, or give the tokenizer a pad_token among them."
+            f"token {fill}, with which the tokenizer fills batches, is {known}; "
+            f"{_ADVICE}, or give the tokenizer a pad_token among them."
         )
     covered = max(tokenizer.get_vocab().values(), default=0) < count
     columns = getattr(task, "columns", {})
@@ -58,10 +58,9 @@ def token_check(task: Task, model: nn.Module) -> Callable[[Example], None]:
                 known_ids |= ids == IGNORED
             strange = ids[~known_ids]
             if len(strange):
-                said = "" if covered else f" and the tokenizer {len(tokenizer)} tokens"
+                more = "" if covered else f"; the tokenizer has {len(tokenizer)}"
                 raise DataError(
-                    f"{name} holds token {int(strange[0])}, which is outside of {known}"
-                    f"{said}; {_ADVICE}."
+                    f"token {int(strange[0])} of {name} is {known}{more}; {_ADVICE}."
                 )
 
     return check
