@@ -36,6 +36,11 @@ def test_each_difference_is_named_and_makes_another_model(change, phrase):
     assert MINE.model != other.model
 
 
+def test_of_two_tasks_only_the_names_are_told_apart():
+    other = dataclasses.replace(MINE, task={"name": "u", "reduction": "mean"})
+    assert MINE.differences(other) == ["task name: 't' against 'u'"]
+
+
 def test_other_data_differ_only_where_they_count():
     other = dataclasses.replace(MINE, data="other")
     assert MINE.differences(other) == ["other data"]

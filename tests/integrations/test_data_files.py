@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datainf.core.errors import DataError
+from datainf.core.errors import DataError, DatainfWarning
 from datainf.integrations.data_files import SUFFIXES, read_table
 
 
@@ -110,11 +110,11 @@ def test_long_csv_fields_are_read_and_the_limit_put_back(write):
     [
         ("a.txt", "x", " is no data file: expected one that ends in .jsonl, .json, "
          ".csv, .tsv, .parquet."),
-        ("a.jsonl", "", " holds no rows."),
-        ("a.json", "[]", " holds no rows."),
+        ("a.jsonl", "", " holds no rows; give at least one."),
+        ("a.json", "[]", " holds no rows; give at least one."),
         ("a.tsv", "", " is empty: expected a line of column names."),
         ("a.csv", "", " is empty: expected a line of column names."),
-        ("a.tsv", "text\tlabel\n", " holds no rows."),
+        ("a.tsv", "text\tlabel\n", " holds no rows; give at least one."),
         ("a.tsv", b"text\nok\nb\xe9d\n", ", line 3: byte 0xe9 is not UTF-8; save the "
          "file as UTF-8."),
         ("a.tsv", "a\tb\nx\ty\nz\n", ", line 3: 1 fields between TABs, expected "
@@ -123,10 +123,14 @@ def test_long_csv_fields_are_read_and_the_limit_put_back(write):
          "a, b."),
         ("a.csv", 'a,b\n"x"y,1\n', ", line 2: ',' expected after '\"'."),
         ("a.csv", "a,b,a\n1,2,3\n", " has the column 'a' twice; rename one."),
-        ("a.jsonl", '{"a": 1}\n\n{"a" 2}', ", line 3: invalid JSON: Expecting ':' "
-         "delimiter at character 6."),
-        ("a.json", '[{"a": 1},\n{"a" 2}]', ", line 2: invalid JSON: Expecting ':' "
-         "delimiter."),
+        ("a.jsonl", '{"a": 1}\n\n{"a" 2}', ", line 3: invalid JSON at character 6: "
+         "Expecting ':' delimiter."),
+        ("a.jsonl", '{"a": "b', ", line 1: invalid JSON at character 7: Unterminated "
+         "string starting."),
+        ("a.json", '[{"a": 1},\n{"a" 2}]', ", line 2: invalid JSON at character 6: "
+         "Expecting ':' delimiter."),
+        ("a.jsonl", '{"a": 1}\n{"a": 1' + "0" * 30 + "}", ", line 2: column 'a' holds "
+         "another kind of value (1" + "0" * 30 + ") than the rows before it."),
         ("a.jsonl", '{"a": 1}\n[1]', ", line 2: expected an object such as "
          '{"text": "..."}, got list.'),
         ("a.json", '[{"a": 1}, 2]', ", item 2: expected an object such as "
@@ -142,9 +146,44 @@ def test_what_is_wrong_is_named_by_file_and_line(write, name, content, message):
         read_table(path)
 
 
-def test_a_broken_parquet_file_is_refused(write):
-    path = write("a.parquet", "nonsense")
-    with pytest.raises(
-        DataError, match=rf"^{re.escape(str(path))} is not a parquet file: "
+@pytest.mark.parametrize("keep", [0, 1, 200, -20])
+def test_a_broken_parquet_file_is_refused(tmp_path, keep):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [f"row {i}" for i in range(99)]}), path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with refused(
+        f"{path} is no parquet file, or not all of one; write or copy it again."
     ):
         read_table(path)
+
+
+def test_a_parquet_file_whose_pages_are_damaged_is_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [f"row {i}" for i in range(99)]}), path)
+    data = bytearray(path.read_bytes())
+    data[4:40] = bytes(36)
+    path.write_bytes(data)
+    with refused(
+        f"{path} is no parquet file, or not all of one; write or copy it again."
+    ):
+        read_table(path)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json"])
+def test_half_a_surrogate_pair_is_read_as_its_sign_and_said(write, suffix):
+    lines = ['{"a": "x", "b": ["y"]}', '{"a": "x", "b": ["half \\ud83d"]}']
+    text = "\n".join(lines) if suffix == "jsonl" else f"[{','.join(lines)}]"
+    path = write(f"a.{suffix}", text)
+    place = "line 2" if suffix == "jsonl" else "item 2"
+    said = (
+        f"{path}: 1 of 2 rows hold half a surrogate pair, the first in {place}; it is "
+        "read as U+FFFD."
+    )
+    with pytest.warns(DatainfWarning, match=f"^{re.escape(said)}$"):
+        found = read_table(path)
+    assert found["b"].to_pylist() == [["y"], ["half \ufffd"]]
+
+
+def test_a_whole_surrogate_pair_and_a_nul_byte_are_read_as_they_are(write):
+    path = write("a.jsonl", '{"a": "\\ud83d\\ude00 \\u0000"}')
+    assert read_table(path)["a"].to_pylist() == ["\U0001f600 \0"]

@@ -133,7 +133,7 @@ def test_an_empty_data_set_is_refused(monkeypatch):
     monkeypatch.setattr(
         datasets, "load_dataset", lambda *_: Dataset.from_dict({"text": []})
     )
-    with refused("owner/name holds no rows."):
+    with refused("owner/name holds no rows; give at least one."):
         load("owner/name")
 
 

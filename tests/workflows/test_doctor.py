@@ -244,7 +244,8 @@ FAULTY_ROWS: dict[str, tuple[list[dict[str, Any]], str]] = {
     ),
     "tokens of another model": (
         [{"input_ids": [5, 6, 7]}, {"input_ids": [5, 1009, 7, 8]}],
-        "IndexError: index out of range in self",
+        "example 1: token 1009 of input_ids is none of the model's 61 (0 to 60); give "
+        "the base and the tokenizer that the adapter was trained with.",
     ),
 }
 

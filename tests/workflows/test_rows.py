@@ -176,3 +176,27 @@ def test_an_example_without_a_token_to_learn_from_is_named():
         DataError, match=r"^example 1: no token to learn from in the row \{'text': ''"
     ):
         look([ROWS[0], {"text": "", "number": 0}])
+
+
+def test_a_label_that_no_text_shows_is_told_too():
+    task = SequenceClassification(tiny_tokenizer(), num_labels=2)
+    with refused(
+        "example 1: label 2 is outside of the classes 0 to 1 in the row {'text': 'b', "
+        "'label': 2}; correct the row or take it out."
+    ):
+        look([{"text": "a", "label": 1}, {"text": "b", "label": 2}], task)
+
+
+def test_an_example_that_the_model_cannot_read_is_named():
+    def check(example):
+        if example["number"] == 7:
+            raise DataError("no.")
+
+    with refused("example 2: no."):
+        look_at(ROWS, language(), Told(), text=True, check=check)
+
+
+def test_half_a_surrogate_pair_is_tokenised_and_described_as_its_sign():
+    found = look([{"text": "a\ud83d"}])
+    assert found.lengths == [3]
+    assert found.table["text"].tolist() == ["a\ufffd"]

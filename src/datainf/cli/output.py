@@ -14,6 +14,7 @@ from rich.text import Text
 
 from datainf.cli.console import plain, printable
 from datainf.cli.flags import Given
+from datainf.core.encodable import encodable
 from datainf.core.options import word
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def write_table(table: "pd.DataFrame", style: Format) -> None:
         style: How.
     """
     if style is Format.CSV:
-        _emit(table.to_csv(index=False))
+        _emit(encodable(table.to_csv(index=False)))
     elif style is Format.JSON:
         _emit(_json(table.to_dict(orient="records")))
     else:
@@ -125,11 +126,13 @@ def _json(value: Any, indent: int | None = 2) -> str:
 def _item(value: Any) -> Any:
     """Give what JSON has a word for; NaN and infinity, which it lacks, as null."""
     if isinstance(value, Mapping):
-        return {str(name): _item(one) for name, one in value.items()}
+        return {encodable(str(name)): _item(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_item(one) for one in value]
     if hasattr(value, "item"):
         value = value.item()
+    if isinstance(value, str):
+        return encodable(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, (str, int)) else str(value)

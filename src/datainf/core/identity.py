@@ -56,7 +56,9 @@ class Identity:
             found.append("another base model")
         if self.adapter != other.adapter:
             found.append("another adapter")
-        for key in sorted({*self.task, *other.task}):
+        # Two tasks share few settings: where their names differ, that says it.
+        same = self.task.get("name") == other.task.get("name")
+        for key in sorted({*self.task, *other.task}) if same else ["name"]:
             mine, theirs = self.task.get(key), other.task.get(key)
             if mine != theirs:
                 found.append(f"task {key}: {mine!r} against {theirs!r}")

@@ -9,6 +9,7 @@ is refused, unless it is trained.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -210,6 +211,18 @@ def not_loaded(what: str, name: str, error: Exception) -> str:
     Returns:
         The message.
     """
+    if "trust_remote_code" in str(error):
+        return (
+            f"the {what} {name} comes with Python code, which runs only where you say "
+            "so: read it, then give --trust-remote-code, or trust_remote_code: true in "
+            "run.yaml."
+        )
+    if isinstance(error, UnpicklingError):
+        return (
+            f"the weights of the {what} {name} are a pickled file of more than "
+            "tensors, which may run code and is not loaded; save it again, with "
+            "safetensors."
+        )
     return (
         f"the {what} {name} cannot be loaded: {reason_of(error)}. Give a folder that "
         "holds it, or a hub name while the hub can be reached."

@@ -2,9 +2,10 @@
 
 Nothing is guessed and nothing repaired: text is UTF-8 (a byte-order mark is taken
 off), "NA" and "null" stay the texts they are, and a broken byte, a ragged line or
-invalid JSON is an error that names file and line. Numbers in csv and tsv become
-integers only where every value of the column reads back as it was written ("7", not
-"007").
+invalid JSON is an error that names file and line. Half a surrogate pair, which JSON can
+write and UTF-8 cannot hold, is read as U+FFFD, and a warning says so. Numbers in csv
+and tsv become integers only where every value of the column reads back as it was
+written ("7", not "007").
 
 - jsonl: one JSON object a line; empty lines are passed over.
 - json: one list of objects; a file of objects line by line is read as jsonl.
@@ -18,6 +19,7 @@ import csv
 import io
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,10 +28,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datainf.core.errors import DataError
+from datainf.core.encodable import encodable
+from datainf.core.errors import DataError, DatainfWarning
 
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")
 _LONGEST_FIELD = 2**30
+# What Arrow raises for values of several kinds, and for a number of too many digits.
+_MISFITS = (
+    pa.ArrowInvalid,
+    pa.ArrowTypeError,
+    pa.ArrowNotImplementedError,
+    OverflowError,
+)
 
 
 def read_table(path: Path) -> pa.Table:
@@ -51,7 +61,7 @@ def read_table(path: Path) -> pa.Table:
         )
     table = reader(path)
     if not table.num_rows:
-        raise DataError(f"{path} holds no rows.")
+        raise DataError(f"{path} holds no rows; give at least one.")
     return table
 
 
@@ -91,7 +101,8 @@ def _json(path: Path) -> pa.Table:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}, line {error.lineno}: invalid JSON: {error.msg}."
+            f"{path}, line {error.lineno}: invalid JSON at character {error.colno}: "
+            f"{error.msg.removesuffix(' at')}."
         ) from error
     return _table_of_rows(rows, path, None)
 
@@ -101,8 +112,8 @@ def _parse(line: str, path: Path, number: int) -> Any:
         return json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}, line {number}: invalid JSON: {error.msg} at character "
-            f"{error.colno}."
+            f"{path}, line {number}: invalid JSON at character {error.colno}: "
+            f"{error.msg.removesuffix(' at')}."
         ) from error
 
 
@@ -121,6 +132,7 @@ def _table_of_rows(
                 f"{path}, {place}: expected an object such as "
                 f'{{"text": "..."}}, got {type(row).__name__}.'
             )
+    rows = _whole(rows, path, places)
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {
         name: _array([row.get(name) for row in rows], name, path, places)
@@ -129,11 +141,27 @@ def _table_of_rows(
     return pa.table(columns)
 
 
+def _whole(
+    rows: Sequence[Mapping[str, Any]], path: Path, places: Sequence[str]
+) -> list[Mapping[str, Any]]:
+    """Replace half surrogate pairs; say in how many rows, and where the first is."""
+    found = [encodable(row) for row in rows]
+    changed = [i for i, row in enumerate(rows) if found[i] != row]
+    if changed:
+        warnings.warn(
+            f"{path}: {len(changed)} of {len(rows)} rows hold half a surrogate pair, "
+            f"the first in {places[changed[0]]}; it is read as U+FFFD.",
+            DatainfWarning,
+            stacklevel=2,
+        )
+    return found
+
+
 def _array(values: list[Any], name: str, path: Path, places: Sequence[str]) -> pa.Array:
     """Make a column, naming the first value that does not fit the ones before."""
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except _MISFITS:
         # Growing prefixes would cost N²; halving finds the first misfit in log N steps.
         good, bad = 0, len(values)
         while bad - good > 1:
@@ -151,7 +179,7 @@ def _array(values: list[Any], name: str, path: Path, places: Sequence[str]) -> p
 def _fits(values: list[Any]) -> bool:
     try:
         pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except _MISFITS:
         return False
     return True
 
@@ -214,8 +242,12 @@ def _long_fields() -> Any:
 def _parquet(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise DataError(f"{path} is not a parquet file: {error}") from error
+    except (pa.ArrowException, OSError) as error:
+        if getattr(error, "strerror", None):  # the system's, about the path
+            raise
+        raise DataError(
+            f"{path} is no parquet file, or not all of one; write or copy it again."
+        ) from error
 
 
 READERS: Mapping[str, Callable[[Path], pa.Table]] = {

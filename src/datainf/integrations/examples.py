@@ -44,7 +44,7 @@ def load_examples(config: DataConfig) -> Dataset:
     else:
         found = _hub(config.data, config.split)
     if not len(found):
-        raise DataError(f"{config.data} holds no rows.")
+        raise DataError(f"{config.data} holds no rows; give at least one.")
     if config.limit is not None:
         found = found.select(range(min(config.limit, len(found))))
     return found

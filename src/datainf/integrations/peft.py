@@ -70,8 +70,14 @@ def adapter_of(
         saved = tuple(t for t in found if t not in kept)
         found = kept
     if not found:
+        asked = (
+            "no LoRA matrix and no matrix of a head, and parameters=paper collects "
+            "these alone; collect with parameters=all"
+            if saved
+            else "nothing to train; give the adapter that training saved"
+        )
         raise AdapterError(
-            f"adapter {name!r} of type {config.peft_type.value} has nothing to train."
+            f"adapter {name!r} of type {config.peft_type.value} has {asked}."
         )
     task_type = config.task_type
     return Adapter(

@@ -24,6 +24,7 @@ from datainf.core.task import Task
 from datainf.integrations.fingerprint import identify
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.table import as_task, require_task_fits
+from datainf.integrations.tasks.vocabulary import token_check
 from datainf.store.excluded import parameters_in
 from datainf.store.manifest import default_shard_rows
 from datainf.store.reader import GradientStore, open_store
@@ -181,7 +182,8 @@ class _Job:
         reporter = progress or Logged()
         adapter = adapter_of(model, adapter_name, options.parameters)
         require_task_fits(task, adapter.task_type, model)
-        rows = look_at(dataset, task, reporter, text=options.store_text)
+        check = token_check(task, model)
+        rows = look_at(dataset, task, reporter, text=options.store_text, check=check)
         if rows.truncated:
             limit = task.settings().get("max_length")
             warnings.warn(

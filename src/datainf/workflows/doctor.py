@@ -21,6 +21,7 @@ from datainf.core.run_config import DataConfig, RunConfig
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.vocabulary import token_check
 from datainf.workflows.coverage import coverage_text
 from datainf.workflows.data import load_rows
 from datainf.workflows.estimate import human_bytes
@@ -146,7 +147,8 @@ def _data(config: DataConfig, subject: Subject, progress: Reporter) -> list[Find
     rows = load_rows(config, subject.task)
     columns = ", ".join(rows.dataset.column_names)
     found = [Finding("columns", "ok", columns)]
-    seen = look_at(rows.dataset, subject.task, progress, text=True)
+    check = token_check(subject.task, subject.model)
+    seen = look_at(rows.dataset, subject.task, progress, text=True, check=check)
     found.append(
         Finding(
             "examples",

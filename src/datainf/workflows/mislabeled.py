@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import nn
 
+from datainf.core.encodable import encodable
 from datainf.core.errors import OptionError
 from datainf.core.records import Scores
 from datainf.core.task import Task
@@ -128,7 +129,7 @@ def rank(
         }
     )
     if all(column in example for example in examples):
-        table["label"] = [examples[i][column] for i in order]
+        table["label"] = [encodable(examples[i][column]) for i in order]
     if wrong is not None:
         table["wrong"] = wrong[order]
     if "text" in scores.train:

@@ -4,12 +4,13 @@ Everything that can be wrong with an example is found here, in seconds, and not 
 later. N examples.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from datainf.core.encodable import encodable
 from datainf.core.errors import DataError
 from datainf.core.task import Example, Task
 from datainf.integrations.fingerprint import hash_example
@@ -71,7 +72,14 @@ class Rows:
         return [*order[:1], *other[:1]]
 
 
-def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows:
+def look_at(
+    dataset: Any,
+    task: Task,
+    reporter: Reporter,
+    *,
+    text: bool,
+    check: Callable[[Example], None] = lambda _: None,
+) -> Rows:
     """Go through the examples once.
 
     Args:
@@ -80,6 +88,7 @@ def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows
         task: Says how long an example is and how it reads.
         reporter: Shows how far it is.
         text: Whether to keep each example's text.
+        check: Refuses an example that the model cannot read, with a DataError.
 
     Returns:
         What was found.
@@ -101,7 +110,7 @@ def look_at(dataset: Any, task: Task, reporter: Reporter, *, text: bool) -> Rows
     table, cut = [], 0
     with reporter.stage("reading examples", len(dataset)) as advance:
         for index, example in numbered(dataset):
-            row, truncated = _look(index, example, task, text=text)
+            row, truncated = _look(index, example, task, check, text=text)
             table.append(row)
             cut += truncated
             advance(1)
@@ -153,10 +162,15 @@ def _columns(dataset: Any) -> list[str]:
 
 
 def _look(
-    index: int, example: Example, task: Task, *, text: bool
+    index: int,
+    example: Example,
+    task: Task,
+    check: Callable[[Example], None],
+    *,
+    text: bool,
 ) -> tuple[dict[str, Any], bool]:
     """Describe one example; say which one it is when it is refused."""
-    truncated = getattr(task, "truncated", None)
+    truncated, label_of = (getattr(task, n, None) for n in ("truncated", "label_of"))
     try:
         row: dict[str, Any] = {
             "index": index,
@@ -164,8 +178,11 @@ def _look(
             "tokens": task.length(example),
         }
         if text:
-            row["text"] = task.describe(example)
+            row["text"] = encodable(task.describe(example))
+        if label_of is not None:
+            label_of(example)  # refuses what is no class
         cut = bool(truncated(example)) if truncated is not None else False
+        check(example)
     except DataError as error:
         raise DataError(f"example {index}: {error}") from error
     return row, cut

@@ -27,6 +27,7 @@ from datainf.workflows.report import report
 from datainf.workflows.run_file import write_run
 from datainf.workflows.score import score
 from datainf.workflows.scoring import scoring_of
+from datainf.workflows.spreadsheet import write_for_people
 from datainf.workflows.subject import load_subject
 
 SUSPECTS_SHOWN = 30
@@ -114,7 +115,7 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
         **scoring_of(config.score),
     )
     found.scores.save(out / SCORES)
-    found.ranking.to_csv(out / RANKING, index=False)
+    write_for_people(found.ranking, out / RANKING)
     report(
         found.scores,
         out / REPORT,

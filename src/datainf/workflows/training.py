@@ -28,6 +28,7 @@ from datainf.integrations.tasks.problems import Problem
 from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.table import TASKS, task_from_settings
 from datainf.integrations.tasks.tokens import IGNORED
+from datainf.integrations.tasks.vocabulary import token_check
 from datainf.integrations.trainer import peft_config, train, training_arguments
 from datainf.workflows.data import (
     load_rows,
@@ -37,6 +38,7 @@ from datainf.workflows.data import (
     with_problem,
 )
 from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.rows import look_at
 from datainf.workflows.run_file import write_run
 
 DEFAULT_RECIPE = Recipe(
@@ -88,6 +90,9 @@ def train_run(config: RunConfig, progress: Reporter | None = None) -> Path:
         trained=tuple(recipe.peft.get("modules_to_save") or ()),
         trust_remote_code=config.trust_remote_code,
     )
+    # What is wrong with a row shows now, not in the epoch's last step.
+    check = token_check(task, model)
+    look_at(rows.dataset, task, reporter, text=False, check=check)
     if rows.wrong is not None:
         reporter.say(f"{int(rows.wrong.sum())} of {len(rows.wrong)} labels are wrong")
     settled = replace(

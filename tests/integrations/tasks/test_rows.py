@@ -47,7 +47,7 @@ def test_a_row_of_two_shapes_is_refused_until_the_user_chooses():
 def test_a_row_of_no_shape_is_refused_with_the_near_names():
     message = (
         "no example can be read from the columns promt, completion: expected text, "
-        "prompt and completion, messages, or input_ids. did you mean 'promt' for "
+        "prompt and completion, messages, or input_ids. Did you mean 'promt' for "
         "'prompt'? Map other names with columns=, such as columns={'prompt': "
         "'question', 'completion': 'answer'}."
     )

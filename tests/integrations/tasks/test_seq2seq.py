@@ -74,7 +74,7 @@ def test_columns_are_mapped_and_fixed():
         (
             ["prompt", "compltion"],
             "no example can be read from the columns prompt, compltion: expected "
-            "prompt and completion, or input_ids and labels. did you mean 'compltion' "
+            "prompt and completion, or input_ids and labels. Did you mean 'compltion' "
             "for 'completion'? Map other names with columns=, such as "
             "columns={'prompt': 'question', 'completion': 'answer'}.",
         ),

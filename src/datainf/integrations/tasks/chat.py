@@ -21,6 +21,7 @@ from typing import Any
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from datainf.core.encodable import encodable
 from datainf.core.errors import DataError, OptionError
 from datainf.integrations.tasks.tokens import brief
 
@@ -220,7 +221,8 @@ def checked_messages(value: Any, column: str) -> list[dict[str, Any]]:
         column: Its column, for the message.
 
     Returns:
-        The messages, without the empty fields that Arrow tables fill in.
+        The messages, without the empty fields that Arrow tables fill in; half a
+        surrogate pair is U+FFFD in them.
 
     Raises:
         DataError: If it is none.
@@ -234,6 +236,6 @@ def checked_messages(value: Any, column: str) -> list[dict[str, Any]]:
             f"content, got {brief({column: value})}."
         )
     return [
-        {name: part for name, part in message.items() if part is not None}
+        {name: encodable(part) for name, part in message.items() if part is not None}
         for message in value
     ]

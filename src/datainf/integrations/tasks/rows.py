@@ -98,7 +98,7 @@ def shape_of(
     wanted = {columns.get(name, name) for names in shapes.values() for name in names}
     expected = [" and ".join(names) for names in reversed([*shapes.values()])]
     close = [
-        f"did you mean {match[0]!r} for {name!r}? "
+        f"Did you mean {match[0]!r} for {name!r}? "
         for name in sorted(wanted - set(present))
         if (match := difflib.get_close_matches(name, list(present), n=1))
         and match[0] not in wanted

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from datainf.core.encodable import encodable
 from datainf.core.errors import AdapterError, DataError, OptionError, near
 from datainf.core.options import described
 from datainf.core.task import Batch, Example
@@ -258,14 +259,14 @@ class TokenClassification:
     def _words(self, example: Example) -> list[str]:
         given = require_column(example, self.words_column)
         if isinstance(given, str):
-            return given.split()
+            return str(encodable(given)).split()
         listed = isinstance(given, (list, tuple)) or hasattr(given, "tolist")
         if not listed or not all(isinstance(word, str) for word in given):
             raise DataError(
                 f"column {self.words_column!r} must hold words or a text, got "
                 f"{type(given).__name__} in the row {brief(example)}."
             )
-        return list(given)
+        return [str(encodable(word)) for word in given]
 
     def _tokenize(self, words: Sequence[str], *, cut: bool) -> Any:
         cutting: dict[str, Any] = (

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from datainf.core.canonical import sha256_of
+from datainf.core.encodable import encodable
 from datainf.core.errors import DataError, OptionError, near
 
 IGNORED = -100
@@ -194,7 +195,7 @@ def require_text(example: Mapping[str, Any], column: str) -> str:
         column: The column's name.
 
     Returns:
-        The text.
+        The text; half a surrogate pair, which no tokenizer takes, is U+FFFD in it.
 
     Raises:
         DataError: If something else stands there.
@@ -207,7 +208,7 @@ def require_text(example: Mapping[str, Any], column: str) -> str:
             f"column {column!r} must hold text, got {type(value).__name__} "
             f"in the row {brief(example)}."
         )
-    return value
+    return str(encodable(value))
 
 
 def source_hash(text: str) -> str:
