@@ -23,6 +23,10 @@ TOGETHER = "the training gradients and the queries do not belong together: "
 AGAIN = "; collect both with the same model, adapter and task."
 ANOTHER = "{s_lm} holds a store of something else: "
 CHOOSE = ". Choose another folder, or delete this one."
+OR_REUSE = (
+    ". Choose another folder, delete this one, or give reuse=DIR (--reuse DIR) to keep "
+    "the rows that did not change."
+)
 NO_SHAPE = (
     "no example can be read from the columns {}: expected text, prompt and completion, "
     "messages, or input_ids. {}Map other names with columns=, such as "
@@ -307,7 +311,7 @@ REFUSED = (
     Fault(
         "a store from another data set",
         "collect --adapter {lm} --data {queries} --out {s_lm}",
-        ANOTHER + "other data; rows: 7 against 3" + CHOOSE,
+        ANOTHER + "other data; rows: 7 against 3" + OR_REUSE,
     ),
     Fault(
         "a folder that is no store",

@@ -36,9 +36,11 @@ def probe(session: CaptureSession, rows: Rows, choice: OnNonfinite | str) -> Non
             session.probe(rows.read(numbers))
         except NonFiniteError as error:
             found = {numbers[row]: reason for row, reason in error.rows.items()}
-            if not found:
+            # Where every example fails, the model is to blame: say it as the probe did.
+            refused = choice == OnNonfinite.REFUSE
+            if not found or (refused and len(found) == len(numbers) > 1):
                 raise
-            if choice == OnNonfinite.REFUSE:
+            if refused:
                 refuse(*next(iter(found.items())))
             spoilt |= found
         else:
