@@ -107,6 +107,7 @@ def data(folder: Path) -> dict[str, Path]:
         "words": [{**row, "label": ("bad", "good")[row["label"]]} for row in FILMS],
         "mixed": [*FILMS, {"text": "film", "label": "good"}],
         "masked": [{"input_ids": [2, 5, 7], "labels": [-100, -100, -100]}],
+        "long_film": [{"text": "a" * 300, "label": 0}],
         "long_prompt": [{"prompt": "a" * 12, "completion": "b"}],
         "packed": [{"input_ids": [2, 5, 7, 2, 5], "position_ids": [0, 1, 2, 0, 1]}],
         "ids": [{"input_ids": [2, 5, 7]}, {"input_ids": [2, 5, 999]}],

@@ -95,6 +95,12 @@ REFUSED = (
         "example 1: token 999 of input_ids is none of the model's 61 (0 to 60); "
         + TOKENS,
     ),
+    Fault(
+        "a text longer than the model's positions",
+        FILMS + "{long_film} --max-length 999",
+        "example 0: 301 tokens of input_ids are more than the model's 256 positions; "
+        "lower the task's max_length to 256.",
+    ),
     # the data file
     Fault("no such file", READ + "{out}.jsonl", "{out}.jsonl does not exist."),
     Fault(

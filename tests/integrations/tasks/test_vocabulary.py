@@ -1,9 +1,17 @@
-"""Tokens beyond the embedding are refused by number, before the model runs."""
+"""Tokens and lengths that the model has no row for are refused before it runs."""
 
 import re
 
 import pytest
+import torch
 from torch import nn
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    GPT2Config,
+    OPTConfig,
+    RobertaConfig,
+)
 
 from datainf.core.errors import AdapterError, DataError
 from datainf.integrations.tasks.callable import CallableTask
@@ -12,7 +20,9 @@ from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.vocabulary import token_check
 from tests.tiny_models import (
+    POSITIONS,
     VOCAB,
+    tiny_bart,
     tiny_bert_classifier,
     tiny_llama,
     tiny_t5,
@@ -131,3 +141,85 @@ def test_a_model_without_a_known_embedding_is_not_checked(model):
 def test_a_task_without_a_tokenizer_is_not_checked():
     task = CallableTask(lambda model, batch: model(batch))
     token_check(task, tiny_llama())({"input_ids": [999]})
+
+
+# --- positions ----------------------------------------------------------------------
+
+LONG = "a" * 300  # of POSITIONS = 256
+
+
+def too_long(count, most=POSITIONS, name="input_ids"):
+    return (
+        f"{count} tokens of {name} are more than the model's {most} positions; lower "
+        f"the task's max_length to {most}."
+    )
+
+
+def tiny(config):
+    torch.manual_seed(0)
+    kind = (
+        AutoModelForCausalLM
+        if config.model_type in ("gpt2", "opt")
+        else AutoModelForSequenceClassification
+    )
+    return kind.from_config(config).eval()
+
+
+SMALL = {"vocab_size": VOCAB, "hidden_size": 16, "num_attention_heads": 2}
+ABSOLUTE = {
+    "bert": (tiny_bert_classifier(), POSITIONS),
+    "roberta": (
+        tiny(
+            RobertaConfig(
+                **SMALL,
+                num_hidden_layers=1,
+                intermediate_size=7,
+                max_position_embeddings=40,
+                pad_token_id=1,
+            )
+        ),
+        38,
+    ),
+    "gpt2": (tiny(GPT2Config(vocab_size=VOCAB, n_embd=16, n_layer=1, n_head=2,
+                             n_positions=37, bos_token_id=2, eos_token_id=3)), 37),
+    "opt": (tiny(OPTConfig(**SMALL, num_hidden_layers=1, ffn_dim=7,
+                           word_embed_proj_dim=16, max_position_embeddings=31)), 31),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ABSOLUTE)
+def test_the_positions_are_those_that_the_model_can_take(kind):
+    model, most = ABSOLUTE[kind]
+    model(input_ids=torch.full((1, most), 5))
+    with pytest.raises((IndexError, RuntimeError)):
+        model(input_ids=torch.full((1, most + 1), 5))
+    causal = kind in ("gpt2", "opt")
+    task = (CausalLM if causal else SequenceClassification)(
+        tiny_tokenizer(eos=causal), max_length=512
+    )
+    check = token_check(task, model)
+    around = 2 if causal else 1
+    check({"text": "a" * (most - around), "label": 0})
+    with refused(too_long(most + 1, most)):
+        check({"text": "a" * (most + 1 - around), "label": 0})
+
+
+@pytest.mark.parametrize(
+    ("row", "count", "name"),
+    [
+        ({"prompt": LONG, "completion": "b"}, 301, "input_ids"),
+        ({"prompt": "b", "completion": LONG}, 301, "labels"),
+    ],
+)
+def test_either_side_of_an_encoder_and_decoder_has_its_positions(row, count, name):
+    check = token_check(Seq2Seq(tiny_tokenizer(), max_length=512), tiny_bart())
+    check({"prompt": "a" * 200, "completion": "b" * 200})
+    with refused(too_long(count, name=name)):
+        check(row)
+
+
+@pytest.mark.parametrize("model", [tiny_llama(), tiny_t5()])
+def test_positions_that_are_computed_have_no_end(model):
+    kind = Seq2Seq if model.config.is_encoder_decoder else CausalLM
+    check = token_check(kind(tiny_tokenizer(), max_length=512), model)
+    check({"prompt": LONG, "completion": LONG})
