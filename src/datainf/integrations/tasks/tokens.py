@@ -207,6 +207,14 @@ def require_text(example: Mapping[str, Any], column: str) -> str:
             f"column {column!r} must hold text, got {type(value).__name__} "
             f"in the row {brief(example)}."
         )
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"column {column!r} holds half of a surrogate pair at character "
+            f"{error.start + 1}, which is no text, in the row {brief(example)}; mend "
+            "it or take the row out."
+        ) from error
     return value
 
 
