@@ -141,6 +141,17 @@ def test_a_lambda_that_float32_cannot_hold_is_refused(method):
     assert (wide.values < 0).all()
 
 
+@pytest.mark.parametrize("method", DIVIDING)
+def test_a_lambda_beyond_float32_is_refused(method):
+    train = {"a": torch.full((7, 5), 1e20)}
+    message = (
+        "λ = 1e+39 of curvature group a is too large for torch.float32; lower damping, "
+        "or give the queries' gradients in float64."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        scored(method, train, {"a": torch.ones(3, 5)})
+
+
 def test_scores_that_overflow_are_refused():
     message = (
         "score of query 0 and training example 0 is -inf; check the gradients with "

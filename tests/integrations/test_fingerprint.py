@@ -124,3 +124,27 @@ def test_what_an_adapter_reads_without_training_it_is_noticed() -> None:
     assert hashes(1) == hashes(1)
     assert hashes(1)[0] == hashes(2)[0]
     assert hashes(1)[1] != hashes(2)[1]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"scaling": 150.0}, {"scaling": 10.0}),
+        ({"random_loc_seed": 1}, {"random_loc_seed": 2}),
+    ],
+    ids=lambda one: next(iter(one)),
+)
+def test_what_only_the_config_of_an_adapter_says_is_noticed(
+    first: dict[str, float], second: dict[str, float]
+) -> None:
+    def hashed(choice: dict[str, float]) -> str:
+        config = peft.FourierFTConfig(
+            n_frequency=5, target_modules=["q_proj"], task_type="CAUSAL_LM", **choice
+        )
+        model = peft.get_peft_model(tiny_llama(), config)
+        for parameter in model.parameters():
+            torch.nn.init.constant_(parameter, 0.5)
+        return hash_adapter(model, adapter_of(model))
+
+    assert hashed(first) == hashed(first)
+    assert hashed(first) != hashed(second)

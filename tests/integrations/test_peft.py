@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from datainf.core.errors import AdapterError
-from datainf.integrations.peft import adapter_of
+from datainf.integrations.peft import _name_of, adapter_of
 from tests.cases import decoder, encoder
 from tests.tiny_models import tiny_bert_classifier, tiny_llama, with_lora
 
@@ -172,3 +172,13 @@ def test_a_pruned_adalora_loses_no_parameter() -> None:
     adapter = adapter_of(model)
     assert adapter.layout == right.layout
     assert [t.path for t in adapter.parameters] == [t.path for t in right.parameters]
+
+
+def test_two_adapted_parameters_of_one_module_keep_names_of_their_own() -> None:
+    outer, inner = (
+        f"base_model.model.experts.{wrapped}lora_A.weight"
+        for wrapped in ("", "base_layer.")
+    )
+    assert _name_of(outer) == "experts.lora_A.weight"
+    assert _name_of(inner) == "experts.base_layer.lora_A.weight"
+    assert _name_of("base_model.model.q.base_layer.bias") == "q.bias"

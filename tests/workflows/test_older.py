@@ -181,3 +181,14 @@ def test_rows_of_another_version_are_not_reused(tmp_path, monkeypatch):
         f"{old.manifest.library_version}, this is 9.9; collect without reuse."
     ):
         collected(CHANGED, tmp_path / "new", reuse=old.path)
+
+
+def test_a_store_behind_a_link_is_replaced_where_it_lies(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to("far")
+    collected(ROWS, tmp_path / "link")
+    changed = [*ROWS[1:], ROWS[0]]
+    collected(changed, tmp_path / "link", reuse=tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert len(collected(changed, tmp_path / "far")) == len(ROWS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["far", "link"]

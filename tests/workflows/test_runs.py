@@ -250,6 +250,26 @@ def test_a_score_run_replays_from_what_it_leaves(collected, tmp_path):
     assert (Scores.load(tmp_path).values == scores.values).all()
 
 
+@pytest.mark.parametrize("name", ["adapter_config.json", "manifest.json", "run.yaml"])
+def test_scores_are_not_laid_over_something_else(collected, tmp_path, name):
+    folder, _, _ = collected
+    (tmp_path / name).write_text("kept")
+    left = resolve({"out": str(tmp_path)}, folder / "scores")
+    with refused(f"{tmp_path} holds {name} of something else; give --out a folder of "
+                 "its own."):  # fmt: skip
+        runs.score_run(left)
+    assert (tmp_path / name).read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("run", [runs.attribute_run, runs.mislabeled_run])
+def test_a_run_is_not_laid_over_its_adapter(language, run):
+    config = language.run(language.adapter)
+    with refused(f"{language.adapter} holds adapter_config.json of something else; "
+                 "give --out a folder of its own."):  # fmt: skip
+        run(config)
+
+
 # --- estimate -----------------------------------------------------------------------
 
 

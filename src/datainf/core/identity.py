@@ -18,7 +18,8 @@ class Identity:
     Attributes:
         base: Hash of the base model: config, tensor names, shapes, dtypes and a seeded
             sample of each tensor.
-        adapter: Hash of the adapter: config and every trained tensor, whole.
+        adapter: Hash of the adapter: every trained tensor, whole, its scaling, and the
+            choices of its config that no tensor shows.
         task: The task's settings, readable, compared one by one.
         data: Hash over the hashes of the rows, in order.
         about: Names for people (paths, adapter name); never compared.

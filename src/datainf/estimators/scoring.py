@@ -163,6 +163,11 @@ def _is_silent(problem: Problem, rows: GroupRows, scored: Census) -> bool:
             f"λ = {damping:.3g} of curvature group {rows.name} is lost in "
             f"{rows.dtype}; raise damping, or give the queries' gradients in float64."
         )
+    if damping > torch.finfo(rows.dtype).max:
+        raise DataError(
+            f"λ = {damping:.3g} of curvature group {rows.name} is too large for "
+            f"{rows.dtype}; lower damping, or give the queries' gradients in float64."
+        )
     return False
 
 

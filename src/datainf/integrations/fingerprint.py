@@ -33,6 +33,20 @@ _NOT_THE_MODEL = {
     "use_cache",
     "problem_type",  # written by the first forward pass with labels
 }
+# Entries of a PEFT config on which gradients depend and that no tensor and no
+# `scaling` of a layer shows: FourierFT, OFT, VB-LoRA, WaveFT, HRA, tokens, aLoRA.
+_CHOICES = (
+    "scaling",
+    "random_loc_seed",
+    "coft",
+    "eps",
+    "topk",
+    "wavelet_family",
+    "use_idwt",
+    "apply_GS",
+    "trainable_token_indices",
+    "alora_invocation_tokens",
+)
 _KEPT_BESIDE = {
     "modules_to_save",
     "original_module",
@@ -123,7 +137,7 @@ def hash_base(model: nn.Module, adapter: Adapter) -> str:
 
 
 def hash_adapter(model: nn.Module, adapter: Adapter) -> str:
-    """Hash every trained tensor, whole, with what scales it.
+    """Hash every trained tensor, whole, with what scales it or chooses its use.
 
     Args:
         model: The PEFT model.
@@ -147,7 +161,16 @@ def hash_adapter(model: nn.Module, adapter: Adapter) -> str:
         scaling = getattr(module, "scaling", None)
         if isinstance(scaling, Mapping) and adapter.name in scaling:
             digest.update(f"{path} {float(scaling[adapter.name])!r}".encode())
+    digest.update(_choices(model, adapter.name).encode())
     return digest.hexdigest()
+
+
+def _choices(model: nn.Module, name: str) -> str:
+    """Write what an adapter's config alone says of its forward pass; "" for most."""
+    config = getattr(model, "peft_config", {}).get(name)
+    found = {key: getattr(config, key, None) for key in _CHOICES}
+    kept = {key: value for key, value in found.items() if value}
+    return canonical_json(kept) if kept else ""
 
 
 def _config(model: nn.Module) -> dict[str, Any]:

@@ -181,7 +181,14 @@ def _trained(key: str, path: str, parameter: nn.Parameter) -> TrainedParameter:
 
 def _name_of(key: str) -> str:
     """Take PEFT's wrapping out of a saved key."""
-    return key.removeprefix(_PREFIX).replace(".base_layer.", ".")
+    parts = key.removeprefix(_PREFIX).split(".")
+    # A wrapper around a wrapper (several target_parameters of one module) has matrices
+    # of its own: there the word tells them apart.
+    return ".".join(
+        part
+        for part, following in pairwise([*parts, ""])
+        if part != "base_layer" or TUNER.match(following)
+    )
 
 
 def _without_name(path: str, name: str) -> str:

@@ -80,6 +80,9 @@ def collect(
         progress=progress,
     )
     folder = Path(out)
+    if folder.is_symlink():
+        # A store that makes room is moved aside: the folder, and not the link to it.
+        folder = folder.resolve()
     older = None if chosen.reuse is None else Older(Path(chosen.reuse), folder)
     replaced = older is not None and older.replaced_by(job.asked())
     if replaced or not _there(job, folder):

@@ -14,7 +14,7 @@ from typing import Any
 
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.errors import OptionError
-from datainf.core.records import Scores
+from datainf.core.records import HEAD, Scores
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.store.reader import GradientStore, open_store
 from datainf.workflows.attribute import attribute
@@ -24,13 +24,15 @@ from datainf.workflows.estimate import Estimate
 from datainf.workflows.mislabeled import Suspects, mislabeled
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.report import report
-from datainf.workflows.run_file import write_run
+from datainf.workflows.run_file import RUN_FILE, write_run
 from datainf.workflows.score import score
 from datainf.workflows.scoring import scoring_of
 from datainf.workflows.spreadsheet import write_for_people
 from datainf.workflows.subject import load_subject
 
 SUSPECTS_SHOWN = 30
+# What says that a folder is an adapter's or a store's; their run.yaml is not ours.
+_OTHERS = ("adapter_config.json", "manifest.json")
 SCORES, REPORT, RANKING = "scores", "report.html", "mislabeled.csv"
 
 
@@ -61,6 +63,7 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
     data = require_data(config.train, "training data", "--train")
     asked = require_data(config.queries, "queries", "--queries")
     scoring_of(config.score)
+    _require_own_folder(config.out)
     subject = load_subject(config)
     train = load_rows(data, subject.task)
     queries = load_rows(asked, subject.task)
@@ -98,6 +101,7 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
     if config.queries is None or not config.queries.data:
         raise OptionError("self-influence is not in this version; give --validation.")
     scoring_of(config.score)
+    _require_own_folder(config.out)
     subject = load_subject(config)
     train = load_rows(data, subject.task)
     validation = load_rows(config.queries, subject.task)
@@ -164,6 +168,7 @@ def score_run(config: RunConfig) -> Scores:
     train = require_data(config.train, "store of training gradients", "--train")
     queries = require_data(config.queries, "store of query gradients", "--queries")
     options = scoring_of(config.score)
+    _require_own_folder(config.out, beside=HEAD)
     scores = score(
         open_store(train.data),
         open_store(queries.data),
@@ -173,6 +178,28 @@ def score_run(config: RunConfig) -> Scores:
     scores.save(config.out)
     write_run(config, config.out)
     return scores
+
+
+def _require_own_folder(out: str, *, beside: str | None = None) -> None:
+    """Refuse to lay a run's files and its run.yaml over those of something else.
+
+    Args:
+        out: The run's folder.
+        beside: A file that says that a run.yaml there is of the same kind; any when
+            not given.
+
+    Raises:
+        OptionError: If an adapter, a store or a run of another kind lies there.
+    """
+    folder = Path(out)
+    held = [name for name in _OTHERS if (folder / name).is_file()]
+    if beside is not None and not (folder / beside).is_file():
+        held += [name for name in (RUN_FILE,) if (folder / name).is_file()]
+    if held:
+        raise OptionError(
+            f"{folder} holds {held[0]} of something else; give --out a folder of its "
+            "own."
+        )
 
 
 def estimate_run(

@@ -176,3 +176,13 @@ def test_tools_are_a_list_or_its_json():
     )
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         read_tools("f(x)")
+
+
+def test_what_the_tokenizer_refuses_is_told_by_its_messages(monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("no message")
+
+    made = chat()
+    monkeypatch.setattr(type(made.tokenizer), "apply_chat_template", refuse)
+    with refused("the chat template refuses {'messages': []}: no message"):
+        made.render([])

@@ -170,3 +170,13 @@ def test_one_document_is_not_packed(name, value):
 def test_broken_token_rows_are_refused(row, message):
     with refused(message):
         read_tokens(row, {})
+
+
+@pytest.mark.parametrize("ids", ["567", b"567", [5.7, 6.0], ["5", "6"], [float("inf")]])
+def test_what_only_looks_like_token_ids_is_refused(ids):
+    with pytest.raises(DataError, match="must hold one list of whole numbers"):
+        read_tokens({"input_ids": ids}, {})
+
+
+def test_whole_numbers_written_as_floats_are_token_ids():
+    assert read_tokens({"input_ids": [5.0, 6.0]}, {}) == ([5, 6], [5, 6])

@@ -143,7 +143,8 @@ class Chat:
                 add_generation_prompt=prompt,
                 **self.options,
             )
-        except (TemplateError, TypeError) as error:
+        # A ValueError says that there is no message, where the assistant speaks first.
+        except (TemplateError, TypeError, ValueError) as error:
             raise DataError(
                 f"the chat template refuses {brief({'messages': messages})}: {error}"
             ) from error

@@ -201,12 +201,16 @@ def _integers(example: Example, column: str) -> list[int]:
     """Read a list of whole numbers, from a list, an array or a tensor."""
     value = require_column(example, column)
     try:
-        return [int(item) for item in value]
-    except (TypeError, ValueError):
+        found = [int(item) for item in value]
+        whole = all(int(b) == b for b in value) and not isinstance(value, (str, bytes))
+    except (TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole:
         raise DataError(
             f"column {column!r} must hold one list of whole numbers in the row "
             f"{brief(example)}."
-        ) from None
+        )
+    return found
 
 
 def _refuse_packed(example: Example) -> None:
