@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from datainf.estimators.datainf import DataInf
+from datainf.estimators.stream import GroupRows
 from datainf.store.memory import InMemorySource
+from datainf.workflows.influence import influence
 from tests.estimators.gradient_sets import SIZES, N, Q, random_gradients, scored
 from tests.reference import least_residual, mean_outer, mean_square_damping
 
@@ -55,3 +57,25 @@ def test_each_block_is_read_twice_however_many_queries_there_are():
     queries = InMemorySource(random_gradients(Q, 2))
     DataInf().score(DataInf().fit(train), train, queries)
     assert Counted.reads == 2 * len(SIZES)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_rows_that_nearly_coincide_keep_their_digits_in_float32(count):
+    chance = torch.Generator().manual_seed(3)
+    one = torch.randn(1, 30_011, generator=chance)
+    train = one + 1e-6 * torch.randn(count, 30_011, generator=chance)
+    queries = torch.randn(2, 30_011, generator=chance) + one
+    exact = influence({"w": train.double()}, {"w": queries.double()})
+    found = influence({"w": train}, {"w": queries})
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), exact, rtol=1e-5, atol=0.0)
+
+
+def test_distinct_rows_are_solved_in_their_own_precision(monkeypatch):
+    def never(_):
+        raise AssertionError
+
+    monkeypatch.setattr(GroupRows, "in_float64", never)
+    rows = {name: rows.float() for name, rows in random_gradients(N, 1).items()}
+    asked = {name: rows.float() for name, rows in random_gradients(Q, 2).items()}
+    influence(rows, asked)

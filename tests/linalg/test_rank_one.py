@@ -19,7 +19,9 @@ def rows_of(n: int, d: int, seed: int) -> torch.Tensor:
 
 def solve(g, v, damping, portion):
     parts = ((p, p.square().sum(1)) for p in g.split(portion))
-    return mean_rank_one_solve(parts, v, damping=damping, count=len(g))
+    x, largest = mean_rank_one_solve(parts, v, damping=damping, count=len(g))
+    torch.testing.assert_close(largest, (v @ g.T).abs().amax(dim=1))
+    return x
 
 
 @settings(max_examples=30, deadline=None)

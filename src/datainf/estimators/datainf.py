@@ -11,6 +11,7 @@ which gives the scores too when curvature rows and candidates are the same. Memo
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,6 +20,10 @@ from datainf.estimators.scoring import Solution
 from datainf.estimators.stream import GroupRows
 from datainf.linalg.gram import apply_curvature
 from datainf.linalg.rank_one import mean_rank_one_solve
+
+# Share of the first term, at every row, below which the difference of the two counts as
+# lost: float32 then keeps three or four digits of it.
+_CANCELLED = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +35,22 @@ class DataInf(Estimator):
     def solve(
         self, v: Float[Tensor, "Q d"], rows: GroupRows, damping: float
     ) -> Solution:
-        """Apply the mean of rank-one inverses, then look at what it leaves."""
-        x = mean_rank_one_solve(
+        """Apply the mean of rank-one inverses, then look at what it leaves.
+
+        Args:
+            v: Query gradients.
+            rows: Curvature rows; read twice, and twice more in float64 where rows that
+                nearly coincide (or a single one) leave float32 too few digits.
+            damping: λ.
+
+        Returns:
+            The solution.
+        """
+        x, largest = mean_rank_one_solve(
             rows.with_squares(), v, damping=damping, count=rows.count
         )
         y, found = apply_curvature(rows, x, count=rows.count)
+        lost = damping * found.abs().amax(dim=1) < _CANCELLED * largest
+        if v.dtype != torch.float64 and bool(lost.any()):
+            return self.solve(v.double(), rows.in_float64(), damping)
         return Solution(x, y.add_(x, alpha=damping), found)

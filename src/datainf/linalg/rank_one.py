@@ -29,7 +29,7 @@ def mean_rank_one_solve(
     *,
     damping: float,
     count: int,
-) -> Float[Tensor, "Q d"]:
+) -> tuple[Float[Tensor, "Q d"], Float[Tensor, " Q"]]:
     """Solve ``(1/N) Σᵢ (gᵢgᵢᵀ + λI)⁻¹ v`` for every query at once.
 
     Args:
@@ -40,7 +40,9 @@ def mean_rank_one_solve(
         count: Rows of all portions together, N.
 
     Returns:
-        One preconditioned query gradient per row.
+        One preconditioned query gradient per row, and max over i of |v·gᵢ|: where
+        λ|x·gᵢ| is far below it, the two terms of x cancel and take its digits with
+        them.
 
     Raises:
         OptionError: If ``damping`` is not positive.
@@ -48,13 +50,14 @@ def mean_rank_one_solve(
     Example:
         >>> g, v = torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 2.0]])
         >>> mean_rank_one_solve([(g, g.square().sum(1))], v, damping=0.5, count=1)
-        tensor([[2., 4.]])
+        (tensor([[2., 4.]]), tensor([3.]))
     """
     if not damping > 0:
         raise OptionError(f"λ must be positive, got {damping}.")
-    shrink = torch.zeros_like(v)
+    shrink, largest = torch.zeros_like(v), v.new_zeros(len(v))
     for g, squared_norms in portions:
-        weight = (v @ g.T) / (damping + squared_norms)  # [Q, n]
-        shrink.addmm_(weight, g)
+        weight = v @ g.T  # [Q, n]
+        largest = torch.maximum(largest, weight.abs().amax(dim=1))
+        shrink.addmm_(weight.div_(damping + squared_norms), g)
         del g  # before the next portion is read
-    return shrink.div_(-count).add_(v).div_(damping)
+    return shrink.div_(-count).add_(v).div_(damping), largest

@@ -110,12 +110,3 @@ def test_whole_numbers_are_texts_and_nothing_else_is():
 
 def test_a_zero_byte_passes_through():
     assert require_text({"text": "a\0b"}, "text") == "a\0b"
-
-
-def test_half_a_surrogate_pair_is_no_text():
-    message = (
-        "column 'text' holds half of a surrogate pair at character 2, which is no "
-        "text, in the row {'text': 'a\\ud800b'}; mend it or take the row out."
-    )
-    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
-        require_text({"text": "a\ud800b"}, "text")
