@@ -1,5 +1,8 @@
 """What an adapter trains, read off PEFT's own state."""
 
+import importlib
+import importlib.util
+import pkgutil
 import re
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import torch
 from torch import nn
 
 from datainf.core.errors import AdapterError
+from datainf.core.layout import TUNER
 from datainf.integrations.peft import _name_of, adapter_of
 from tests.cases import decoder, encoder
 from tests.tiny_models import tiny_bert_classifier, tiny_llama, with_lora
@@ -182,3 +186,16 @@ def test_two_adapted_parameters_of_one_module_keep_names_of_their_own() -> None:
     assert _name_of(outer) == "experts.lora_A.weight"
     assert _name_of(inner) == "experts.base_layer.lora_A.weight"
     assert _name_of("base_model.model.q.base_layer.bias") == "q.bias"
+
+
+def test_the_tensors_of_every_tuner_are_known_by_their_names() -> None:
+    names = set()
+    for found in pkgutil.iter_modules(peft.tuners.__path__):
+        inside = f"peft.tuners.{found.name}.layer"
+        if not found.ispkg or importlib.util.find_spec(inside) is None:
+            continue
+        layers = importlib.import_module(inside)
+        for kind in vars(layers).values():
+            names |= set(getattr(kind, "adapter_layer_names", None) or ())
+    assert "lora_A" in names
+    assert {name for name in names if not TUNER.match(name)} == set()

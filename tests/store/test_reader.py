@@ -143,3 +143,16 @@ def test_an_earlier_portion_is_let_go(tmp_path):
     maps = (tmp_path / "store" / "shard-00000.safetensors").resolve()
     with open("/proc/self/maps", encoding="utf-8") as mapped:
         assert str(maps) not in mapped.read()
+
+
+def test_a_shard_that_is_replaced_while_the_store_is_open_is_refused(tmp_path):
+    store = write_store(tmp_path / "store")
+    list(store.rows())
+    shard = store.path / "shard-00001.safetensors"
+    data = shard.read_bytes()
+    shard.unlink()
+    (tmp_path / "placeholder").touch()  # or the new file might get the old one's place
+    shard.write_bytes(data)
+    message = f"{shard} was replaced while the store was open; open it again."
+    with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
+        list(store.rows())

@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from datainf.core.errors import OptionError
+from datainf.core.errors import DatainfWarning, OptionError
 from datainf.estimators.datainf import DataInf
 from datainf.estimators.table import METHODS
 from datainf.workflows.influence import influence
@@ -114,3 +114,9 @@ def test_blocks_of_another_width_are_named():
     )
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
         influence({"a": torch.ones(2, 3)}, {"a": torch.ones(2, 5)})
+
+
+def test_a_recursion_that_has_not_converged_is_told():
+    train, queries = random_gradients(N, 1), random_gradients(Q, 2)
+    with pytest.warns(DatainfWarning, match=r"^lissa: not converged: "):
+        influence(train, queries, method="lissa", steps=2)

@@ -16,10 +16,12 @@ from datainf.core.errors import OptionError, StoreError
 from datainf.core.options import Blocks, word
 
 # Name components with which PEFT's tuners begin their own parameters.
-TUNER = re.compile(
-    r"^(lora_|vera_|ia3_|hada_|lokr_|oft_|boft_|randlora_|fourierft_|hra_|vblora_"
-    r"|ln_tuning_|trainable_tokens_)"
+_TUNERS = (
+    "adamss beft boft bone c3a deft delora fourierft frod glora gralora hada hira hra ia3 "
+    "lily ln_tuning lokr lora miss oft osf peanut poly psoft pvera randlora road shira "
+    "supertuning tinylora trainable_tokens unilora vblora vera waveft"
 )
+TUNER = re.compile(rf"^({'|'.join(_TUNERS.split())})_")
 
 
 @dataclass(frozen=True, slots=True)

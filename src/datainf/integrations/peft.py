@@ -61,6 +61,7 @@ def adapter_of(
         raise AdapterError(
             f"adapter {name!r} is unknown: {near(name, list(model.peft_config))}."
         )
+    _refuse_merged(model, name)
     config = model.peft_config[name]
     found, left_out = _match(model, name)
     saved: tuple[TrainedParameter, ...] = ()
@@ -88,6 +89,21 @@ def adapter_of(
         task_type=str(getattr(task_type, "value", task_type)) if task_type else None,
         activated=partial(_activated, model, name),
     )
+
+
+def _refuse_merged(model: nn.Module, name: str) -> None:
+    """Refuse an adapter that lies in the base's weights, even in one layer alone."""
+    merged = [
+        path
+        for path, module in model.named_modules()
+        if name in (getattr(module, "merged_adapters", None) or ())
+    ]
+    if merged:
+        others = f" and {len(merged) - 1} other modules" if merged[1:] else ""
+        raise AdapterError(
+            f"adapter {name!r} is merged into {merged[0]}{others}, so it has no "
+            "gradient there; call model.unmerge_adapter() first."
+        )
 
 
 def _only_active(model: peft.PeftModel) -> str:

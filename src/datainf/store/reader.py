@@ -88,6 +88,8 @@ class GradientStore:
             check: Whether to check a shard's bytes before it is read.
         """
         self._unchecked = {s.number for s in manifest.shards} if check else set[int]()
+        # Which file each shard was when it was last read: a store may be replaced.
+        self._seen: dict[int, tuple[int, int]] = {}
         self._path = path
         self._manifest = manifest
         self._forms = {
@@ -232,9 +234,17 @@ class GradientStore:
     def _open(self, shard: Shard) -> ShardFile:
         """Open a shard, checked to the byte the first time."""
         path = self._path / shard.name
+        with reading(path):
+            found = path.stat()
+        this = found.st_ino, found.st_mtime_ns
         if shard.number in self._unchecked:
             require_checksum(path, shard.sha256)
             self._unchecked.discard(shard.number)
+        elif self._seen.get(shard.number, this) != this:
+            raise StoreError(
+                f"{path} was replaced while the store was open; open it again."
+            )
+        self._seen[shard.number] = this
         return ShardFile(path, self._forms[shard.rows])
 
     def _column(self, name: str) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 N training examples, Q queries, d parameters of a block.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from datainf.core.errors import OptionError
+from datainf.core.errors import DatainfWarning, OptionError
 from datainf.core.options import Blocks, Normalize
 from datainf.estimators.base import Estimator
 from datainf.estimators.table import build
@@ -85,5 +86,8 @@ def influence(
                 "tensor."
             )
     scores = estimator.score(estimator.fit(rows), rows, asked)
+    for note in scores.provenance.notes:
+        if note.startswith("not converged"):  # a tensor has no place for a verdict
+            warnings.warn(f"{estimator.name}: {note}", DatainfWarning, stacklevel=2)
     device = next(iter(queries.values())).device
     return torch.from_numpy(scores.values).to(device)
