@@ -241,3 +241,13 @@ def test_batches_made_in_inference_mode_work() -> None:
         with torch.inference_mode():
             same_again, _ = session.gradients(task.collate(rows))
     assert same(plain, same_again)
+
+
+def test_a_float64_model_whose_softmax_is_float32_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()  # the eager attention as transformers has it
+    model, task, rows = decoder(attn="eager"), TokenTask(), token_rows("decoder")
+    with CaptureSession(model.double(), adapter_of(model), task) as session:
+        session.probe(rows[:2])
+    assert set(session.coverage.values()) == {"rule Linear"}

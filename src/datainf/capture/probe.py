@@ -27,7 +27,9 @@ class Tolerance:
     loss: float
 
 
-DOUBLE = Tolerance(block=1e-8, noise=1e-11, loss=1e-9)
+# transformers' eager attention and some norms compute in float32 whatever the model's
+# format is, so float64 models differ by that much between batches.
+DOUBLE = Tolerance(block=1e-5, noise=1e-8, loss=1e-6)
 SINGLE = Tolerance(block=1e-3, noise=1e-6, loss=1e-4)
 # bfloat16 keeps 8 bits: padding alone moves gradients by a percent.
 HALF = Tolerance(block=5e-2, noise=5e-3, loss=5e-2)

@@ -17,9 +17,9 @@ from datainf.core.options import Blocks, word
 
 # Name components with which PEFT's tuners begin their own parameters.
 _TUNERS = (
-    "adamss beft boft bone c3a deft delora fourierft frod glora gralora hada hira hra ia3 "
-    "lily ln_tuning lokr lora miss oft osf peanut poly psoft pvera randlora road shira "
-    "supertuning tinylora trainable_tokens unilora vblora vera waveft"
+    "adamss beft boft bone c3a deft delora fourierft frod glora gralora hada hira hra "
+    "ia3 lily ln_tuning lokr lora miss oft osf peanut poly psoft pvera randlora road "
+    "shira supertuning tinylora trainable_tokens unilora vblora vera waveft"
 )
 TUNER = re.compile(rf"^({'|'.join(_TUNERS.split())})_")
 
