@@ -47,7 +47,7 @@ NAMES: dict[str, dict[str, str]] = {
         "norm": "layer_norm",
     },
 }
-OLD = Version(peft.__version__) < Version("0.14")
+OLD = Version(peft.__version__) < Version("0.15")
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,6 @@ class PeftCase:
         return self.fails_on_old.get(kind) if OLD else None
 
 
-SEQ_CLS_PROMPTS = {
-    "encoder": "peft 0.13.0 cannot build a sequence classifier with prompt learning"
-}
-PREFIX_BROKEN = {
-    **SEQ_CLS_PROMPTS,
-    "seq2seq": "peft 0.13.0 hands a prefix to T5 in a form that it no longer takes",
-}
 PLAIN = {"r": 2, "lora_alpha": 5}
 LORA = "LoraConfig"
 PROJECTED = {"num_virtual_tokens": 3, "encoder_hidden_size": 5}
@@ -161,7 +154,7 @@ PEFT_CASES: dict[str, PeftCase] = {
         "BOFTConfig",
         {"boft_block_size": 4},
         ways={"boft_": "replay"},
-        fails_on_old={"encoder": "peft 0.13.0 fails on BOFT of a layer with a bias"},
+        fails_on_old={"encoder": "peft 0.14.0 fails on BOFT of a layer with a bias"},
     ),
     "RandLoRA": PeftCase(
         "RandLoraConfig",
@@ -189,28 +182,24 @@ PEFT_CASES: dict[str, PeftCase] = {
         {"num_virtual_tokens": 3},
         targets=(),
         right_only=True,
-        fails_on_old=SEQ_CLS_PROMPTS,
     ),
     "P-tuning": PeftCase(
         "PromptEncoderConfig",
         PROJECTED,
         targets=(),
         right_only=True,
-        fails_on_old=SEQ_CLS_PROMPTS,
     ),
     "Prefix tuning": PeftCase(
         "PrefixTuningConfig",
         {"num_virtual_tokens": 3},
         targets=(),
         right_only=True,
-        fails_on_old=PREFIX_BROKEN,
     ),
     "Prefix tuning, projected": PeftCase(
         "PrefixTuningConfig",
         {**PROJECTED, "prefix_projection": True},
         targets=(),
         right_only=True,
-        fails_on_old=PREFIX_BROKEN,
     ),
 }
 

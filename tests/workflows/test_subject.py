@@ -185,8 +185,8 @@ def test_a_task_that_the_adapter_was_not_trained_for_is_refused(
         (
             {"tokenizer": {"vocab_size": 7}},
             "task.tokenizer was recorded for another tokenizer: vocab_size, "
-            "special_ids, probe differ; use the tokenizer of that run, or take the "
-            "entry out.",
+            "special_ids, split_special_tokens, backend differ; use the tokenizer of "
+            "that run, or take the entry out.",
         ),
     ],
 )

@@ -141,3 +141,16 @@ def test_settings_tell_losses_apart():
     ]
     assert all(task.settings() != here for task in others)
     assert CallableTask(torch.add).settings()["loss_source"] is None
+
+
+@pytest.mark.parametrize("part", ["loss", "collator"])
+def test_settings_tell_values_apart(part):
+    def task(scale):
+        scaled = functools.partial(Scaled, scale=scale)
+        if part == "loss":
+            return CallableTask(scaled).settings()
+        return CallableTask(squares, collator=scaled).settings()
+
+    assert task(2.0) == task(2.0)
+    assert task(2.0) != task(3.0)
+    assert task(2.0)["values"][part]["keywords"] == {"scale": 2.0}

@@ -346,6 +346,18 @@ def test_a_text_where_messages_are_needed_is_refused():
         CausalLM(tiny_tokenizer(chat_template=True)).encode(row)
 
 
+@pytest.mark.parametrize("prompt", [3.5, True, {"role": "user"}])
+def test_a_prompt_that_is_neither_text_nor_messages_must_be_text(prompt):
+    row = {"prompt": prompt, "completion": "x"}
+    message = (
+        f"column 'prompt' must hold text, got {type(prompt).__name__} in the row {row}."
+    )
+    task = CausalLM(tiny_tokenizer(chat_template=True))
+    for read in (task.encode, task.describe):
+        with refused(message):
+            read(row)
+
+
 def test_settings_show_every_choice():
     settings = CausalLM(tiny_tokenizer(), turns="last", reduction="sum").settings()
     assert settings.pop("tokenizer")["vocab_size"] == 61

@@ -68,6 +68,73 @@ def test_marks_of_the_template_are_taken(last, marked):
     assert found == marked
 
 
+# As Qwen writes: a default system message before, an empty thought in the last turn.
+PREFACED = (
+    "{% if messages[0].role != 'system' %}<system>be good\n{% endif %}"
+    "{% for m in messages %}<{{ m.role }}>"
+    "{% if m.role == 'assistant' and loop.last %}(){% endif %}{{ m.content }}{{ '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+# Asks for the assistant's words with a mark that no turn has.
+ASKING = (
+    "{{ bos_token }}{% for m in messages %}{{ m.role }}: {{ m.content }}{{ '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}?{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "text", "marked"),
+    [
+        (None, "<s><assistant>yo</s>\n", "|yo</s>\n"),
+        (PREFACED, "<system>be good\n<assistant>()yo\n", "|()yo\n"),
+        (ASKING, "<s>assistant: yo\n", "|yo\n"),
+    ],
+)
+def test_the_assistant_may_speak_first(template, text, marked):
+    messages = talk("", "yo")[1:]
+    found = chat(template).assistant_turns(messages, last=False)
+    assert split(found) == (text, marked)
+
+
+def test_a_first_turn_before_others_and_in_parts_is_marked():
+    messages = talk("", "yo", "so?", "ok")[1:]
+    found = chat().assistant_turns(messages, last=False)
+    assert split(found)[1] == "|yo</s>\n|ok</s>\n"
+    template = CHAT_TEMPLATE.replace("m.content", "m.content[0].text")
+    parts = [{**m, "content": [{"text": m["content"]}]} for m in messages]
+    assert chat(template).assistant_turns(parts, last=False) == found
+
+
+# Marks with nothing between those of two turns.
+TOUCHING = (
+    "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %}"
+    "{% generation %}{{ m.content }}!{% endgeneration %}"
+    "{% else %}{{ m.content }}{% endif %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("first", [[], talk("hi")])
+def test_only_the_last_of_two_turns_whose_marks_touch_is_taken(first):
+    messages = [*first, *(talk("", text)[1] for text in ("yo", "ok"))]
+    found = chat(TOUCHING).assistant_turns(messages, last=True)
+    assert split(found)[1] == "|ok!"
+    both = chat(TOUCHING).assistant_turns(messages, last=False)
+    assert split(both)[1].removeprefix("|") == "yo!ok!"
+
+
+def test_two_turns_that_cannot_be_told_apart_are_refused():
+    template = TOUCHING.replace("}!{", "}{% if loop.last %}!{% endif %}{")
+    template = template.replace("{% for", "{{ messages | length }}{% for", 1)
+    messages = [talk("", text)[1] for text in ("yo", "ok")]
+    with refused(
+        "the last two turns of the assistant cannot be told apart in "
+        f"{brief({'messages': messages})}: the chat template writes message 0 "
+        "differently inside of the whole conversation; join the two, or use "
+        "turns='all'."
+    ):
+        chat(template).assistant_turns(messages, last=True)
+
+
 def test_a_users_last_word_is_not_marked():
     found = chat().assistant_turns(talk("hi", "yo", "bye"), last=False)
     assert split(found)[1] == "|yo</s>\n|"

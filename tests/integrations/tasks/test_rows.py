@@ -10,6 +10,7 @@ from datainf.integrations.tasks.rows import (
     COLUMN_NAMES,
     SHAPES,
     check_names,
+    read_token_pair,
     read_tokens,
     shape_of,
 )
@@ -86,6 +87,21 @@ def test_unknown_names_are_refused():
 def test_labels_and_masks_are_honoured(more, labels):
     ids = [5, 6, 7, 8]
     assert read_tokens({"input_ids": ids, **more}, {}) == (ids, labels)
+
+
+@pytest.mark.parametrize("read", [read_tokens, read_token_pair])
+def test_labels_that_mask_by_another_number_are_refused(read):
+    row = {"input_ids": [5, 6, 7], "labels": [-1, -1, 7]}
+    with refused(
+        "label -1 is neither a token nor -100 in the row {'input_ids': [5, 6, 7], "
+        "'labels': [-1, -1, 7]}; write -100 where nothing is learned."
+    ):
+        read(row, {})
+
+
+def test_a_label_that_a_mask_leaves_out_may_be_anything():
+    row = {"input_ids": [5, 6], "labels": [-1, 6], "completion_mask": [0, 1]}
+    assert read_tokens(row, {}) == ([5, 6], [-100, 6])
 
 
 def test_padding_at_either_end_is_taken_off():

@@ -82,11 +82,38 @@ def test_unknown_names_and_options_are_refused():
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value", "kind"),
+    [
+        ("causal-lm", "append_eos", "nope", "true or false"),
+        ("causal-lm", "append_eos", None, "true or false"),
+        ("causal-lm", "mask_prompt", 1, "true or false"),
+        ("causal-lm", "max_length", "abc", "a whole number"),
+        ("causal-lm", "max_length", 3.5, "a whole number"),
+        ("causal-lm", "max_length", True, "a whole number"),
+        ("causal-lm", "template_kwargs", 3, "a mapping"),
+        ("causal-lm", "columns", ["text"], "a mapping"),
+        ("causal-lm", "chat_template", 3, "a text; put it in quotes"),
+        ("seq2seq", "prefix", 3, "a text; put it in quotes"),
+        ("seq2seq", "max_target_length", "7", "a whole number"),
+        ("sequence-classification", "truncation", "left", "true or false"),
+        ("sequence-classification", "num_labels", 2.0, "a whole number"),
+        ("token-classification", "label_all_subtokens", "no", "true or false"),
+        ("image-classification", "image_column", 7, "a text; put it in quotes"),
+    ],
+)
+def test_options_of_the_wrong_kind_are_refused_by_name(name, key, value, kind):
+    images = name == "image-classification"
+    processor = tiny_image_processor() if images else tiny_tokenizer()
+    with refused(f"task.{key} must be {kind}, got {value!r}."):
+        task_from_settings({"name": name, key: value}, processor)
+
+
 def test_settings_of_another_tokenizer_are_refused():
     settings = CausalLM(tiny_tokenizer()).settings()
     message = (
-        "task.tokenizer was recorded for another tokenizer: special_ids, probe differ; "
-        "use the tokenizer of that run, or take the entry out."
+        "task.tokenizer was recorded for another tokenizer: special_ids, backend "
+        "differ; use the tokenizer of that run, or take the entry out."
     )
     tokenizer = tiny_tokenizer(bos=False)
     tokenizer.pad_token = None

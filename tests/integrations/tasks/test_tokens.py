@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tokenizers import normalizers
+from transformers import PreTrainedTokenizerFast
 
 from datainf.core.errors import DataError, OptionError
 from datainf.integrations.tasks.tokens import (
@@ -63,6 +65,45 @@ def test_tokenizers_that_do_another_thing_have_another_fingerprint(other):
     assert tokenizer_fingerprint(other) != tokenizer_fingerprint(tiny_tokenizer())
 
 
+def normalizing(kind):
+    tokenizer = tiny_tokenizer()
+    tokenizer.backend_tokenizer.normalizer = kind()
+    return tokenizer
+
+
+@pytest.mark.parametrize("kind", [normalizers.NFKC, normalizers.Lowercase])
+def test_a_change_anywhere_in_a_fast_tokenizer_changes_its_fingerprint(kind, tmp_path):
+    changed = tokenizer_fingerprint(normalizing(kind))
+    assert changed["backend"] != tokenizer_fingerprint(tiny_tokenizer())["backend"]
+    normalizing(kind).save_pretrained(tmp_path)
+    again = PreTrainedTokenizerFast.from_pretrained(tmp_path)
+    assert tokenizer_fingerprint(again) == changed
+
+
+def test_whether_special_tokens_are_split_is_in_the_fingerprint():
+    tokenizer = tiny_tokenizer()
+    tokenizer.split_special_tokens = True
+    assert tokenizer_fingerprint(tokenizer) == {
+        **tokenizer_fingerprint(tiny_tokenizer()),
+        "split_special_tokens": True,
+    }
+
+
+def test_what_a_call_asks_for_is_not_in_the_fingerprint():
+    tokenizer = tiny_tokenizer()
+    tokenizer(["abc", "a"], truncation=True, max_length=2, padding="max_length")
+    assert tokenizer_fingerprint(tokenizer) == tokenizer_fingerprint(tiny_tokenizer())
+
+
+def test_a_slow_tokenizer_is_told_by_what_it_does(monkeypatch):
+    tokenizer = tiny_tokenizer()
+    monkeypatch.setattr(type(tokenizer), "is_fast", False)
+    found = tokenizer_fingerprint(tokenizer)
+    assert "backend" not in found
+    assert found["probe"] == tokenizer_fingerprint(tiny_tokenizer())["probe"]
+    assert found["probe"] != tokenizer_fingerprint(tiny_tokenizer(bos=False))["probe"]
+
+
 def test_a_fingerprint_survives_saving_and_names_no_path(tmp_path):
     tokenizer = tiny_tokenizer(chat_template=True)
     tokenizer.save_pretrained(tmp_path)
@@ -110,3 +151,7 @@ def test_whole_numbers_are_texts_and_nothing_else_is():
 
 def test_a_zero_byte_passes_through():
     assert require_text({"text": "a\0b"}, "text") == "a\0b"
+
+
+def test_half_a_surrogate_pair_is_no_text():
+    assert require_text({"text": "a\ud800b"}, "text") == "a\ufffdb"

@@ -92,7 +92,7 @@ def test_a_target_beyond_the_embedding_is_refused():
         ({"input_ids": [2, -1, 7]}, "input_ids", -1),
         ({"input_ids": [2, -100, 7]}, "input_ids", -100),
         ({"input_ids": [2, 5, 7], "labels": [-100, 5, 999]}, "labels", 999),
-        ({"input_ids": [2, 5, 7], "labels": [-100, -1, 7]}, "labels", -1),
+        ({"input_ids": [2, 5, 7], "labels": [-100, 5, 999999]}, "labels", 999999),
     ],
 )
 def test_ids_of_a_tokenised_row_are_checked_whatever_the_tokenizer(row, name, token):
@@ -100,6 +100,14 @@ def test_ids_of_a_tokenised_row_are_checked_whatever_the_tokenizer(row, name, to
     check({"input_ids": [2, 5, 7], "labels": [-100, 5, 7]})
     with refused(said(token, VOCAB, name=name)):
         check(row)
+
+
+@pytest.mark.parametrize("token", [VOCAB, 999999])
+def test_labels_of_a_tokenised_pair_are_checked_whatever_the_tokenizer(token):
+    check = token_check(Seq2Seq(tiny_tokenizer()), tiny_t5())
+    check({"input_ids": [2, 5, 7], "labels": [5, -100, 3, -100]})
+    with refused(said(token, VOCAB, name="labels")):
+        check({"input_ids": [2, 5, 7], "labels": [5, token, 3]})
 
 
 def test_a_filling_token_beyond_the_embedding_is_refused():

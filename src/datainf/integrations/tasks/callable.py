@@ -7,7 +7,6 @@ and everything else goes through torch's `default_collate`; texts stay out of th
 B examples of one batch.
 """
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -23,8 +22,8 @@ from datainf.integrations.tasks.tokens import (
     brief,
     pad_rows,
     shorten,
-    source_hash,
 )
+from datainf.integrations.tasks.values import qualified_name, source_of, values_of
 
 _FILL = {
     "attention_mask": 0,
@@ -111,10 +110,14 @@ class CallableTask:
         return 1 if tokens is None or tokens.ndim < 2 else int(tokens.shape[1])
 
     def settings(self) -> dict[str, Any]:
-        """Give names and source hashes of the functions, as JSON values.
+        """Give names, source hashes and values of the functions, as JSON values.
 
-        Two functions of equal source are taken as equal, whatever values they close
-        over; `label` can tell those apart.
+        The values are those that a function carries: arguments of a partial, closure,
+        defaults, attributes of a callable object. Numbers, texts, tensors, functions,
+        and lists and dictionaries of them count by what they are; anything else by the
+        name of its type alone. What a function reads from its module does not count.
+        What cannot be told apart this way `label` can. A value that changes from call
+        to call, such as a counter, makes every run another one.
 
         Returns:
             What tells two losses apart.
@@ -122,33 +125,20 @@ class CallableTask:
         return {
             "name": self.name,
             "loss": self._label,
-            "loss_source": _source(self.loss),
+            "loss_source": source_of(self.loss),
             "collator_source": None
             if self.collator is None
-            else _source(self.collator),
+            else source_of(self.collator),
+            "values": {
+                "loss": values_of(self.loss),
+                "collator": None if self.collator is None else values_of(self.collator),
+            },
             "pad_token_id": self.pad_token_id,
         }
 
     @property
     def _label(self) -> str:
-        return self.label or _qualified_name(self.loss)
-
-
-def _qualified_name(function: Callable[..., Any]) -> str:
-    owner = function if hasattr(function, "__qualname__") else type(function)
-    return f"{owner.__module__}.{owner.__qualname__}"
-
-
-def _source(function: Callable[..., Any]) -> str | None:
-    """Hash the source of a function or of a callable object's class."""
-    inner = inspect.unwrap(getattr(function, "func", function))
-    try:
-        code = inspect.getsource(
-            inner if hasattr(inner, "__qualname__") else type(inner)
-        )
-    except (OSError, TypeError):
-        return None
-    return source_hash(code)
+        return self.label or qualified_name(self.loss)
 
 
 def _collate(examples: Sequence[Example], pad_token_id: int) -> dict[str, Any]:

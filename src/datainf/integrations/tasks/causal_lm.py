@@ -355,8 +355,8 @@ class CausalLM:
             messages = checked_messages(require_column(example, names[0]), names[0])
             last = self.turns is Turns.LAST
             return self._chat(example).assistant_turns(messages, last=last)
-        if shape == "prompt-completion" and not isinstance(
-            require_column(example, names[0]), (str, int)
+        if shape == "prompt-completion" and isinstance(
+            require_column(example, names[0]), (list, tuple)
         ):
             prompt, completion = (
                 checked_messages(require_column(example, name), name) for name in names
@@ -391,7 +391,7 @@ class CausalLM:
 def _plain(example: Example, column: str) -> str:
     """Write a text, or a conversation with a line a message."""
     value = require_column(example, column)
-    if isinstance(value, (str, int)):
+    if not isinstance(value, (list, tuple)):
         return require_text(example, column)
     messages = checked_messages(value, column)
     return "\n".join(f"{m['role']}: {m.get('content', '')}" for m in messages)

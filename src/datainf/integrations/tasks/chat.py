@@ -7,15 +7,18 @@ other, the text of turn i is what rendering one message more adds:
     render(messages[:i+1])                            ->  where it ends
 
 Both must begin the rendering of the whole conversation; if they do not (some templates
-rewrite earlier turns), that is an error and never a guess. Every token that shares a
-character with the turn's text belongs to it, with the end-of-turn mark and the white
-space that the template puts after it.
+rewrite earlier turns), that is an error and never a guess. Nothing can be rendered
+before a conversation's first message; if the assistant wrote it, its turn begins where
+two first messages of other words begin to differ, and after the generation prompt.
+Every token that shares a character with the turn's text belongs to it, with the
+end-of-turn mark and the white space that the template puts after it.
 """
 
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from jinja2 import TemplateError
@@ -86,7 +89,9 @@ class Chat:
         text = self.render(messages)
         spans = []
         for i in turns[-1:] if last else turns:
-            start = self.render(messages[:i], prompt=True)
+            start = (
+                self.render(messages[:i], prompt=True) if i else self._opening(messages)
+            )
             end = self.render(messages[: i + 1])
             if not (text.startswith(end) and end.startswith(start)):
                 raise DataError(
@@ -143,11 +148,26 @@ class Chat:
                 add_generation_prompt=prompt,
                 **self.options,
             )
-        # A ValueError says that there is no message, where the assistant speaks first.
+        # A ValueError says that there is no message.
         except (TemplateError, TypeError, ValueError) as error:
             raise DataError(
                 f"the chat template refuses {brief({'messages': messages})}: {error}"
             ) from error
+
+    def _opening(self, messages: Sequence[Message]) -> str:
+        """Write what stands before the words of an assistant that speaks first."""
+        content = messages[0].get("content")
+        parts = isinstance(content, (list, tuple))  # text among images has parts
+        texts = [[{"type": "text", "text": x}] if parts else x for x in "ab"]
+        said = [{"role": "assistant", "content": text} for text in texts]
+        pairs = zip(*(self.render([message]) for message in said), strict=False)
+        common = "".join(a for a, _ in takewhile(lambda pair: len({*pair}) == 1, pairs))
+        asked = [{"role": "user", "content": texts[0]}]
+        prompt = self.render(asked, prompt=True).removeprefix(self.render(asked))
+        # Some templates put more before the words, such as an empty thought; in later
+        # turns it is learned, since it follows the generation prompt.
+        end = common.rfind(prompt)
+        return common if end < 0 else common[: end + len(prompt)]
 
     def _source(self) -> str:
         if self.template is not None:
@@ -188,7 +208,27 @@ class Chat:
             end = len(mask) - mask[::-1].index(True)
             start = end - 1 - [*mask[:end][::-1], False].index(False) + 1
             mask = [start <= i < end for i in range(len(mask))]
+            mask = self._without_turn_before(messages, encoded["input_ids"], mask)
         return list(encoded["input_ids"]), mask
+
+    def _without_turn_before(
+        self, messages: Sequence[Message], ids: Sequence[int], mask: list[bool]
+    ) -> list[bool]:
+        """Take a turn out that the assistant wrote just before its last one."""
+        # The marks of the two may touch, and then look like those of one turn.
+        i = max(i for i, m in enumerate(messages) if m["role"] == "assistant")
+        if i == 0 or messages[i - 1]["role"] != "assistant":
+            return mask
+        text, before = self.render(messages), self.render(messages[:i])
+        again, after = self._tokenize(text, [(len(before), len(text))])
+        if not text.startswith(before) or again != list(ids):
+            raise DataError(
+                f"the last two turns of the assistant cannot be told apart in "
+                f"{brief({'messages': messages})}: the chat template writes message "
+                f"{i - 1} differently inside of the whole conversation; join the two, "
+                "or use turns='all'."
+            )
+        return [a and b for a, b in zip(mask, after, strict=True)]
 
 
 def read_tools(value: Any) -> Any:

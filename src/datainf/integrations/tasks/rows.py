@@ -125,7 +125,8 @@ def read_tokens(
         Ids, and labels with -100 wherever labels or a mask leave a token out.
 
     Raises:
-        DataError: If the row is packed, or its lists differ in length.
+        DataError: If the row is packed, its lists differ in length, or a label is
+            neither -100 nor the number of a token.
     """
     _refuse_packed(example)
     ids = _integers(example, columns.get("input_ids", "input_ids"))
@@ -149,6 +150,8 @@ def read_tokens(
         )
     ]
     kept = _unpadded(lists.get("attention_mask", [1] * len(ids)), example)
+    if example.get(columns.get("labels", "labels")) is not None:
+        _require_labels(labels[kept], example)
     return ids[kept], labels[kept]
 
 
@@ -166,7 +169,8 @@ def read_token_pair(
         Ids of the source, and labels of the target.
 
     Raises:
-        DataError: If the row is packed, or its mask has another length.
+        DataError: If the row is packed, its mask has another length, or a label is
+            neither -100 nor the number of a token.
     """
     _refuse_packed(example)
     ids = _integers(example, columns.get("input_ids", "input_ids"))
@@ -181,7 +185,18 @@ def read_token_pair(
         )
     while labels and labels[-1] == IGNORED:
         labels = labels[:-1]
+    _require_labels(labels, example)
     return ids[_unpadded(mask, example)], labels
+
+
+def _require_labels(labels: Sequence[int], example: Example) -> None:
+    # Which numbers are tokens the model says: see `vocabulary.token_check`.
+    for label in labels:
+        if label < 0 and label != IGNORED:
+            raise DataError(
+                f"label {label} is neither a token nor {IGNORED} in the row "
+                f"{brief(example)}; write {IGNORED} where nothing is learned."
+            )
 
 
 def _unpadded(mask: Sequence[int], example: Example) -> slice:

@@ -8,6 +8,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from datainf.core.errors import AdapterError, OptionError, near
+from datainf.core.kinds import require_kinds
 from datainf.core.task import Task
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
@@ -63,7 +64,8 @@ def task_from_settings(
         The task.
 
     Raises:
-        OptionError: If the name or an option is unknown, or the processor another one.
+        OptionError: If the name or an option is unknown, an option of the wrong kind,
+            or the processor another one.
     """
     given = dict(settings)
     name = given.pop("name", None)
@@ -79,6 +81,7 @@ def task_from_settings(
     for key in given:
         if key not in known:
             raise OptionError(f"task.{key} is unknown: {near(str(key), known)}.")
+    require_kinds(given, kind, "task.")
     return kind(processor, **given)
 
 

@@ -4,6 +4,7 @@ B examples of one batch, T tokens of its longest, V words of the vocabulary.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,17 +33,31 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
         tokenizer: Any tokenizer of transformers.
 
     Returns:
-        JSON values: vocabulary size, special token ids, a hash of the chat template and
-        a hash of the ids that it gives to one fixed text.
+        JSON values: vocabulary size, special token ids, a hash of the chat template;
+        whether special tokens in a text are split. For a fast tokenizer a hash of its
+        whole backend (0.5 s for 100 000 tokens); a slow one shows no more than what it
+        makes of one fixed text.
     """
     template = getattr(tokenizer, "chat_template", None)
     special = {name: getattr(tokenizer, f"{name}_token_id", None) for name in _SPECIAL}
-    return {
+    described = {
         "vocab_size": len(tokenizer),
         "special_ids": {name: i for name, i in special.items() if i is not None},
         "chat_template": None if template is None else sha256_of(template),
-        "probe": sha256_of(list(tokenizer(_PROBE)["input_ids"])),
+        "split_special_tokens": bool(getattr(tokenizer, "split_special_tokens", False)),
     }
+    if tokenizer.is_fast:
+        return {**described, "backend": _backend_hash(tokenizer)}
+    return {**described, "probe": sha256_of(list(tokenizer(_PROBE)["input_ids"]))}
+
+
+def _backend_hash(tokenizer: Any) -> str:
+    """Hash all that a fast tokenizer does to a text."""
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    # What the last call asked for: any call with other arguments changes them.
+    for name in ("truncation", "padding"):
+        backend.pop(name, None)
+    return sha256_of(backend)
 
 
 def token_limit(
