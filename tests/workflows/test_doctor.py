@@ -201,9 +201,18 @@ FAULTY_ADAPTERS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "setting of another kind": (
         {"adapter": "{}/llama-adapter", "task": {"columns": 3}},
-        r"(?s)Type.*Error: .+",
+        r"task\.columns must be a mapping, got 3\.",
     ),
 }
+
+
+def test_what_nobody_foresaw_is_a_finding_too(there, monkeypatch):
+    def broken(_):
+        raise TypeError("of another library")
+
+    monkeypatch.setattr("datainf.workflows.doctor.load_subject", broken)
+    found = told(examined(adapter=str(there / "llama-adapter")))
+    assert found["adapter"] == ("fix", "TypeError: of another library")
 
 
 @pytest.mark.parametrize(
