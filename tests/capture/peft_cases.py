@@ -17,9 +17,9 @@ import torch
 from packaging.version import Version
 
 from datainf.integrations.peft import adapter_of
-from tests.capture.seq2seq import Seq2SeqTask, tiny_t5
+from tests.capture.seq2seq import Seq2SeqTask
 from tests.cases import TokenTask, token_rows
-from tests.tiny_models import tiny_bert_classifier, tiny_llama
+from tests.tiny_models import tiny_bert_classifier, tiny_llama, tiny_t5
 
 KINDS = ("encoder", "decoder", "seq2seq")
 TASK_TYPES = {"encoder": "SEQ_CLS", "decoder": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM"}

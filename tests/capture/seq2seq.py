@@ -1,4 +1,4 @@
-"""A tiny T5 and the tiniest task for it: the target is the first half of the source."""
+"""The tiniest task for a T5: the target is the first half of the source."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,29 +6,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSeq2SeqLM, PreTrainedModel, T5Config
 
 from tests.cases import TokenTask
-from tests.tiny_models import VOCAB
-
-
-def tiny_t5(seed: int = 0) -> PreTrainedModel:
-    """Make a two-layer T5, from a seed, in eval mode."""
-    config = T5Config(
-        vocab_size=VOCAB,
-        d_model=16,
-        d_kv=8,
-        d_ff=23,
-        num_layers=2,
-        num_heads=2,
-        decoder_start_token_id=0,
-        pad_token_id=0,
-        eos_token_id=3,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model: PreTrainedModel = AutoModelForSeq2SeqLM.from_config(config)
-    return model.eval()
 
 
 @dataclass(frozen=True)

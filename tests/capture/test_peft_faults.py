@@ -22,9 +22,9 @@ from tests.capture.peft_cases import (
     perturb,
     task_and_rows,
 )
-from tests.capture.seq2seq import Seq2SeqTask, tiny_t5
+from tests.capture.seq2seq import Seq2SeqTask
 from tests.cases import TokenTask, decoder, token_rows
-from tests.tiny_models import tiny_llama
+from tests.tiny_models import tiny_llama, tiny_t5
 
 IDLE = (
     "base_model.model.model.layers.0.self_attn.q_proj.{} and {} other parameters take "

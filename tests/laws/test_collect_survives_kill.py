@@ -1,32 +1,21 @@
 """A collection killed at ten random moments ends like one that was not."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from datainf.store.verify import verify
+from tests.processes import python
 from tests.store.stores import files
 from tests.workflows.killed_collect import KILLS
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def kills(tmp_path_factory):
     """Run the killings once; give their folder and what was seen on the way."""
     folder = tmp_path_factory.mktemp("kills")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.workflows.killed_collect", str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(["src", *sys.path])},
-        capture_output=True,
-        check=True,
-        timeout=300,
-    )
+    done = python("-m", "tests.workflows.killed_collect", folder, timeout=300)
+    assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
 
 

@@ -4,19 +4,14 @@ Store and queries lie on disk; the limit is on anonymous memory (`RLIMIT_DATA`),
 what the process held before.
 """
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from datainf.estimators.table import METHODS
+from tests.processes import python
 from tests.store.stores import big_store
 
 MIB = 2**20
 LIMIT = 96 * MIB
-ROOT = Path(__file__).resolve().parents[2]
 
 LIMITED = """
 import re, resource, sys
@@ -50,14 +45,6 @@ def stores(tmp_path_factory):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_store_three_times_larger_than_the_memory_limit_is_scored(stores, method):
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, *map(str, stores), str(LIMIT), method],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(["src", *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = python("-c", LIMITED, *stores, LIMIT, method, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "3 1152\n"

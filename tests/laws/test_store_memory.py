@@ -4,19 +4,16 @@ A store of 96 MiB is read within a limit of 32 MiB. Anonymous memory is `RssAnon
 mapped store is the kernel's.
 """
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.processes import python
 from tests.store.stores import big_store
 
 MIB = 2**20
 LIMIT = 32 * MIB
-ROOT = Path(__file__).resolve().parents[2]
 
 # Reads the store twice, portion by portion, with a product like a method's.
 LIMITED = """
@@ -71,25 +68,13 @@ def test_reading_a_store_takes_no_memory_of_its_size(store, size):
     assert sum(shard.bytes for shard in store.manifest.shards) > 3 * LIMIT
 
 
-def limited(store, how: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-c", LIMITED, str(store.path), str(LIMIT), how],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(["src", *sys.path])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 def test_a_store_three_times_larger_than_the_memory_limit_is_read(store):
-    done = limited(store, "stream")
+    done = python("-c", LIMITED, store.path, LIMIT, "stream", timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "read 384\n"
 
 
 def test_the_limit_is_a_limit(store):
-    done = limited(store, "whole")
+    done = python("-c", LIMITED, store.path, LIMIT, "whole", timeout=60)
     assert done.returncode != 0
     assert "memory" in done.stderr

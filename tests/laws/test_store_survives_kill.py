@@ -1,32 +1,21 @@
 """A store whose writer is killed, at whatever moment, ends like one that was not."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from datainf.store.verify import verify
+from tests.processes import python
 from tests.store.killed import KILLS
 from tests.store.stores import files
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def kills(tmp_path_factory):
     """Run the killings once; give their folder and what was seen on the way."""
     folder = tmp_path_factory.mktemp("kills")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.store.killed", str(folder)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(["src", *sys.path])},
-        capture_output=True,
-        check=True,
-        timeout=120,
-    )
+    done = python("-m", "tests.store.killed", folder, timeout=120)
+    assert done.returncode == 0, done.stderr
     return folder, json.loads(done.stdout)
 
 
