@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from datainf.__about__ import __version__
-from datainf.cli.commands import about, jobs, results
+from datainf.cli.commands import about, evaluate, jobs, results
 from datainf.cli.flag_table import (
     FOR_BASE,
     FOR_COLLECT,
+    FOR_EVALUATE,
     FOR_RECIPE,
     FOR_SCORE,
     FOR_TASK,
@@ -53,8 +54,9 @@ def _add(
     body: Callable[[Given], None],
     flags: tuple[str, ...],
     argument: str | None = None,
+    to: typer.Typer = app,
 ) -> None:
-    app.command(name)(bind(body, (*flags, "traceback"), argument))
+    to.command(name)(bind(body, (*flags, "traceback"), argument))
 
 
 _SUBJECT = (*FOR_BASE, "adapter", *FOR_TASK)
@@ -122,6 +124,34 @@ _add(
     ("train_store", "query_store", *FOR_SCORE, "scores_folder", "k", "order", "format"),
     "[RUN.yaml]",
 )
+
+judge = typer.Typer(
+    cls=evaluate.LdsUnlessNamed,
+    help="Judge scores by retraining: lds (unless named), loo or prune.",
+)
+app.add_typer(judge, name="evaluate")
+for _name, _body, _own in (
+    ("lds", evaluate.lds, ("remove", "batch_order", "subsets", "twins")),
+    ("loo", evaluate.loo, ("example", "batch_order", "subsets", "twins")),
+    ("prune", evaluate.prune, ("drop", "batch_order", "subsets")),
+):
+    _add(
+        _name,
+        _body,
+        (
+            *_SUBJECT,
+            *FOR_TRAIN,
+            *_QUERIES,
+            *FOR_RECIPE,
+            *FOR_COLLECT,
+            *FOR_EVALUATE,
+            *_own,
+            "out",
+            "format",
+        ),
+        "[RUN.yaml]",
+        judge,
+    )
 _add("top", results.top, ("k", "order", "query", "format"), "SCORES")
 _add("report", results.report, ("report_file", "k", "title"), "SCORES")
 _add("inspect", results.inspect, ("format",), "FOLDER")

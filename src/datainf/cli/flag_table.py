@@ -7,7 +7,12 @@ where that option is described.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from datainf.core.options import CollectOptions, ScoreOptions, help_of
+from datainf.core.options import (
+    CollectOptions,
+    EvaluateOptions,
+    ScoreOptions,
+    help_of,
+)
 from datainf.core.run_config import DataConfig, RunConfig
 
 
@@ -32,13 +37,21 @@ class Flag:
     panel: str = "This command"
 
 
-MODEL, DATA, COLLECT, SCORE, RECIPE = (
+MODEL, DATA, COLLECT, SCORE, RECIPE, EVALUATE = (
     "Model and task",
     "Data",
     "Collecting",
     "Scoring",
     "Training",
+    "Retraining",
 )
+
+
+def _evaluate(name: str, kind: type, option: str, *, many: bool = False) -> Flag:
+    """Make the flag of an option of `evaluate`."""
+    text = help_of(EvaluateOptions, option)
+    return Flag((name,), kind, text, ("evaluate", option), many, EVALUATE)
+
 
 FLAGS: Mapping[str, Flag] = {
     # model and task
@@ -303,6 +316,19 @@ FLAGS: Mapping[str, Flag] = {
         ("recipe", "seed"),
         panel=RECIPE,
     ),
+    # retraining
+    "methods": _evaluate("--method", str, "methods", many=True),
+    "scores": _evaluate("--scores", str, "scores", many=True),
+    "remove": _evaluate("--remove", float, "remove", many=True),
+    "batch_order": _evaluate("--batch-order", str, "order", many=True),
+    "subsets": _evaluate("--subsets", int, "subsets"),
+    "twins": _evaluate("--twins", int, "twins"),
+    "example": _evaluate("--example", int, "examples", many=True),
+    "drop": _evaluate("--drop", int, "drop", many=True),
+    "subset_seed": _evaluate("--subset-seed", int, "subset_seed"),
+    "workers": _evaluate("--workers", int, "workers"),
+    "diverged": _evaluate("--diverged", int, "diverged"),
+    "retrained": _evaluate("--retrained", str, "retrained"),
     # the command itself
     "train_store": Flag(
         ("--train",), str, "Store of the training gradients.", ("train", "data")
@@ -344,6 +370,9 @@ FOR_COLLECT = (
     "parameters", "dtype", "batch_tokens", "shard_rows", "on_nonfinite", "reuse"
 )  # fmt: skip
 FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
+FOR_EVALUATE = (
+    "methods", "scores", "subset_seed", "workers", "diverged", "retrained"
+)  # fmt: skip
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
 )  # fmt: skip

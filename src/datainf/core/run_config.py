@@ -12,6 +12,7 @@
     collect: {...}            CollectOptions
     score: {...}              ScoreOptions
     recipe: {...}             Recipe
+    evaluate: {...}           EvaluateOptions
     out: folder
 
 Only values: reading and writing the file is the workflows' work. Unknown keys are
@@ -25,6 +26,7 @@ from typing import Any
 from datainf.core.errors import OptionError, near
 from datainf.core.options import (
     CollectOptions,
+    EvaluateOptions,
     Precision,
     ScoreOptions,
     described,
@@ -78,7 +80,7 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """One run of `datainf attribute`, `train` or `mislabeled`."""
+    """One run of `datainf attribute`, `train`, `mislabeled` or `evaluate`."""
 
     model: str | None = described(
         None, "The base model: a folder or hub name; the adapter's own when not given."
@@ -100,6 +102,7 @@ class RunConfig:
     collect: CollectOptions = field(default_factory=CollectOptions)
     score: ScoreOptions = field(default_factory=ScoreOptions)
     recipe: Recipe | None = field(default=None)
+    evaluate: EvaluateOptions | None = field(default=None)
     out: str = described("runs/datainf", "Folder for stores, scores and report.")
 
     def __post_init__(self) -> None:
@@ -163,6 +166,7 @@ class RunConfig:
             "queries": DataConfig,
             "collect": CollectOptions,
             "score": ScoreOptions,
+            "evaluate": EvaluateOptions,
         }
         _refuse_unknown(given, [f.name for f in fields(cls)], "run.yaml: ")
         # A key with nothing after it ("collect:") is one that is not there.

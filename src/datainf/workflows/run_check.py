@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from datainf.core.kinds import require_kinds
-from datainf.core.options import CollectOptions, ScoreOptions
+from datainf.core.options import CollectOptions, EvaluateOptions, ScoreOptions
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import DataConfig, RunConfig
 
@@ -18,6 +18,7 @@ _SECTIONS: Mapping[str, type] = {
     "collect": CollectOptions,
     "score": ScoreOptions,
     "recipe": Recipe,
+    "evaluate": EvaluateOptions,
 }
 
 
