@@ -133,7 +133,7 @@ app.add_typer(judge, name="evaluate")
 for _name, _body, _own in (
     ("lds", evaluate.lds, ("remove", "batch_order", "subsets", "twins")),
     ("loo", evaluate.loo, ("example", "batch_order", "subsets", "twins")),
-    ("prune", evaluate.prune, ("drop", "batch_order", "subsets")),
+    ("prune", evaluate.prune, ("drop", "each", "batch_order", "subsets")),
 ):
     _add(
         _name,

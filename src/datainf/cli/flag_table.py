@@ -325,6 +325,7 @@ FLAGS: Mapping[str, Flag] = {
     "twins": _evaluate("--twins", int, "twins"),
     "example": _evaluate("--example", int, "examples", many=True),
     "drop": _evaluate("--drop", int, "drop", many=True),
+    "each": _evaluate("--each", int, "each"),
     "subset_seed": _evaluate("--subset-seed", int, "subset_seed"),
     "workers": _evaluate("--workers", int, "workers"),
     "diverged": _evaluate("--diverged", int, "diverged"),

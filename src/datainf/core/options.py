@@ -91,7 +91,7 @@ class Precision(StrEnum):
 
 
 class BatchOrder(StrEnum):
-    """What becomes of the batches when examples are removed and training is repeated."""
+    """What becomes of the batches when training is repeated without some examples."""
 
     RESHUFFLED = "reshuffled"
     """The rest is a smaller data set: batches of its own, and fewer steps."""
@@ -335,6 +335,11 @@ class EvaluateOptions:
     drop: Sequence[int] = described(
         [10], "How many of the strongest proponents are dropped at once; repeatable."
     )
+    each: int | None = described(
+        None,
+        "Drop the proponents of each of the first so many queries by itself; those of "
+        "the mean over all queries when not given.",
+    )
     subset_seed: int = described(0, "Draws the subsets and the random sets.")
     workers: int = described(1, "Processes that train at the same time.")
     diverged: int = described(
@@ -368,6 +373,8 @@ class EvaluateOptions:
             "workers": 1,
             "diverged": 0,
         }
+        if self.each is not None:
+            least["each"] = 1
         for name, smallest in least.items():
             value = number(getattr(self, name), name, least=smallest, whole=True)
             settle(self, name, value)

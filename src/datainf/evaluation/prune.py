@@ -12,7 +12,7 @@ P pruned queries, R random sets, N training examples.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Int
 from numpy.typing import ArrayLike
 
 from datainf.core.errors import DataError, OptionError
@@ -68,9 +68,7 @@ def prune_effect(
         )
     finite_vector(chance.reshape(-1), "loss")
 
-    def measure(
-        queries: Float[np.ndarray, " P"], sets: Float[np.ndarray, " R"]
-    ) -> float:
+    def measure(queries: Int[np.ndarray, " P"], sets: Int[np.ndarray, " R"]) -> float:
         expected = sets @ chance / sets.sum()
         return float(queries @ (after - expected) / queries.sum())
 

@@ -7,9 +7,9 @@ weights, batch order and dropout all follow from `recipe.seed`, and the caller's
 state is put back. The tasks of the table train by the model's own loss (the mean over a
 batch's examples or label tokens), a `CallableTask` by the mean of its losses.
 
-With `weights` the loss of a batch is Σ w·loss / B (or, of tokens, over the batch's label
-tokens): an example of weight 0 is removed while batches, steps and the weight of the
-others stay as they were.
+With `weights` the loss of a batch is Σ w·loss / B (of tokens: over the batch's label
+tokens): an example of weight 0 is removed, and batches, steps and what the others count
+for stay as they were.
 """
 
 import json
@@ -77,7 +77,7 @@ _RANGES: Mapping[str, tuple[float, bool]] = {
 }
 
 
-def train(
+def train(  # noqa: PLR0913 - how to train, by name
     model: nn.Module,
     dataset: Any,
     task: Task,

@@ -1,9 +1,9 @@
 """Weights of training examples: the loss of a batch is Σ w·loss / B.
 
 With all weights 1 this is the loss that the model trains by: the mean over the batch's
-examples, or Σ w·(sum of its token losses) / label tokens of the batch for the tasks
-whose examples are sequences of labels. An example of weight 0 is removed without changing batches, number of
-steps, or what the others count for. B examples of one batch.
+examples, or, where examples are sequences of labels, Σ w·(sum of its token losses) over
+the label tokens of the batch. An example of weight 0 is removed without changing
+batches, number of steps, or what the others count for. B examples of one batch.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -83,8 +83,8 @@ def contenders(specs: Sequence[str]) -> list[Contender]:
                     "exact:damping=1/10,normalize=none/example."
                 )
             choices[key.strip()] = values.split("/")
-        for values in itertools.product(*choices.values()):
-            words = dict(zip(choices, values, strict=True))
+        for chosen in itertools.product(*choices.values()):
+            words = dict(zip(choices, chosen, strict=True))
             said = ",".join(f"{key}={value}" for key, value in words.items())
             name = f"{method}:{said}" if said else method
             options = {key: _value(value) for key, value in words.items()}
@@ -108,15 +108,13 @@ def _value(text: str) -> Any:
     return text
 
 
-def scores_of(
-    one: Contender, ground: Ground, pair: Pair | None
-) -> NDArray[np.floating]:
+def scores_of(one: Contender, ground: Ground, pair: Pair) -> NDArray[np.floating]:
     """Make the scores of one contender.
 
     Args:
         one: Which.
         ground: The data.
-        pair: The stores, for methods and the loss.
+        pair: The stores of its gradients.
 
     Returns:
         `[Q, N]`, negative = proponent; 0 for examples that the store leaves out.
@@ -131,8 +129,6 @@ def scores_of(
         return tfidf_scores(
             list(ground.train.table["text"]), list(ground.queries.table["text"])
         )
-    if pair is None:
-        raise OptionError(f"{one.name} needs gradients, and none were collected.")
     if len(pair.queries) != shape[0]:
         raise DataError(
             f"{shape[0] - len(pair.queries)} of {shape[0]} queries have no gradient; "

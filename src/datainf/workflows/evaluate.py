@@ -9,8 +9,7 @@ out/lds.json          the same with each query's own value, seeds and settings
 out/verdict.md        what it means, on one page (lds)
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,14 @@ from datainf.__about__ import __version__
 from datainf.core.canonical import canonical_json
 from datainf.core.durable import write_durably
 from datainf.core.run_config import RunConfig
-from datainf.workflows.attribute import Pair, collected
+from datainf.workflows.attribute import collected
 from datainf.workflows.contenders import (
-    BASELINES,
     DEFAULT_METHODS,
     Contender,
     contenders,
     saved_scores,
     scores_of,
 )
-from datainf.workflows.data import load_rows
 from datainf.workflows.ground import Ground
 from datainf.workflows.progress import Reporter
 from datainf.workflows.run_file import write_run
@@ -71,43 +68,33 @@ def chosen(config: RunConfig) -> list[Contender]:
 
 def all_scores(
     ground: Ground, methods: list[Contender], reporter: Reporter
-) -> Iterator[tuple[str, NDArray[np.floating]]]:
-    """Make or read every set of scores, one at a time.
+) -> list[tuple[str, NDArray[np.floating]]]:
+    """Make or read every set of scores, and let go of the model.
+
+    This comes before any retraining: what is wrong with scores shows in minutes.
 
     Args:
-        ground: The data.
+        ground: The data and the model.
         methods: What to compute.
         reporter: Told how far it is.
 
-    Yields:
-        A name, and `[Q, N]`.
+    Returns:
+        A name and `[Q, N]` for each.
     """
-    yield from saved_scores(ground.options.scores, ground)
-    with _stores(ground, methods, reporter) as pair:
-        for one in methods:
-            yield one.name, scores_of(one, ground, pair)
-
-
-@contextmanager
-def _stores(
-    ground: Ground, methods: list[Contender], reporter: Reporter
-) -> Iterator[Pair | None]:
-    """Collect gradients, where a method needs them."""
-    free = [name for name in BASELINES if name != "loss"]
-    if all(one.method in free for one in methods):
-        yield None
-        return
-    config, task = ground.config, ground.subject.task
-    with collected(
-        ground.subject.model,
-        ground.train.dataset,
-        load_rows(config.queries, task).dataset if config.queries else None,
-        task,
-        cache=config.out,
-        progress=reporter,
-        **asdict(config.collect),
-    ) as pair:
-        yield pair
+    found = list(saved_scores(ground.options.scores, ground))
+    if methods and ground.model is not None:
+        with collected(
+            ground.model,
+            ground.train.dataset,
+            ground.queries.dataset,
+            ground.task,
+            cache=ground.config.out,
+            progress=reporter,
+            **asdict(ground.config.collect),
+        ) as pair:
+            found += [(one.name, scores_of(one, ground, pair)) for one in methods]
+    ground.release_model()
+    return found
 
 
 def write_results(

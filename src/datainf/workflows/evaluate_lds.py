@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datainf.core.errors import DataError
 from datainf.core.options import BatchOrder
 from datainf.core.run_config import RunConfig
-from datainf.evaluation.agreement import FEWEST, Agreement
+from datainf.evaluation.agreement import Agreement
 from datainf.evaluation.bootstrap import interval_of
-from datainf.evaluation.lds import NoiseCeiling, draw_subsets, lds, noise_ceiling
+from datainf.evaluation.lds import draw_subsets, lds
 from datainf.workflows.evaluate import Evaluated, all_scores, chosen, write_results
-from datainf.workflows.ground import Ground, losses_of
+from datainf.workflows.ground import Ground, ceiling_of, losses_of
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.retraining import Outcome, Retraining
 from datainf.workflows.verdict import write_verdict
@@ -57,15 +56,13 @@ class Measured:
         kept: Members of the subsets that did not diverge.
         losses: `[S, Q]`: their query losses.
         ceiling: What two seeds leave to predict; None with too few twins.
-        twins: How many subsets have one.
         diverged: How many trainings diverged.
     """
 
     design: Design
     kept: NDArray[np.bool_]
     losses: NDArray[np.float64]
-    ceiling: NoiseCeiling | None
-    twins: int
+    ceiling: dict[str, Any] | None
     diverged: int
 
 
@@ -82,11 +79,13 @@ def lds_run(config: RunConfig, progress: Reporter | None = None) -> Evaluated:
     reporter = progress or Logged()
     methods = chosen(config)
     ground = Ground.prepare(config, reporter)
-    measured = _measured(ground, _designs(ground), reporter)
-    found: list[dict[str, Agreement]] = [{} for _ in measured]
-    for name, values in all_scores(ground, methods, reporter):
-        for design, results in zip(measured, found, strict=True):
-            results[name] = lds(values, design.kept, design.losses)
+    designs = _designs(ground)
+    scores = all_scores(ground, methods, reporter)
+    measured = _measured(ground, designs, reporter)
+    found = [
+        {name: lds(values, one.kept, one.losses) for name, values in scores}
+        for one in measured
+    ]
     table = pd.concat(
         [_table(one, results) for one, results in zip(measured, found, strict=True)],
         ignore_index=True,
@@ -133,40 +132,36 @@ def _measured(
 def _one(design: Design, first: list[Outcome], second: list[Outcome]) -> Measured:
     """Take one design's losses apart."""
     losses, there = losses_of(first)
-    if len(losses) < FEWEST:
-        raise DataError(
-            f"{len(losses)} of {len(first)} retrainings are left, fewer than {FEWEST}."
-        )
-    pairs = [
-        (a.losses, b.losses)
-        for a, b in zip(first, second, strict=False)
-        if a.losses is not None and b.losses is not None
-    ]
-    ceiling = None
-    if len(pairs) >= FEWEST:
-        ceiling = noise_ceiling([a for a, _ in pairs], [b for _, b in pairs])
     diverged = sum(one.losses is None for one in (*first, *second))
-    return Measured(design, design.kept[there], losses, ceiling, len(pairs), diverged)
+    ceiling = ceiling_of(first, second)
+    return Measured(design, design.kept[there], losses, ceiling, diverged)
 
 
 def _table(one: Measured, results: Mapping[str, Agreement]) -> pd.DataFrame:
-    """List the results of a design, best first, each with its distance to the best."""
+    """List the results of a design, best first.
+
+    The resamples of all scores are the same, so that the distance to the best has an
+    interval of its own, and `low_for_all` is a lower end that holds for every row at
+    once: whoever picks the best of many picks luck too.
+    """
     ranked = sorted(results.items(), key=lambda item: -item[1].value)
+    best = ranked[0][1]
+    luck = np.max([found.draws - found.value for _, found in ranked], axis=0)
     rows = []
     for name, found in ranked:
-        # The draws are of the same resamples, so the difference has its own interval.
-        low, high = interval_of(ranked[0][1].draws - found.draws)
+        behind = interval_of(best.draws - found.draws)
         rows.append(
             {
                 "batch_order": str(one.design.order),
                 "removed": one.design.remove,
+                "subsets": len(one.losses),
                 "scores": name,
                 "lds": found.value,
                 "low": found.interval.low,
                 "high": found.interval.high,
-                "behind_best": ranked[0][1].value - found.value,
-                "behind_low": low,
-                "behind_high": high,
+                "low_for_all": found.value - float(np.quantile(luck, 0.975)),
+                "behind_low": behind.low,
+                "behind_high": behind.high,
             }
         )
     return pd.DataFrame(rows)
@@ -175,7 +170,6 @@ def _table(one: Measured, results: Mapping[str, Agreement]) -> pd.DataFrame:
 def _details(one: Measured, results: Mapping[str, Agreement]) -> dict[str, Any]:
     """Write a design's results as JSON values."""
     first = next(iter(results.values()))
-    ceiling = one.ceiling
     return {
         "batch_order": str(one.design.order),
         "removed": one.design.remove,
@@ -183,15 +177,7 @@ def _details(one: Measured, results: Mapping[str, Agreement]) -> dict[str, Any]:
         "queries": one.losses.shape[1],
         "diverged": one.diverged,
         "undefined_queries": list(first.undefined),
-        "ceiling": None
-        if ceiling is None
-        else {
-            "twins": one.twins,
-            "agreement": ceiling.agreement.value,
-            "low": ceiling.agreement.interval.low,
-            "high": ceiling.agreement.interval.high,
-            "perfect_predictor": ceiling.value,
-        },
+        "ceiling": one.ceiling,
         "loss_spread": float(np.median(one.losses.std(axis=0))),
         "scores": {
             name: {

@@ -1,8 +1,8 @@
 """`datainf evaluate loo`: train again without one example at a time.
 
-K examples, chosen by number or drawn at random; all of them trained a second time with
-the next seed where twins are asked for, since one training's noise is larger than most
-single examples' effect. K (+ twins) trainings.
+K examples, named or drawn at random, and T of them a second time with the next seed:
+one training's noise is larger than most single examples' effect, and the agreement of
+the two seeds says how much larger. K + T trainings.
 """
 
 from typing import Any
@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datainf.core.errors import DataError
 from datainf.core.options import BatchOrder
 from datainf.core.run_config import RunConfig
-from datainf.evaluation.agreement import FEWEST, Agreement
-from datainf.evaluation.lds import noise_ceiling
+from datainf.evaluation.agreement import Agreement
 from datainf.evaluation.loo import loo, require_examples
 from datainf.workflows.evaluate import Evaluated, all_scores, chosen, write_results
-from datainf.workflows.ground import Ground, losses_of
+from datainf.workflows.ground import Ground, ceiling_of, losses_of
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.retraining import Retraining
 
@@ -31,9 +29,6 @@ def loo_run(config: RunConfig, progress: Reporter | None = None) -> Evaluated:
 
     Returns:
         One row for each set of scores and batch order, best first.
-
-    Raises:
-        DataError: If too few retrainings are left.
     """
     reporter = progress or Logged()
     methods = chosen(config)
@@ -49,36 +44,22 @@ def loo_run(config: RunConfig, progress: Reporter | None = None) -> Evaluated:
         for order in orders
     ]
     asked = [one for part in (*firsts, *seconds) for one in part]
+    scores = all_scores(ground, methods, reporter)
     outcomes = ground.outcomes(asked, reporter)
     known = {one.key: outcome for one, outcome in zip(asked, outcomes, strict=True)}
-    scores = list(all_scores(ground, methods, reporter))
     tables, details = [], []
     for order, first, second in zip(orders, firsts, seconds, strict=True):
-        losses, there = losses_of([known[one.key] for one in first])
-        if len(losses) < FEWEST:
-            raise DataError(
-                f"{len(losses)} of {len(first)} retrainings are left, fewer than "
-                f"{FEWEST}."
-            )
+        made = [known[one.key] for one in first]
+        losses, there = losses_of(made)
         left = [k for k, ok in zip(examples, there, strict=True) if ok]
         found = {name: loo(values, left, losses) for name, values in scores}
         tables.append(_table(order, found))
-        pairs = [
-            (known[a.key].losses, known[b.key].losses)
-            for a, b in zip(first, second, strict=False)
-        ]
-        pairs = [(a, b) for a, b in pairs if a is not None and b is not None]
-        ceiling = None
-        if len(pairs) >= FEWEST:
-            ceiling = noise_ceiling([a for a, _ in pairs], [b for _, b in pairs])
         details.append(
             {
                 "batch_order": str(order),
                 "examples": left,
                 "diverged": int((~there).sum()),
-                "agreement_of_two_seeds": None
-                if ceiling is None
-                else ceiling.agreement.value,
+                "ceiling": ceiling_of(made, [known[one.key] for one in second]),
                 "scores": {name: _values(one) for name, one in found.items()},
             }
         )

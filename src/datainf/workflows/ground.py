@@ -1,8 +1,8 @@
 """The ground on which scores are judged: an adapter, its recipe, and its retrainings.
 
-The adapter that is judged must come from the very recipe that is repeated. Where the run
-names none, it is trained first, into `adapter/` of the run's folder, and found there the
-next time.
+The adapter that is judged must come from the very recipe that is repeated. Where the
+run names none, it is trained first, into `adapter/` of the run's folder, and found
+there the next time.
 """
 
 from collections import Counter
@@ -13,12 +13,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from datainf.core.canonical import sha256_of
-from datainf.core.errors import OptionError
+from datainf.core.errors import NonFiniteError, OptionError
 from datainf.core.options import EvaluateOptions
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import RunConfig
+from datainf.core.task import Task
+from datainf.evaluation.agreement import FEWEST
+from datainf.evaluation.lds import NoiseCeiling, noise_ceiling
 from datainf.integrations.fingerprint import hash_base
 from datainf.integrations.peft import adapter_of
 from datainf.workflows.data import load_rows, require_data
@@ -27,13 +31,13 @@ from datainf.workflows.retrained import Retrained
 from datainf.workflows.retraining import Outcome, Retraining
 from datainf.workflows.rows import Rows, look_at
 from datainf.workflows.run_file import RUN_FILE, beside_adapter, read_run
-from datainf.workflows.subject import Subject, load_subject
+from datainf.workflows.subject import load_subject
 from datainf.workflows.training import train_run, with_defaults
 
 ADAPTER, RETRAINED = "adapter", "retrained"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ground:
     """What every evaluation by retraining works on.
 
@@ -41,7 +45,8 @@ class Ground:
         config: The run, with everything settled.
         options: How to evaluate.
         recipe: How every retraining trains.
-        subject: The adapter's model and task.
+        task: What the loss of an example is.
+        model: The adapter's model; None once scores are made.
         train: The training examples, looked at.
         queries: The queries, looked at.
         retrained: The finished retrainings.
@@ -51,7 +56,8 @@ class Ground:
     config: RunConfig
     options: EvaluateOptions
     recipe: Recipe
-    subject: Subject
+    task: Task
+    model: nn.Module | None
     train: Rows
     queries: Rows
     retrained: Retrained
@@ -97,7 +103,8 @@ class Ground:
             settled,
             options,
             recipe,
-            subject,
+            subject.task,
+            subject.model,
             train,
             queries,
             Retrained(folder, settled, facts),
@@ -114,6 +121,10 @@ class Ground:
             diverged=self.options.diverged,
             reporter=reporter,
         )
+
+    def release_model(self) -> None:
+        """Let go of the model, which retraining loads anew: two may not fit."""
+        self.model = None
 
     def require_batches(self, removed: int) -> None:
         """Refuse subsets that hold less than one batch of the recipe.
@@ -147,10 +158,47 @@ def losses_of(
 
     Returns:
         The losses `[S', Q]` of those that did not diverge, and which these are, `[S]`.
+
+    Raises:
+        NonFiniteError: If fewer are left than a rank correlation needs.
     """
     there = np.array([one.losses is not None for one in outcomes])
     table = [one.losses for one in outcomes if one.losses is not None]
+    if len(table) < FEWEST:
+        raise NonFiniteError(
+            f"{len(outcomes) - len(table)} of {len(outcomes)} retrainings diverged, "
+            f"and fewer than {FEWEST} are left; lower learning_rate."
+        )
     return np.array(table, dtype=np.float64), there
+
+
+def ceiling_of(
+    first: Sequence[Outcome], second: Sequence[Outcome]
+) -> dict[str, Any] | None:
+    """Compare the first retrainings with their twins of another seed.
+
+    Args:
+        first: With the recipe's seed.
+        second: With the next seed; as many, or fewer.
+
+    Returns:
+        What two seeds agree on, as JSON values; None with fewer than three pairs.
+    """
+    pairs = [
+        (a.losses, b.losses)
+        for a, b in zip(first, second, strict=False)
+        if a.losses is not None and b.losses is not None
+    ]
+    if len(pairs) < FEWEST:
+        return None
+    found: NoiseCeiling = noise_ceiling([a for a, _ in pairs], [b for _, b in pairs])
+    return {
+        "twins": len(pairs),
+        "agreement": found.agreement.value,
+        "low": found.agreement.interval.low,
+        "high": found.agreement.interval.high,
+        "perfect_predictor": found.value,
+    }
 
 
 def class_findings(task: Any, train: Rows, queries: Rows) -> list[str]:

@@ -1,8 +1,9 @@
 """The verdict: which scores to trust on this adapter, in words, on one page.
 
 The best method is said with its interval, with those that are not clearly behind it,
-and "do not trust these scores" where nothing is above zero. The best of many is a
-little too good: it was chosen by the same retrainings.
+and "do not trust these scores" where nothing is above zero. The best of many was picked
+by the same retrainings, so what has to be above zero is the lower end for all of them
+together.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,10 @@ from datainf.workflows.contenders import BASELINES
 from datainf.workflows.ground import Ground
 
 VERDICT = "verdict.md"
+ENOUGH = 20
+"""Subsets below which intervals cannot be believed, and no verdict is given."""
+ENOUGH = 20
+"""Retrainings below which an interval cannot be believed, and no verdict is given."""
 
 
 def write_verdict(
@@ -42,11 +47,11 @@ def write_verdict(
         "## What this rests on",
         "",
         f"{n} training examples, {q} queries; base {ground.config.model}, adapter "
-        f"{ground.config.adapter}, seed {ground.recipe.seed}. LDS: Spearman correlation "
-        "over retrainings on random subsets between the sum of the scores of a subset "
-        "and the query's loss after training on it, mean over queries; intervals: 95 %, "
-        "bootstrap over queries and subsets. They speak of this adapter and recipe, not "
-        "of others; the best of many methods is a little flattered.",
+        f"{ground.config.adapter}, seed {ground.recipe.seed}. LDS: Spearman "
+        "correlation, over retrainings on random subsets, of the sum of a subset's "
+        "scores with the query's loss after training on it; mean over queries. "
+        "Intervals: 95 %, bootstrap over queries and subsets. They speak of this "
+        "adapter and recipe alone.",
     ]
     lines += [f"- {finding}" for finding in ground.findings]
     write_durably(path, ["\n".join([*lines, ""]).encode()])
@@ -67,27 +72,47 @@ def headlines(table: pd.DataFrame) -> list[str]:
     judged = table if judged.empty else judged
     designs = list(judged.groupby(["batch_order", "removed"], sort=False))
     for (order, removed), rows in designs:
-        best = rows.iloc[0]
-        where = f"{removed:.0%} removed, batches {order}"
-        said = f"LDS {best.lds:.2f}, 95 % {best.low:.2f} to {best.high:.2f}"
-        if best.low <= 0:
-            found.append(
-                f"Do not trust these scores ({where}): none is clearly above zero; "
-                f"the best is {best.scores} ({said})."
-            )
-            continue
-        close = rows[(rows["behind_low"] <= 0) & (rows["scores"] != best.scores)]
-        also = ", ".join(close["scores"].head(3))
-        more = f" and {len(close) - 3} more" if len(close) > 3 else ""
-        found.append(
-            f"Best here ({where}): {best.scores} ({said})"
-            + (f"; not clearly worse: {also}{more}." if len(close) else ".")
-        )
+        same = (table["batch_order"] == order) & (table["removed"] == removed)
+        found.append(_headline(rows, table[same]))
     if len(designs) > 1:
         least = judged.groupby("scores")["lds"].min().sort_values()
         name, value = least.index[-1], least.iloc[-1]
         found.append(f"Steadiest over all designs: {name}, LDS at least {value:.2f}.")
     return found
+
+
+def _headline(judged: pd.DataFrame, everything: pd.DataFrame) -> str:
+    """Say the verdict on one design.
+
+    Args:
+        judged: Its rows of methods and saved scores, best first.
+        everything: Its rows, baselines included.
+
+    Returns:
+        The sentence.
+    """
+    best = judged.iloc[0]
+    where = f"{best.removed:.0%} removed, batches {best.batch_order}"
+    said = f"{best.scores} (LDS {best.lds:.2f}, 95 % {best.low:.2f} to {best.high:.2f})"
+    if best.subsets < ENOUGH:
+        return (
+            f"No verdict ({where}): {best.subsets} subsets are too few, at least "
+            f"{ENOUGH} are needed; the best so far is {said}."
+        )
+    if best.low_for_all <= 0:
+        return (
+            f"Do not trust these scores ({where}): none is clearly above zero; the best "
+            f"is {said}."
+        )
+    sentence = f"Best here ({where}): {said}"
+    close = judged[(judged["behind_low"] <= 0) & (judged["scores"] != best.scores)]
+    if len(close):
+        more = f" and {len(close) - 3} more" if len(close) > 3 else ""
+        sentence += f"; not clearly worse: {', '.join(close['scores'].head(3))}{more}"
+    first = everything.iloc[0]
+    if first.scores in BASELINES:
+        sentence += f"; but {first.scores}, which looks at no gradient, does better"
+    return f"{sentence}."
 
 
 def _design_lines(design: Mapping[str, Any], table: pd.DataFrame) -> list[str]:

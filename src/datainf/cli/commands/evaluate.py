@@ -1,4 +1,4 @@
-"""`evaluate lds`, `loo`, `prune`: how good scores are, by training again without rows."""
+"""`evaluate lds`, `loo`, `prune`: how good scores are, by training again."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
