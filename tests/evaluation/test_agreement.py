@@ -96,5 +96,7 @@ def test_tables_that_say_nothing_are_refused(guess, truth, message):
 def test_losses_that_are_no_numbers_are_refused():
     guess, truth = tables()
     truth[0, 0] = np.nan
-    with pytest.raises(NonFiniteError, match="^actual loss of row 0 is nan"):
+    with pytest.raises(
+        NonFiniteError, match=r"^actual loss of row 0 is nan; give finite numbers\.$"
+    ):
         agreement(guess, truth)

@@ -143,6 +143,13 @@ def _table(one: Measured, results: Mapping[str, Agreement]) -> pd.DataFrame:
     The resamples of all scores are the same, so that the distance to the best has an
     interval of its own, and `low_for_all` is a lower end that holds for every row at
     once: whoever picks the best of many picks luck too.
+
+    Args:
+        one: The design, trained.
+        results: Name of scores -> how well they predicted it.
+
+    Returns:
+        One row for each.
     """
     ranked = sorted(results.items(), key=lambda item: -item[1].value)
     best = ranked[0][1]

@@ -1,8 +1,8 @@
 """`datainf evaluate prune`: drop the strongest proponents, train again, compare losses.
 
 For each set of scores and each k: the k most negative are dropped at once, by the mean
-score over the queries, or by the score of each of some queries. The change of the loss is
-compared with that after dropping k random examples (as many random sets as `subsets`).
+score over the queries, or by the score of each of some queries. The change of the loss
+is compared with that after dropping k random examples (as many sets as `subsets`).
 
 One training for each distinct set; the full and the random ones are shared by all.
 """

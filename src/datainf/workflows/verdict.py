@@ -101,8 +101,8 @@ def _headline(judged: pd.DataFrame, everything: pd.DataFrame) -> str:
         )
     if best.low_for_all <= 0:
         return (
-            f"Do not trust these scores ({where}): none is clearly above zero; the best "
-            f"is {said}."
+            f"Do not trust these scores ({where}): none is clearly above zero; the "
+            f"best is {said}."
         )
     sentence = f"Best here ({where}): {said}"
     close = judged[(judged["behind_low"] <= 0) & (judged["scores"] != best.scores)]
