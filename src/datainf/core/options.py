@@ -35,6 +35,9 @@ class Normalize(StrEnum):
     """Nothing: the paper's scores."""
     EXAMPLE = "example"
     """Each training gradient's length over all blocks, so that each counts the same."""
+    RELATIF = "relatif"
+    """The root of the example's self-influence (RelatIF): scores only, at the price of
+    as many queries as there are examples."""
 
 
 class Order(StrEnum):
@@ -171,6 +174,10 @@ def number(
     return int(value) if whole else value
 
 
+AUTO = "auto"
+"""The damping that is chosen from the gradients themselves."""
+
+
 def described(default: Any, text: str, *, late: bool = False) -> Any:
     """Make a dataclass field that carries its own description.
 
@@ -273,17 +280,18 @@ class ScoreOptions:
     method: str = described(
         "datainf", "The estimator; `datainf methods` lists them with their formulas."
     )
-    damping: float | None = described(
+    damping: float | str | None = described(
         None,
-        "λ of a block = damping × its mean squared gradient entry; the paper's is 0.1.",
+        "λ of a block = damping × its mean squared gradient entry; the paper's is 0.1. "
+        "auto: chosen for each block by how well its inverse does on rows held out.",
     )
     blocks: Blocks | str | None = described(
         None, "Which tensors share a curvature block: tensor, module, layer or all."
     )
     normalize: Normalize | str | None = described(
         None,
-        "none, or example: scale every training gradient to unit length over all "
-        "blocks.",
+        "none; example: scale every training gradient to unit length over all blocks; "
+        "relatif: divide scores by the root of the example's self-influence.",
     )
     options: dict[str, Any] = described(
         {}, "Further options of the method itself, such as LiSSA's steps."
@@ -294,7 +302,7 @@ class ScoreOptions:
 
     def __post_init__(self) -> None:
         """Check words and numbers."""
-        if self.damping is not None:
+        if self.damping is not None and self.damping != AUTO:
             value = number(self.damping, "damping", least=0)
             object.__setattr__(self, "damping", value)
         if self.blocks is not None:

@@ -14,20 +14,22 @@ and what the method itself documents. All queries go through together.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
+import pandas as pd
 
 from datainf.core.errors import OptionError
 from datainf.core.layout import Layout
-from datainf.core.options import Blocks, Normalize, word
+from datainf.core.options import AUTO, Blocks, Normalize, word
 from datainf.core.records import Provenance, Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.census import take_census
-from datainf.estimators.scoring import Problem, Solution, score_groups
+from datainf.estimators.held_out import judged_dampings, said
+from datainf.estimators.problem import Problem, Solver
+from datainf.estimators.scoring import score_groups, silent_notes
+from datainf.estimators.self_influence import own_scores
 from datainf.estimators.stream import GroupRows
 from datainf.linalg.damping import block_damping
 
@@ -40,11 +42,13 @@ class State:
         estimator: The value that was fitted.
         source: The curvature rows, read again while scoring.
         damping: λ of each curvature group; empty for methods without one.
+        notes: What there is to say about how it was chosen.
     """
 
     estimator: "Estimator"
     source: GradientSource
     damping: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +63,17 @@ class Estimator(ABC):
         - `residual` lies in [0, 1], NaN where no system is solved.
 
     Attributes:
-        damping: λ of a group = damping × its mean squared gradient entry.
+        damping: λ of a group = damping × its mean squared gradient entry; "auto"
+            chooses each group's by rows held out (`estimators.held_out`).
         blocks: Which tensors share a curvature group.
         normalize: Whether training gradients (curvature rows and candidates, never
-            queries) are scaled to unit length over all blocks.
+            queries) are scaled to unit length over all blocks, or scores divided by
+            the root of the candidate's self-influence.
 
     None stands for the method's own default.
     """
 
-    damping: float | None = 0.1
+    damping: float | str | None = 0.1
     blocks: Blocks | str | None = Blocks.TENSOR
     normalize: Normalize | str | None = Normalize.NONE
 
@@ -88,9 +94,9 @@ class Estimator(ABC):
                 object.__setattr__(self, option.name, option.default)
         for name, kind in (("blocks", Blocks), ("normalize", Normalize)):
             object.__setattr__(self, name, word(kind, getattr(self, name), name))
-        if self.divides:
+        if self.divides and self.damping != AUTO:
             require_positive(self.name, "damping", self.damping)
-        elif self.damping is not None:
+        elif not self.divides and self.damping is not None:
             raise OptionError(
                 f"{self.name} does not use damping, got {self.damping!r}; leave it out."
             )
@@ -114,17 +120,29 @@ class Estimator(ABC):
         census = take_census(
             curvature, "curvature rows", unit_length=self.unit_training
         )
+        totals = {
+            group: sum(census.totals[name] for name in members)
+            for group, members in groups.items()
+        }
+        chosen: Mapping[str, float] = {}
+        if self.damping == AUTO:
+            chosen = judged_dampings(
+                curvature,
+                groups,
+                totals,
+                lengths=census.lengths,
+                unit_length=self.unit_training,
+            )
+        elif self.damping is not None:
+            chosen = dict.fromkeys(groups, float(self.damping))
         damping = {
             group: block_damping(
-                sum(census.totals[name] for name in members),
-                rows=len(curvature),
-                size=sizes[group],
-                damping=self.damping,
+                totals[group], rows=len(curvature), size=sizes[group], damping=each
             )
-            for group, members in groups.items()
-            if self.damping is not None
+            for group, each in chosen.items()
         }
-        return State(estimator=self, source=curvature, damping=damping)
+        notes = (said(chosen),) if self.damping == AUTO and chosen else ()
+        return State(estimator=self, source=curvature, damping=damping, notes=notes)
 
     def score(
         self,
@@ -144,10 +162,62 @@ class Estimator(ABC):
 
         Returns:
             The scores, in the queries' dtype but no less than float32.
+        """
+        problem = self._problem(state, candidates, queries)
+        found = score_groups(problem, self.prepare, keep_blocks=keep_blocks)
+        return Scores(
+            values=found.values,
+            groups=tuple(problem.groups),
+            residual=found.residual,
+            scale=found.scale,
+            per_block=found.per_block,
+            provenance=self._provenance(
+                [*state.notes, *found.notes, *self.notes(found.facts)]
+            ),
+        )
+
+    def score_themselves(
+        self, state: State, candidates: GradientSource, *, keep_blocks: bool = False
+    ) -> Scores:
+        """Score every candidate for its own loss: self-influence.
+
+        Args:
+            state: What `fit` gave.
+            candidates: The training rows.
+            keep_blocks: Keep the scores of every group too.
+
+        Returns:
+            Scores of one query, which stands for each candidate itself: `[1, N]`, all
+            ≤ 0, the larger a row's self-influence the more negative; the residual is
+            the worst over the rows.
 
         Raises:
-            OptionError: If the state was fitted by another estimator.
+            OptionError: If the method's self-influence says nothing, or the state was
+                fitted by another estimator.
         """
+        if self.unit_queries or self.normalize == Normalize.RELATIF:
+            raise OptionError(
+                f"{self.name} with normalize={str(self.normalize)!r} gives every row "
+                "the same self-influence; use another method, or normalize='none'."
+            )
+        problem = self._problem(state, candidates, candidates)
+        found = own_scores(problem, self.prepare)
+        values = found.per_block.sum(axis=0, keepdims=True)
+        notes = [*state.notes, *silent_notes(found.silent, len(problem.groups))]
+        return Scores(
+            values=values,
+            groups=tuple(problem.groups),
+            residual=found.residual,
+            scale=found.scale,
+            per_block=found.per_block[:, None] if keep_blocks else None,
+            queries=pd.DataFrame({"index": ["itself"]}),
+            provenance=self._provenance(notes),
+        )
+
+    def _problem(
+        self, state: State, candidates: GradientSource, queries: GradientSource
+    ) -> Problem:
+        """Put together what is to be scored, of one layout."""
         if state.estimator != self:
             raise OptionError(
                 f"the state was fitted by {state.estimator}, not by {self}; fit again."
@@ -155,7 +225,7 @@ class Estimator(ABC):
         layout = state.source.layout
         candidates.layout.require_same(layout, "candidates", "curvature rows")
         queries.layout.require_same(layout, "queries", "curvature rows")
-        problem = Problem(
+        return Problem(
             curvature=state.source,
             candidates=candidates,
             queries=queries,
@@ -163,34 +233,24 @@ class Estimator(ABC):
             damping=state.damping,
             unit_training=self.unit_training,
             unit_queries=self.unit_queries,
+            relative=self.normalize == Normalize.RELATIF,
         )
-        found = score_groups(problem, self.solve, keep_blocks=keep_blocks)
-        return Scores(
-            values=found.values,
-            groups=tuple(problem.groups),
-            residual=found.residual,
-            scale=found.scale,
-            per_block=found.per_block,
-            provenance=Provenance(
-                method=self.name,
-                options=self.options(),
-                notes=(*found.notes, *self.notes(found.facts)),
-            ),
-        )
+
+    def _provenance(self, notes: Iterable[str]) -> Provenance:
+        """Say how scores came about."""
+        return Provenance(method=self.name, options=self.options(), notes=tuple(notes))
 
     @abstractmethod
-    def solve(
-        self, v: Float[Tensor, "Q d"], rows: GroupRows, damping: float
-    ) -> Solution:
-        """Make x of the queries in one group: the method itself.
+    def prepare(self, rows: GroupRows, damping: float) -> Solver:
+        """Get ready to make x of any query gradients in one group: the method itself.
 
         Args:
-            v: Query gradients in this group.
             rows: Curvature rows of the group, scaled and converted; can be read again.
             damping: λ of the group; 0 for methods without one.
 
         Returns:
-            x, and what is known about it.
+            Takes query gradients `[Q, d]` and gives x with what is known about it; may
+            be called many times, so that what does not depend on queries is done here.
         """
 
     def notes(self, facts: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:

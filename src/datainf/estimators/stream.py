@@ -4,7 +4,7 @@ N rows, n of one portion, d parameters of the group (all its tensors side by sid
 blocks of the whole layout, w columns of a slab. Memory: one portion, or one slab.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -63,39 +63,60 @@ class GroupRows:
         Yields:
             Portions of rows, and one number a row.
         """
-        names = self.source.layout.names
-        columns = [names.index(name) for name in self.members]
         for part in self.source.rows(self.members):
-            squares = part.squared_norms[:, columns].sum(dim=1)
-            if self.unit_length:
-                squares = squares / lengths(part.squared_norms) ** 2
+            squares = self._squares(part)
             found = self._matrix(part), squares.to(self.device, self.dtype)
             del part
             yield found
             del found
 
-    def slabs(self) -> Iterator[Float[Tensor, "N w"]]:
-        """Go through column ranges of at most N columns, tensor by tensor.
+    def trace(self) -> float:
+        """Give the mean squared length within the group, (1/N) Σ ‖gᵢ‖²."""
+        total = sum(float(self._squares(part).sum()) for part in self.source.rows([]))
+        return total / self.count
+
+    def slabs(
+        self, chosen: Sequence[int] | None = None
+    ) -> Iterator[Float[Tensor, "m w"]]:
+        """Go through column ranges of at most as many columns as rows.
+
+        Args:
+            chosen: Which rows, in the order wanted; all N, in their own, when None.
 
         Yields:
-            All rows of some columns; together each column once.
+            Those rows of some columns; together each column once.
         """
+        order = torch.arange(self.count) if chosen is None else torch.tensor(chosen)
+        count = len(order)
+        place = torch.full((self.count,), -1)
+        place[order] = torch.arange(count)
         for name in self.members:
             width = self.source.layout.sizes[name]
-            for left in range(0, width, self.count):
-                right = min(left + self.count, width)
+            for left in range(0, width, count):
+                right = min(left + count, width)
                 slab = torch.empty(
-                    self.count, right - left, dtype=self.dtype, device=self.device
+                    count, right - left, dtype=self.dtype, device=self.device
                 )
                 for part in self.source.rows([name]):
-                    rows = part.gradients[name][:, left:right]
-                    slab[part.start : part.start + len(part)] = self._ready(rows, part)
+                    here = place[part.start : part.start + len(part)]
+                    rows = self._ready(part.gradients[name][:, left:right], part)
+                    slab[here[here >= 0]] = rows[here >= 0]
+                    del part, rows
                 yield slab
                 del slab
 
     def in_float64(self) -> "GroupRows":
         """Give the same rows in float64."""
         return replace(self, dtype=torch.float64)
+
+    def _squares(self, part: RowBlock) -> Float64[Tensor, " n"]:
+        """Squared lengths within the group, scaled where asked."""
+        names = self.source.layout.names
+        columns = [names.index(name) for name in self.members]
+        squares = part.squared_norms[:, columns].sum(dim=1)
+        if self.unit_length:
+            squares = squares / lengths(part.squared_norms) ** 2
+        return squares
 
     def _matrix(self, part: RowBlock) -> Float[Tensor, "n d"]:
         """Put a portion's tensors side by side."""
