@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datainf.core.recipe import Recipe
     from datainf.core.records import Scores
     from datainf.core.source import GradientSource
+    from datainf.estimators.cg import CG
     from datainf.estimators.cosine import Cosine
     from datainf.estimators.datainf import DataInf
     from datainf.estimators.dot import Dot
@@ -72,6 +73,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "Cosine",
     "DataInf",
     "Exact",
+    "CG",
     "LiSSA",
     # values
     "GradientSource",
@@ -112,6 +114,7 @@ _HOME = {
     "Cosine": "estimators.cosine",
     "DataInf": "estimators.datainf",
     "Exact": "estimators.exact",
+    "CG": "estimators.cg",
     "LiSSA": "estimators.lissa",
     "GradientSource": "core.source",
     "GradientStore": "store.reader",

@@ -52,7 +52,7 @@ def test_score_takes_what_comes_of_it():
         (
             ScoreOptions(method="datinf"),
             "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-            "datainf, exact, lissa; did you mean 'datainf'?.",
+            "datainf, exact, cg, lissa; did you mean 'datainf'?.",
         ),
         (
             ScoreOptions(method="dot", damping=0.1),

@@ -185,7 +185,11 @@ class Estimator(ABC):
         problem = self._problem(state, candidates, candidates)
         found = own_scores(problem, self.prepare)
         values = found.per_block.sum(axis=0, keepdims=True)
-        notes = [*silent_notes(found.silent, len(problem.groups))]
+        notes = [
+            *silent_notes(found.silent, len(problem.groups)),
+            *found.notes,
+            *self.notes(found.facts),
+        ]
         return Scores(
             values=values,
             groups=tuple(problem.groups),

@@ -12,6 +12,7 @@ import pandas as pd
 from datainf.core.errors import OptionError, near
 from datainf.core.options import Blocks, Normalize
 from datainf.estimators.base import Estimator
+from datainf.estimators.cg import CG
 from datainf.estimators.cosine import Cosine
 from datainf.estimators.datainf import DataInf
 from datainf.estimators.dot import Dot
@@ -80,6 +81,13 @@ METHODS: Mapping[str, MethodEntry] = {
             f"{_PAPER}, Eq. 2",
         ),
         MethodEntry(
+            CG,
+            "as exact, by preconditioned conjugate gradients",
+            "O(NQD) and one reading a step",
+            "exact to its tolerance; names what misses it",
+            "Frangella, Tropp, Udell, SIMAX 2023, arXiv:2110.02820",
+        ),
+        MethodEntry(
             LiSSA,
             "as exact, by r ← v + (I − (G + λI)/s) r",
             "O(NQD) and one reading a step",
@@ -98,7 +106,7 @@ def methods() -> pd.DataFrame:
 
     Example:
         >>> list(methods()["name"])
-        ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'lissa']
+        ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'cg', 'lissa']
     """
     rows = [{"name": name, **asdict(entry)} for name, entry in METHODS.items()]
     return pd.DataFrame(rows).drop(columns="cls")
