@@ -68,14 +68,29 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     scores = estimator.score(
         estimator.fit(ground), train, queries, keep_blocks=keep_blocks
     )
-    named = {"train": train, "queries": queries, "curvature": ground}
+    return finished(
+        scores.with_rows(queries=_rows(queries)),
+        {"train": train, "queries": queries, "curvature": ground},
+    )
+
+
+def finished(scores: Scores, sources: Mapping[str, GradientSource]) -> Scores:
+    """Attach the candidates' rows, the version and what the sources are.
+
+    Args:
+        scores: As a method gave them.
+        sources: `train` and the others, by what they are for messages.
+
+    Returns:
+        The same values.
+    """
     return replace(
-        scores.with_rows(train=_rows(train), queries=_rows(queries)),
+        scores.with_rows(train=_rows(sources["train"])),
         provenance=replace(
             scores.provenance,
             version=__version__,
-            sources=_identities(named),
-            notes=(*scores.provenance.notes, *_left_out(named)),
+            sources=_identities(sources),
+            notes=(*scores.provenance.notes, *_left_out(sources)),
         ),
     )
 
