@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datainf.core.recipe import Recipe
     from datainf.core.records import Scores
     from datainf.core.source import GradientSource
+    from datainf.estimators.auto import Auto
     from datainf.estimators.cg import CG
     from datainf.estimators.cosine import Cosine
     from datainf.estimators.datainf import DataInf
@@ -77,6 +78,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "Exact",
     "CG",
     "LiSSA",
+    "Auto",
     # values
     "GradientSource",
     "GradientStore",
@@ -119,6 +121,7 @@ _HOME = {
     "Exact": "estimators.exact",
     "CG": "estimators.cg",
     "LiSSA": "estimators.lissa",
+    "Auto": "estimators.auto",
     "GradientSource": "core.source",
     "GradientStore": "store.reader",
     "InMemorySource": "store.memory",

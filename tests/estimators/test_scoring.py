@@ -21,8 +21,8 @@ from tests.estimators.gradient_sets import (
 
 ZERO = "h.0.q.lora_A.weight"
 DIVIDING = [method for method in METHODS if METHODS[method].cls.divides]
-SOLVING = ["datainf", "exact", "cg", "lissa"]
-TO_ROUNDING = {"exact", "cg"}  # whose sketch is exact for so few rows
+SOLVING = ["datainf", "exact", "cg", "lissa", "auto"]
+TO_ROUNDING = {"exact", "cg", "auto"}  # whose sketch is exact for so few rows
 
 
 @pytest.mark.parametrize("blocks", GROUPS)

@@ -22,7 +22,7 @@ from tests.reference import influence_by_inverse, own_influence_by_inverse
 
 NORMALIZE = ("none", "example", "relatif")
 DIVIDING = [name for name in METHODS if METHODS[name].cls.divides]
-SOLVING = ["datainf", "exact", "cg", "lissa"]
+SOLVING = ["datainf", "exact", "cg", "lissa", "auto"]
 # Self-influence of unit queries is the same for every row: refused, as is RelatIF.
 WITH_LENGTHS = [name for name in METHODS if not METHODS[name].cls.unit_queries]
 CASES = [

@@ -76,6 +76,8 @@ class Estimator(ABC):
     name: ClassVar[str]
     divides: ClassVar[bool] = True
     """Whether the method divides by curvature or λ, and so takes a damping."""
+    compared: ClassVar[bool] = True
+    """Whether it approximates what `exact` solves, so that the two can be compared."""
     unit_queries: ClassVar[bool] = False
     """Whether queries are scaled to unit length over all blocks."""
 

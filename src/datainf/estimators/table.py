@@ -11,6 +11,7 @@ import pandas as pd
 
 from datainf.core.errors import OptionError, near
 from datainf.core.options import Blocks, Normalize
+from datainf.estimators.auto import Auto
 from datainf.estimators.base import Estimator
 from datainf.estimators.cg import CG
 from datainf.estimators.cosine import Cosine
@@ -94,6 +95,13 @@ METHODS: Mapping[str, MethodEntry] = {
             "tends to exact with steps; says how far it came",
             "Agarwal et al., JMLR 2017, arXiv:1602.03943",
         ),
+        MethodEntry(
+            Auto,
+            "that of the method it chooses",
+            "within max_seconds and max_memory",
+            "exact, cg, datainf or scaled-dot: the first that fits; says which and why",
+            "docs/methods/auto.md",
+        ),
     )
 }
 
@@ -106,7 +114,7 @@ def methods() -> pd.DataFrame:
 
     Example:
         >>> list(methods()["name"])
-        ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'cg', 'lissa']
+        ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'cg', 'lissa', 'auto']
     """
     rows = [{"name": name, **asdict(entry)} for name, entry in METHODS.items()]
     return pd.DataFrame(rows).drop(columns="cls")
