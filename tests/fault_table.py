@@ -255,7 +255,7 @@ REFUSED = (
         "unknown key of a section",
         "collect {section_yaml}",
         "run.yaml: score.metod is unknown: expected one of: method, damping, blocks, "
-        "normalize, options, keep_blocks; did you mean 'method'?.",
+        "normalize, options, keep_blocks, agreement; did you mean 'method'?.",
     ),
     # what does not go together
     Fault(

@@ -10,6 +10,9 @@ from datainf.core.errors import OptionError
 from datainf.estimators import auto
 from datainf.estimators.auto import Auto
 from datainf.estimators.cost import Cost
+from datainf.estimators.datainf import DataInf
+from datainf.estimators.exact import Exact
+from datainf.estimators.stream import GroupRows
 from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import N, Q, random_gradients, scored
 
@@ -76,7 +79,7 @@ def test_self_influence_is_the_chosen_methods():
     rows = InMemorySource(random_gradients(N, 1))
     made, right = (
         estimator.score_themselves(estimator.fit(rows), rows)
-        for estimator in (Auto(max_memory=GIB), auto.DataInf())
+        for estimator in (Auto(max_memory=GIB), DataInf())
     )
     assert made.provenance.method == "datainf"
     np.testing.assert_array_equal(made.values, right.values)
@@ -88,15 +91,15 @@ def test_one_group_alone_is_solved_by_the_chosen_method():
     train = random_gradients(N, 1)
     v = torch.randn(Q, 5, generator=torch.Generator().manual_seed(3)).double()
     name = next(iter(train))
-    rows = auto.GroupRows(
+    rows = GroupRows(
         name, InMemorySource(train), (name,), torch.float64, torch.device("cpu")
     )
     found = Auto(max_memory=GIB).prepare(rows, 0.1)(v).x
-    assert torch.equal(found, auto.DataInf().prepare(rows, 0.1)(v).x)
+    assert torch.equal(found, DataInf().prepare(rows, 0.1)(v).x)
 
 
 def test_a_budget_takes_the_place_of_exacts_own_limit(monkeypatch):
-    monkeypatch.setattr(auto.Exact, "max_bytes", 8)
+    monkeypatch.setattr(Exact, "max_bytes", 8)
     assert scored("auto").provenance.method == "exact"
     assert scored("auto").provenance.options["max_bytes"] == 8 * 49
 

@@ -83,10 +83,10 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
         MethodEntry(
             CG,
-            "as exact, by preconditioned conjugate gradients",
+            "as exact, by conjugate gradients",
             "O(NQD) and one reading a step",
             "exact to its tolerance; names what misses it",
-            "Frangella, Tropp, Udell, SIMAX 2023, arXiv:2110.02820",
+            "Frangella et al., SIMAX 2023, arXiv:2110.02820",
         ),
         MethodEntry(
             LiSSA,
@@ -97,9 +97,9 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
         MethodEntry(
             Auto,
-            "that of the method it chooses",
+            "that of its choice",
             "within max_seconds and max_memory",
-            "exact, cg, datainf or scaled-dot: the first that fits; says which and why",
+            "the most exact that fits; says which and why",
             "docs/methods/auto.md",
         ),
     )

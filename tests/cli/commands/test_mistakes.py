@@ -185,7 +185,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(at, line, message):
         (
             {"score": {"metod": "dot"}},
             "run.yaml: score.metod is unknown: expected one of: method, damping, "
-            "blocks, normalize, options, keep_blocks; did you mean 'method'?.",
+            "blocks, normalize, options, keep_blocks, agreement; did you mean "
+            "'method'?.",
         ),
         (
             {"format": 2},
