@@ -5,10 +5,13 @@ would mix gradients of different origin is refused with the parts that differ.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from datainf.core.canonical import sha256_of
+
+OUTPUT = "output"
+"""Among a task's settings: what is differentiated, where that is not the loss."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,24 @@ class Identity:
     def model(self) -> str:
         """Hash of base, adapter and task: equal where stores may be scored together."""
         return sha256_of([self.base, self.adapter, dict(self.task)])
+
+    @property
+    def output(self) -> Mapping[str, Any]:
+        """What is differentiated, by `name`: loss, margin or sampled, and its settings.
+
+        A task's own setting of that name, which is no such description, does not count.
+        """
+        found = self.task.get(OUTPUT)
+        known = isinstance(found, Mapping) and "name" in found
+        return found if known and isinstance(found, Mapping) else {"name": "loss"}
+
+    @property
+    def of_the_loss(self) -> "Identity":
+        """The same model, adapter, task and data, were the loss differentiated."""
+        if self.output["name"] == "loss":
+            return self
+        rest = {key: value for key, value in self.task.items() if key != OUTPUT}
+        return replace(self, task=rest)
 
     def differences(self, other: "Identity", *, data: bool = True) -> list[str]:
         """Say in words where two identities part.
@@ -82,3 +103,16 @@ class Identity:
         """Read what `to_dict` wrote."""
         return cls(**{key: value[key] for key in ("base", "adapter", "task", "data")},
                    about=value.get("about", {}))  # fmt: skip
+
+
+def identity_of(source: object) -> Identity | None:
+    """Give the identity that a source of gradients carries.
+
+    Args:
+        source: A store, or rows made of one.
+
+    Returns:
+        The identity; None for plain tensors.
+    """
+    found = getattr(source, "identity", None)
+    return found if isinstance(found, Identity) else None

@@ -20,10 +20,12 @@ from torch import nn
 
 from datainf.core.encodable import encodable
 from datainf.core.errors import OptionError
+from datainf.core.options import Output
 from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
 from datainf.workflows.attribute import check_scoring, collected, split_options
+from datainf.workflows.collect import collect_options
 from datainf.workflows.data import label_column
 from datainf.workflows.mean import MeanSource
 from datainf.workflows.measure import measure
@@ -86,12 +88,27 @@ def mislabeled(  # noqa: PLR0913 - as attribute
             f"known to be wrong, got {len(wrong)} flags."
         )
     collecting, scoring = split_options(options)
-    check_scoring(method, scoring)
+    fisher = check_scoring(method, scoring, collect_options(collecting))
     with collected(
-        model, train, validation, task, cache=cache, progress=progress, **collecting
+        model,
+        train,
+        validation,
+        task,
+        cache=cache,
+        progress=progress,
+        fisher=fisher,
+        **collecting,
     ) as pair:
-        scores = score(pair.train, MeanSource(pair.queries), method=method, **scoring)
+        scores = score(
+            pair.train,
+            MeanSource(pair.queries),
+            method=method,
+            curvature=pair.curvature,
+            **scoring,
+        )
         losses, index = pair.train.losses, pair.train.index
+        if pair.train.identity.output["name"] == Output.MARGIN:
+            losses = -losses  # a margin falls where the loss rises
     # Rows that the store leaves out have neither score nor rank.
     wrong = None if wrong is None else wrong[index]
     return Suspects(

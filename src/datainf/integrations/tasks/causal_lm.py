@@ -32,13 +32,13 @@ from datainf.core.options import Reduction, described, word
 from datainf.core.task import Batch, Example
 from datainf.integrations.prompts import ignores_positions
 from datainf.integrations.tasks.chat import Chat, checked_messages, read_tools
+from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.rows import (
     SHAPES,
     check_names,
     read_tokens,
     shape_of,
 )
-from datainf.integrations.tasks.token_losses import token_losses
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -251,14 +251,18 @@ class CausalLM:
         return batch
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the next-token loss of every example.
+        """Compute the next-token loss of every example."""
+        return self.predictions(model, batch).losses()
+
+    def predictions(self, model: nn.Module, batch: Batch) -> Categorical:
+        """Run the model: what it says of every label token, given those before it.
 
         Args:
             model: Gives `logits [B, T, V]`.
             batch: What `collate` made, on the model's device.
 
         Returns:
-            One loss an example.
+            A distribution over the words for each label token.
 
         Raises:
             AdapterError: If the model gives no logits for every token.
@@ -283,7 +287,9 @@ class CausalLM:
                 f"the model gives {list(logits.shape)}; is it a causal language model?"
             )
         # Soft prompts put positions before the first token.
-        return token_losses(logits[:, -labels.shape[1] :], labels, self.reduction)
+        logits = logits[:, -labels.shape[1] :]
+        # The logits at t predict the token at t + 1; nothing predicts the first.
+        return Categorical(logits[:, :-1], labels[:, 1:], self.reduction)
 
     def describe(self, example: Example) -> str:
         """Write the row's text; an arrow stands before the completion."""
