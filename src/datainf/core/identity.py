@@ -80,10 +80,18 @@ class Identity:
             found.append("another adapter")
         # Two tasks share few settings: where their names differ, that says it.
         same = self.task.get("name") == other.task.get("name")
-        for key in sorted({*self.task, *other.task}) if same else ["name"]:
-            mine, theirs = self.task.get(key), other.task.get(key)
-            if mine != theirs:
-                found.append(f"task {key}: {mine!r} against {theirs!r}")
+        mine, theirs = self.of_the_loss.task, other.of_the_loss.task
+        for key in sorted({*mine, *theirs}) if same else ["name"]:
+            if mine.get(key) != theirs.get(key):
+                found.append(
+                    f"task {key}: {mine.get(key)!r} against {theirs.get(key)!r}"
+                )
+        mine, theirs = self.output, other.output
+        alike = mine["name"] == theirs["name"]
+        for key in sorted({*mine, *theirs}) if alike else ["name"]:
+            if mine.get(key) != theirs.get(key):
+                what = OUTPUT if key == "name" else key
+                found.append(f"{what}: {mine.get(key)} against {theirs.get(key)}")
         if data and self.data != other.data:
             found.append("other data")
         return found
