@@ -216,16 +216,14 @@ class CausalLM:
             ids, mask = self._tokenized(example, shape)
             kept = mask if self.mask_prompt else [True] * len(ids)
             labels = [i if k else IGNORED for i, k in zip(ids, kept, strict=True)]
-        limit = self._limit
-        long = len(ids) > limit
+        limit, long = self._limit, len(ids) > self._limit
         if self.truncation is Truncation.REFUSE:
             require_short(len(ids), limit, example)
         cut = (
             slice(-limit, None) if self.truncation is Truncation.LEFT else slice(limit)
         )
-        ids, labels = ids[cut], labels[cut]
         # Nothing stands before the first token; left padding would seem to predict it.
-        labels = [IGNORED, *labels[1:]]
+        ids, labels = ids[cut], [IGNORED, *labels[cut][1:]]
         if all(label == IGNORED for label in labels):
             after = f" after cutting it to max_length={limit}" if long else ""
             raise DataError(
@@ -251,7 +249,7 @@ class CausalLM:
         return batch
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the next-token loss of every example."""
+        """Compute every example's loss."""
         return self.predictions(model, batch).losses()
 
     def predictions(self, model: nn.Module, batch: Batch) -> Categorical:
@@ -259,7 +257,7 @@ class CausalLM:
 
         Args:
             model: Gives `logits [B, T, V]`.
-            batch: What `collate` made, on the model's device.
+            batch: What `collate` made.
 
         Returns:
             A distribution over the words for each label token.
@@ -286,10 +284,9 @@ class CausalLM:
                 f"causal-lm needs logits [B, T, V] for labels {list(labels.shape)}, "
                 f"the model gives {list(logits.shape)}; is it a causal language model?"
             )
-        # Soft prompts put positions before the first token.
-        logits = logits[:, -labels.shape[1] :]
-        # The logits at t predict the token at t + 1; nothing predicts the first.
-        return Categorical(logits[:, :-1], labels[:, 1:], self.reduction)
+        # Soft prompts put positions first; the logits at t predict the token at t + 1.
+        logits = logits[:, -labels.shape[1] : -1]
+        return Categorical(logits, labels[:, 1:], self.reduction)
 
     def describe(self, example: Example) -> str:
         """Write the row's text; an arrow stands before the completion."""
