@@ -213,7 +213,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"method": "lissa", "step": 3},
         "option 'step' is unknown: expected one of: damping, blocks, normalize, steps, "
         "tolerance, scale, seed, keep_blocks, fisher, dtype, parameters, output, "
-        "samples, sample_seed, batch_tokens, shard_rows, store_text, on_nonfinite, reuse; did you mean 'steps'?.",
+        "samples, sample_seed, batch_tokens, shard_rows, store_text, on_nonfinite, "
+        "reuse; did you mean 'steps'?.",
     ),
     "no such": (
         {"batch_token": 3},
