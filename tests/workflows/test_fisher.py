@@ -28,10 +28,11 @@ from datainf.workflows.collect import collect, collect_estimate
 from datainf.workflows.fisher import curvature_name, require_curvature, require_fisher
 from datainf.workflows.mislabeled import mislabeled
 from datainf.workflows.score import score
-from tests.integrations.tasks.test_outputs import CASES
 from tests.reference import influence_by_inverse
 from tests.reference_gradients import gradients_one_by_one
 from tests.store.stores import files
+from tests.task_cases import CASES
+from tests.tiny_models import tiny_tokenizer
 from tests.workflows.collecting import relative_error, right_gradients, together
 
 CASE = CASES["one text"]
@@ -88,7 +89,7 @@ def test_the_moment_of_many_draws_is_the_models_own_fisher(tmp_path):
     wanted = {name: torch.zeros(p.numel(), p.numel()) for name, p in blocks.items()}
     for row in ROWS[:2]:
         with torch.no_grad():
-            found = task.predictions(whole, task.collate([row]))
+            found: Any = task.predictions(whole, task.collate([row]))  # type: ignore[attr-defined]
         for label, p in enumerate(found.logits[0, 0].softmax(dim=0)):
             one = [{**row, "label": label}]
             for name, g in gradients_one_by_one(whole, task, one, blocks).items():
@@ -179,14 +180,14 @@ class Spoilt(SequenceClassification):
     """A classifier that says nothing of a text that begins with `b`."""
 
     def predictions(self, model: Any, batch: Any) -> Any:
-        found = super().predictions(model, batch)
+        found: Any = super().predictions(model, batch)
         bad = batch["input_ids"][:, 1] == self.tokenizer("b")["input_ids"][1]
         logits = torch.where(bad[:, None, None], torch.nan, found.logits)
         return replace(found, logits=logits)
 
 
 def test_a_draw_that_is_no_number_is_named_by_its_example(tmp_path):
-    task = Spoilt(CASE.make().tokenizer, num_labels=3)
+    task = Spoilt(tiny_tokenizer(), num_labels=3)
     rows, options = [*ROWS, *ROWS], {"output": "sampled", "samples": 2, **CUT}
     with refused("example 4 (draw 0): its loss is nan", NonFiniteError):
         collect(model(), rows, task, out=tmp_path / "a", **options)
