@@ -26,6 +26,8 @@ VALUES = {
     "precision": "bfloat16",
     "blocks": "layer",
     "normalize": "example",
+    "fisher": "sampled",
+    "output": "margin",
     "target": ["q_proj"],
 }
 ANY = {str: "word", int: 7, float: 0.25, bool: True}

@@ -84,7 +84,9 @@ def test_a_store_of_draws_says_which_example_and_how_it_was_drawn(tmp_path):
 def test_the_moment_of_many_draws_is_the_models_own_fisher(tmp_path):
     """JᵀHJ by every class with its probability, one backward pass each."""
     whole, task = model(), CASE.make()
-    store = drawn(tmp_path / "a", ROWS[:2], samples=500, dtype="fp32")
+    store = drawn(
+        tmp_path / "a", ROWS[:2], samples=500, batch_tokens=10**5, shard_rows=1000
+    )
     blocks = {t.block.name: t.parameter for t in adapter_of(whole).parameters}
     wanted = {name: torch.zeros(p.numel(), p.numel()) for name, p in blocks.items()}
     for row in ROWS[:2]:

@@ -124,7 +124,7 @@ _add(
     (
         "train_store",
         "query_store",
-        "curvature_store",
+        "curvature",
         *FOR_SCORE,
         "scores_folder",
         "k",

@@ -338,7 +338,7 @@ FLAGS: Mapping[str, Flag] = {
     "query_store": Flag(
         ("--queries",), str, "Store of the query gradients.", ("queries", "data")
     ),
-    "curvature_store": Flag(
+    "curvature": Flag(
         ("--curvature",),
         str,
         "Store of the gradients that the curvature is made of; that of --train when "
