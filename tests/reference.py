@@ -108,6 +108,29 @@ def influence_by_inverse(
     return total
 
 
+def own_influence_by_inverse(
+    method: str,
+    train: Gradients,
+    *,
+    groups: Sequence[Sequence[str]],
+    damping: float = 0.1,
+    unit_length: bool = False,
+    curvature: Gradients | None = None,
+) -> Tensor:
+    """Σ over groups of g_kᵀ P g_k, row by row: `[N]`."""
+    rows = unit_rows(train) if unit_length else train
+    pairs = influence_by_inverse(
+        method,
+        train,
+        rows,
+        groups=groups,
+        damping=damping,
+        unit_length=unit_length,
+        curvature=curvature,
+    )
+    return -pairs.diagonal()
+
+
 def least_residual(matrix: Tensor, x: Tensor, v: Tensor) -> tuple[float, float]:
     """Give min over c of ‖c A x − v‖ / ‖v‖ and that c, by least squares."""
     y = matrix @ x

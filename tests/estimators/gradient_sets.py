@@ -92,3 +92,11 @@ def parts_of(made: Scores) -> NDArray[np.floating]:
     """The scores by group, which must have been kept."""
     assert made.per_block is not None
     return made.per_block
+
+
+def without(gradients: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
+    """The same gradients, zero in the named blocks."""
+    return {
+        name: torch.zeros_like(tensor) if name in names else tensor
+        for name, tensor in gradients.items()
+    }

@@ -50,7 +50,8 @@ def test_words_become_members_and_unknown_ones_are_refused():
     ):
         DataInf(blocks="layers")
     with refuses(
-        OptionError, "normalize='rows' is unknown: expected one of: none, example."
+        OptionError,
+        "normalize='rows' is unknown: expected one of: none, example, relatif.",
     ):
         DataInf(normalize="rows")
 

@@ -16,17 +16,17 @@ from tests.reference import influence_by_inverse
 
 def test_the_smaller_side_is_taken(monkeypatch):
     taken = []
-    for name in ("solve_parameter_side", "solve_example_side"):
-        solve = getattr(exact, name)
+    for name in ("factor_parameter_side", "factor_example_side"):
+        factor = getattr(exact, name)
 
-        def spy(*args, name=name, solve=solve, **options):
-            taken.append((name, args[-1].shape[1]))
-            return solve(*args, **options)
+        def spy(rows, *args, name=name, factor=factor, **options):
+            taken.append((name, rows.size))
+            return factor(rows, *args, **options)
 
         monkeypatch.setattr(exact, name, spy)
     scored("exact", {"a": torch.randn(5, 5), "b": torch.randn(5, 7)},
            {"a": torch.randn(3, 5), "b": torch.randn(3, 7)})  # fmt: skip
-    assert taken == [("solve_parameter_side", 5), ("solve_example_side", 7)]
+    assert taken == [("factor_parameter_side", 5), ("factor_example_side", 7)]
 
 
 @pytest.mark.parametrize("blocks", GROUPS)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datainf.core.errors import NonFiniteError
-from datainf.linalg.woodbury import solve_example_side, solve_parameter_side
+from datainf.linalg.woodbury import factor_example_side, factor_parameter_side
 from tests.reference import damped_inverse
 
 
@@ -22,24 +22,24 @@ def rows_of(n: int, d: int, seed: int) -> torch.Tensor:
 def test_both_sides_equal_the_explicit_inverse(n, q, d, damping):
     g, v = rows_of(n, d, 1), rows_of(q, d, 2)
     expected = v @ damped_inverse(g, damping)
-    x, y = solve_parameter_side(g.split(2), v, damping=damping, count=n)
+    side = factor_parameter_side(g.split(2), size=d, damping=damping, count=n)
+    x, y = side.solve(v)
     torch.testing.assert_close(x, expected, rtol=1e-9, atol=1e-11)
     torch.testing.assert_close(y, v, rtol=1e-9, atol=1e-11)
-    x, y, found = solve_example_side(
-        g.split(2), g.split(3, dim=1), v, damping=damping, count=n
-    )
+    other = factor_example_side(g.split(2), g.split(3, dim=1), damping=damping, count=n)
+    x, y, found = other.solve(v)
     torch.testing.assert_close(x, expected, rtol=1e-9, atol=1e-11)
     torch.testing.assert_close(y, v, rtol=1e-9, atol=1e-11)
     torch.testing.assert_close(found, expected @ g.T, rtol=1e-9, atol=1e-11)
 
 
 def test_a_damping_lost_in_rounding_is_refused():
-    g, v = torch.full((7, 5), 1 / 3, dtype=torch.float64), rows_of(3, 5, 2)
+    g = torch.full((7, 5), 1 / 3, dtype=torch.float64)
     message = (
         "the Cholesky factor of a {0}×{0} curvature matrix broke down: the damping is "
         "lost in rounding; raise damping."
     )
     with pytest.raises(NonFiniteError, match=f"^{re.escape(message.format(5))}$"):
-        solve_parameter_side([g], v, damping=1e-300, count=7)
+        factor_parameter_side([g], size=5, damping=1e-300, count=7)
     with pytest.raises(NonFiniteError, match=f"^{re.escape(message.format(7))}$"):
-        solve_example_side([g], [g], v, damping=1e-300, count=7)
+        factor_example_side([g], [g], damping=1e-300, count=7)

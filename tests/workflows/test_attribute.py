@@ -207,7 +207,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "normalize": (
         {"normalize": "unit"},
-        "normalize='unit' is unknown: expected one of: none, example.",
+        "normalize='unit' is unknown: expected one of: none, example, relatif.",
     ),
     "the method's own": (
         {"method": "lissa", "step": 3},

@@ -239,10 +239,11 @@ def test_scores_are_those_of_a_curvature_of_draws(tmp_path, method):
     assert not np.allclose(found.values, empirical.values, rtol=1e-3, atol=0)
 
 
-def test_mislabeled_takes_the_curvature_too(tmp_path):
+@pytest.mark.parametrize("validation", [QUERIES, None], ids=["trusted", "none"])
+def test_mislabeled_takes_the_curvature_too(tmp_path, validation):
     options = {"cache": tmp_path, **CUT}
     found = mislabeled(
-        model(), ROWS, QUERIES, CASE.make(), fisher="sampled", samples=2, **options
+        model(), ROWS, validation, CASE.make(), fisher="sampled", samples=2, **options
     )
     assert found.scores.provenance.options["fisher"] == "sampled"
     assert (tmp_path / "curvature-sampled-2-0" / "manifest.json").is_file()

@@ -149,7 +149,8 @@ FLAGS: Mapping[str, Flag] = {
     "validation": Flag(
         ("--validation",),
         str,
-        "Examples that can be trusted: a data file like that of --train.",
+        "Examples that can be trusted: a data file like that of --train; without "
+        "them rows are ranked by self-influence.",
         ("queries", "data"),
         panel=DATA,
     ),

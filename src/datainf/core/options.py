@@ -34,6 +34,9 @@ class Normalize(StrEnum):
     """Nothing: the paper's scores."""
     EXAMPLE = "example"
     """Each training gradient's length over all blocks, so that each counts the same."""
+    RELATIF = "relatif"
+    """The root of the example's self-influence (RelatIF): scores only, at the price of
+    as many queries as there are examples."""
 
 
 class Order(StrEnum):
@@ -304,8 +307,8 @@ class ScoreOptions:
     )
     normalize: Normalize | str | None = described(
         None,
-        "none, or example: scale every training gradient to unit length over all "
-        "blocks.",
+        "none; example: scale every training gradient to unit length over all blocks; "
+        "relatif: divide scores by the root of the example's self-influence.",
     )
     fisher: Fisher | str = described(
         Fisher.EMPIRICAL,

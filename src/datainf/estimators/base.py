@@ -14,12 +14,11 @@ and what the method itself documents. All queries go through together.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
+import pandas as pd
 
 from datainf.core.errors import OptionError
 from datainf.core.layout import Layout
@@ -27,7 +26,9 @@ from datainf.core.options import Blocks, Normalize, word
 from datainf.core.records import Provenance, Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.census import take_census
-from datainf.estimators.scoring import Problem, Solution, score_groups
+from datainf.estimators.problem import Problem, Solver
+from datainf.estimators.scoring import score_groups, silent_notes
+from datainf.estimators.self_influence import own_scores
 from datainf.estimators.stream import GroupRows
 from datainf.linalg.damping import block_damping
 
@@ -62,7 +63,8 @@ class Estimator(ABC):
         damping: λ of a group = damping × its mean squared gradient entry.
         blocks: Which tensors share a curvature group.
         normalize: Whether training gradients (curvature rows and candidates, never
-            queries) are scaled to unit length over all blocks.
+            queries) are scaled to unit length over all blocks, or scores divided by
+            the root of the candidate's self-influence.
 
     None stands for the method's own default.
     """
@@ -144,10 +146,60 @@ class Estimator(ABC):
 
         Returns:
             The scores, in the queries' dtype but no less than float32.
+        """
+        problem = self._problem(state, candidates, queries)
+        found = score_groups(problem, self.prepare, keep_blocks=keep_blocks)
+        return Scores(
+            values=found.values,
+            groups=tuple(problem.groups),
+            residual=found.residual,
+            scale=found.scale,
+            per_block=found.per_block,
+            provenance=self._provenance([*found.notes, *self.notes(found.facts)]),
+        )
+
+    def score_themselves(
+        self, state: State, candidates: GradientSource, *, keep_blocks: bool = False
+    ) -> Scores:
+        """Score every candidate for its own loss: self-influence.
+
+        Args:
+            state: What `fit` gave.
+            candidates: The training rows.
+            keep_blocks: Keep the scores of every group too.
+
+        Returns:
+            Scores of one query, which stands for each candidate itself: `[1, N]`, all
+            ≤ 0, the larger a row's self-influence the more negative; the residual is
+            the worst over the rows.
 
         Raises:
-            OptionError: If the state was fitted by another estimator.
+            OptionError: If the method's self-influence says nothing, or the state was
+                fitted by another estimator.
         """
+        if self.unit_queries or self.normalize == Normalize.RELATIF:
+            raise OptionError(
+                f"{self.name} with normalize={str(self.normalize)!r} gives every row "
+                "the same self-influence; use another method, or normalize='none'."
+            )
+        problem = self._problem(state, candidates, candidates)
+        found = own_scores(problem, self.prepare)
+        values = found.per_block.sum(axis=0, keepdims=True)
+        notes = [*silent_notes(found.silent, len(problem.groups))]
+        return Scores(
+            values=values,
+            groups=tuple(problem.groups),
+            residual=found.residual,
+            scale=found.scale,
+            per_block=found.per_block[:, None] if keep_blocks else None,
+            queries=pd.DataFrame({"index": ["itself"]}),
+            provenance=self._provenance(notes),
+        )
+
+    def _problem(
+        self, state: State, candidates: GradientSource, queries: GradientSource
+    ) -> Problem:
+        """Put together what is to be scored, of one layout."""
         if state.estimator != self:
             raise OptionError(
                 f"the state was fitted by {state.estimator}, not by {self}; fit again."
@@ -155,7 +207,7 @@ class Estimator(ABC):
         layout = state.source.layout
         candidates.layout.require_same(layout, "candidates", "curvature rows")
         queries.layout.require_same(layout, "queries", "curvature rows")
-        problem = Problem(
+        return Problem(
             curvature=state.source,
             candidates=candidates,
             queries=queries,
@@ -163,34 +215,24 @@ class Estimator(ABC):
             damping=state.damping,
             unit_training=self.unit_training,
             unit_queries=self.unit_queries,
+            relative=self.normalize == Normalize.RELATIF,
         )
-        found = score_groups(problem, self.solve, keep_blocks=keep_blocks)
-        return Scores(
-            values=found.values,
-            groups=tuple(problem.groups),
-            residual=found.residual,
-            scale=found.scale,
-            per_block=found.per_block,
-            provenance=Provenance(
-                method=self.name,
-                options=self.options(),
-                notes=(*found.notes, *self.notes(found.facts)),
-            ),
-        )
+
+    def _provenance(self, notes: Iterable[str]) -> Provenance:
+        """Say how scores came about."""
+        return Provenance(method=self.name, options=self.options(), notes=tuple(notes))
 
     @abstractmethod
-    def solve(
-        self, v: Float[Tensor, "Q d"], rows: GroupRows, damping: float
-    ) -> Solution:
-        """Make x of the queries in one group: the method itself.
+    def prepare(self, rows: GroupRows, damping: float) -> Solver:
+        """Get ready to make x of any query gradients in one group: the method itself.
 
         Args:
-            v: Query gradients in this group.
             rows: Curvature rows of the group, scaled and converted; can be read again.
             damping: λ of the group; 0 for methods without one.
 
         Returns:
-            x, and what is known about it.
+            Takes query gradients `[Q, d]` and gives x with what is known about it; may
+            be called many times, so that what does not depend on queries is done here.
         """
 
     def notes(self, facts: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:

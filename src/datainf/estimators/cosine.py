@@ -10,13 +10,10 @@ examples, Q queries, D = Σ d_l.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
-
 from datainf.core.errors import OptionError
 from datainf.core.options import Blocks, Normalize
 from datainf.estimators.base import Estimator
-from datainf.estimators.scoring import Solution
+from datainf.estimators.problem import Solution, Solver
 from datainf.estimators.stream import GroupRows
 
 
@@ -45,11 +42,10 @@ class Cosine(Estimator):
                 f"normalize={str(self.normalize)!r}; leave it out, or use method='dot'."
             )
 
-    def solve(
+    def prepare(
         self,
-        v: Float[Tensor, "Q d"],
         rows: GroupRows,  # noqa: ARG002 - there is no curvature in it
         damping: float,  # noqa: ARG002
-    ) -> Solution:
-        """Take the query as it is: lengths are divided out where rows are read."""
-        return Solution(v)
+    ) -> Solver:
+        """Take queries as they are: lengths are divided out where rows are read."""
+        return Solution

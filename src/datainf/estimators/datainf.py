@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datainf.estimators.base import Estimator
-from datainf.estimators.scoring import Solution
+from datainf.estimators.problem import Solution, Solver
 from datainf.estimators.stream import GroupRows
 from datainf.linalg.gram import apply_curvature
 from datainf.linalg.rank_one import mean_rank_one_solve
@@ -32,25 +32,27 @@ class DataInf(Estimator):
 
     name: ClassVar[str] = "datainf"
 
-    def solve(
-        self, v: Float[Tensor, "Q d"], rows: GroupRows, damping: float
-    ) -> Solution:
+    def prepare(self, rows: GroupRows, damping: float) -> Solver:
         """Apply the mean of rank-one inverses, then look at what it leaves.
 
         Args:
-            v: Query gradients.
-            rows: Curvature rows; read twice, and twice more in float64 where rows that
-                nearly coincide (or a single one) leave float32 too few digits.
+            rows: Curvature rows; read twice a solution, and twice more in float64 where
+                rows that nearly coincide (or a single one) leave float32 too few
+                digits.
             damping: λ.
 
         Returns:
-            The solution.
+            Solves for any query gradients.
         """
-        x, largest = mean_rank_one_solve(
-            rows.with_squares(), v, damping=damping, count=rows.count
-        )
-        y, found = apply_curvature(rows, x, count=rows.count)
-        lost = damping * found.abs().amax(dim=1) < _CANCELLED * largest
-        if v.dtype != torch.float64 and bool(lost.any()):
-            return self.solve(v.double(), rows.in_float64(), damping)
-        return Solution(x, y.add_(x, alpha=damping), found)
+
+        def solve(v: Float[Tensor, "Q d"], rows: GroupRows = rows) -> Solution:
+            x, largest = mean_rank_one_solve(
+                rows.with_squares(), v, damping=damping, count=rows.count
+            )
+            y, found = apply_curvature(rows, x, count=rows.count)
+            lost = damping * found.abs().amax(dim=1) < _CANCELLED * largest
+            if v.dtype != torch.float64 and bool(lost.any()):
+                return solve(v.double(), rows.in_float64())
+            return Solution(x, y.add_(x, alpha=damping), found)
+
+        return solve

@@ -10,11 +10,8 @@ Costs O(NQD) and one reading of the candidates. N examples, Q queries, D = Σ d_
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
-
 from datainf.estimators.base import Estimator
-from datainf.estimators.scoring import Solution
+from datainf.estimators.problem import Solution, Solver
 from datainf.estimators.stream import GroupRows
 
 
@@ -27,11 +24,10 @@ class Dot(Estimator):
     name: ClassVar[str] = "dot"
     divides: ClassVar[bool] = False
 
-    def solve(
+    def prepare(
         self,
-        v: Float[Tensor, "Q d"],
         rows: GroupRows,  # noqa: ARG002 - there is no curvature in it
         damping: float,  # noqa: ARG002
-    ) -> Solution:
-        """Take the query as it is."""
-        return Solution(v)
+    ) -> Solver:
+        """Take queries as they are."""
+        return Solution

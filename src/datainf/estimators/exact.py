@@ -12,14 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
-
 from datainf.core.errors import OptionError
 from datainf.estimators.base import Estimator, require_count
-from datainf.estimators.scoring import Solution
+from datainf.estimators.problem import Solution, Solver
 from datainf.estimators.stream import GroupRows
-from datainf.linalg.woodbury import solve_example_side, solve_parameter_side
+from datainf.linalg.woodbury import (
+    ExampleSide,
+    ParameterSide,
+    factor_example_side,
+    factor_parameter_side,
+)
 
 _GIB = 2**30
 
@@ -62,17 +64,32 @@ class Exact(Estimator):
                     "max_bytes."
                 )
 
-    def solve(
-        self, v: Float[Tensor, "Q d"], rows: GroupRows, damping: float
-    ) -> Solution:
-        """Solve on the smaller side."""
-        rows, v = rows.in_float64(), v.double()
+    def prepare(self, rows: GroupRows, damping: float) -> Solver:
+        """Factor the smaller side.
+
+        Args:
+            rows: Curvature rows; read once, and thrice a solution on the N×N side.
+            damping: λ.
+
+        Returns:
+            Solves for any query gradients.
+        """
+        rows = rows.in_float64()
+        side: ParameterSide | ExampleSide
         if rows.size <= rows.count:
-            return Solution(
-                *solve_parameter_side(rows, v, damping=damping, count=rows.count)
+            side = factor_parameter_side(
+                rows,
+                size=rows.size,
+                damping=damping,
+                count=rows.count,
+                device=rows.device,
             )
-        return Solution(
-            *solve_example_side(
-                rows, rows.slabs(), v, damping=damping, count=rows.count
+        else:
+            side = factor_example_side(
+                rows,
+                rows.slabs(),
+                damping=damping,
+                count=rows.count,
+                device=rows.device,
             )
-        )
+        return lambda v: Solution(*side.solve(v.double()))

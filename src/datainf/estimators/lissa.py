@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from datainf.core.errors import NonFiniteError
 from datainf.estimators.base import Estimator, require_count, require_positive
-from datainf.estimators.scoring import Solution
+from datainf.estimators.problem import Solution, Solver
 from datainf.estimators.stream import GroupRows
 from datainf.linalg.neumann import neumann_solve
 from datainf.linalg.power import largest_eigenvalue
@@ -60,38 +61,38 @@ class LiSSA(Estimator):
         if self.scale is not None:
             require_positive(self.name, "scale", self.scale)
 
-    def solve(
-        self, v: Float[Tensor, "Q d"], rows: GroupRows, damping: float
-    ) -> Solution:
-        """Run the recursion in one group.
+    def prepare(self, rows: GroupRows, damping: float) -> Solver:
+        """Find the scale of one group.
 
         Args:
-            v: Query gradients.
-            rows: Curvature rows; read once a step, and for s.
+            rows: Curvature rows; read for s, and once a step of every solution.
             damping: λ.
 
         Returns:
-            The solution, with steps and error as facts.
-
-        Raises:
-            NonFiniteError: If it diverges; names the group.
+            Runs the recursion for any query gradients, with steps and error as facts;
+            refuses a recursion that diverges, by the group's name.
         """
-        try:
-            end = neumann_solve(
-                rows,
-                v,
-                damping=damping,
-                scale=self.scale or self._scale(v, rows, damping),
-                steps=self.steps,
-                tolerance=self.tolerance,
-                count=rows.count,
-            )
-        except NonFiniteError as error:
-            raise NonFiniteError(
-                f"lissa, curvature group {rows.name}: {error}"
-            ) from None
-        facts = {"steps": float(end.steps), "error": end.error}
-        return Solution(end.x, end.y, end.products, facts)
+        scale = self.scale or self._scale(rows, damping)
+
+        def solve(v: Float[Tensor, "Q d"]) -> Solution:
+            try:
+                end = neumann_solve(
+                    rows,
+                    v,
+                    damping=damping,
+                    scale=scale,
+                    steps=self.steps,
+                    tolerance=self.tolerance,
+                    count=rows.count,
+                )
+            except NonFiniteError as error:
+                raise NonFiniteError(
+                    f"lissa, curvature group {rows.name}: {error}"
+                ) from None
+            facts = {"steps": float(end.steps), "error": end.error}
+            return Solution(end.x, end.y, end.products, facts)
+
+        return solve
 
     def notes(self, facts: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
         """Give the verdict: converged or not, by how much, after how many steps."""
@@ -112,11 +113,14 @@ class LiSSA(Estimator):
             f"residual {error:.1e} in {worst}; raise steps or damping.",
         )
 
-    def _scale(self, v: Float[Tensor, "Q d"], rows: GroupRows, damping: float) -> float:
+    def _scale(self, rows: GroupRows, damping: float) -> float:
         """Estimate the largest eigenvalue of G + λI, from above."""
         largest = largest_eigenvalue(
-            rows, v, count=rows.count, steps=_POWER_STEPS, seed=self.seed
+            rows,
+            torch.empty(0, rows.size, dtype=rows.dtype, device=rows.device),
+            count=rows.count,
+            steps=_POWER_STEPS,
+            seed=self.seed,
         )
-        # λ = damping × trace / d, so the trace is known without another reading
-        trace = damping * rows.size / (self.damping or 1.0)
-        return min(_MARGIN * largest, trace) + damping
+        # no eigenvalue exceeds the trace, which squared lengths give
+        return min(_MARGIN * largest, rows.trace()) + damping

@@ -11,11 +11,8 @@ d_l.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
-
 from datainf.estimators.base import Estimator
-from datainf.estimators.scoring import Solution
+from datainf.estimators.problem import Solution, Solver
 from datainf.estimators.stream import GroupRows
 
 
@@ -25,11 +22,10 @@ class ScaledDot(Estimator):
 
     name: ClassVar[str] = "scaled-dot"
 
-    def solve(
+    def prepare(
         self,
-        v: Float[Tensor, "Q d"],
         rows: GroupRows,  # noqa: ARG002 - λ is all it takes from the curvature
         damping: float,
-    ) -> Solution:
-        """Divide the query by λ."""
-        return Solution(v / damping)
+    ) -> Solver:
+        """Divide queries by λ."""
+        return lambda v: Solution(v / damping)

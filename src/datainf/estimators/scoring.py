@@ -8,9 +8,8 @@ with the candidates' part. Memory: `[Q, N]`, a few `[Q, d]`, one portion, the me
 own.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,57 +17,16 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datainf.core.errors import DataError, NonFiniteError
-from datainf.core.source import GradientSource
 from datainf.estimators.census import Census, take_census
+from datainf.estimators.problem import Prepare, Problem, Solution
+from datainf.estimators.self_influence import (
+    own_products,
+    relative_divisor,
+    relative_notes,
+)
 from datainf.estimators.stream import GroupRows
 from datainf.linalg.gram import products
 from datainf.linalg.residual import residual_and_scale
-
-
-@dataclass(frozen=True)
-class Solution:
-    """What a method makes of the queries in one group.
-
-    Attributes:
-        x: The vector whose product with a candidate's gradient is minus its score.
-        y: (H + λI) x, for residual and scale; None where no system is solved.
-        products: x Gᵀ over the curvature rows where it fell out on the way; spares a
-            reading when those are the candidates.
-        facts: Numbers about the work, for the method's notes.
-    """
-
-    x: Float[Tensor, "Q d"]
-    y: Float[Tensor, "Q d"] | None = None
-    products: Float[Tensor, "Q N"] | None = None
-    facts: Mapping[str, float] = field(default_factory=dict)
-
-
-Solve = Callable[[Tensor, GroupRows, float], Solution]
-"""A method: query gradients, curvature rows and λ of one group to its solution."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is to be scored, and how its rows are grouped and scaled.
-
-    Attributes:
-        curvature: Rows the curvature is made of.
-        candidates: Rows to be scored; may be the same object.
-        queries: Rows whose loss is explained.
-        groups: Group name -> its blocks.
-        damping: Group name -> λ; empty for methods that divide by none.
-        unit_training: Whether curvature rows and candidates are scaled to unit length.
-        unit_queries: Whether queries are.
-    """
-
-    curvature: GradientSource
-    candidates: GradientSource
-    queries: GradientSource
-    groups: Mapping[str, tuple[str, ...]]
-    damping: Mapping[str, float]
-    unit_training: bool
-    unit_queries: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +41,12 @@ class Found:
     notes: tuple[str, ...]
 
 
-def score_groups(problem: Problem, solve: Solve, *, keep_blocks: bool) -> Found:
+def score_groups(problem: Problem, prepare: Prepare, *, keep_blocks: bool) -> Found:
     """Score every candidate for every query, group by group.
 
     Args:
         problem: Rows, groups and λ.
-        solve: The method: `(v, curvature rows, λ)` of one group to its solution.
+        prepare: The method: `(curvature rows, λ)` of one group to its solver.
         keep_blocks: Keep each group's scores too.
 
     Returns:
@@ -98,77 +56,47 @@ def score_groups(problem: Problem, solve: Solve, *, keep_blocks: bool) -> Found:
         problem.candidates, "candidates", unit_length=problem.unit_training
     )
     asked = take_census(problem.queries, "queries", unit_length=False)
-    dtype, device = _arithmetic(problem)
+    dtype, device = problem.dtype, problem.device
     shape = len(problem.queries), len(problem.candidates)
     values = torch.zeros(shape, dtype=dtype, device=device)
+    own = torch.zeros(shape[1], dtype=torch.float64, device=device)
     kept: list[Tensor] = []
     residual = np.full((shape[0], len(problem.groups)), np.nan)
     scale = residual.copy()
     facts, silent = {}, []
-    for g, (name, members) in enumerate(problem.groups.items()):
-        rows = GroupRows(
-            name, problem.curvature, members, dtype, device, problem.unit_training
-        )
-        if _is_silent(problem, rows, scored):
+    for g, name in enumerate(problem.groups):
+        if problem.is_silent(name, scored):
             silent.append(name)
             part = torch.zeros_like(values)
         else:
+            rows = problem.rows_of(name)
             v = _queries(problem, asked, rows)
-            solution = solve(v, rows, problem.damping.get(name, 0.0))
+            solver = prepare(rows, problem.damping.get(name, 0.0))
+            solution = solver(v)
             facts[name] = solution.facts
             if solution.y is not None:
                 pair = residual_and_scale(solution.y, v)
                 residual[:, g], scale[:, g] = (each.cpu().numpy() for each in pair)
             part = _scores(problem, solution, rows)
+            if problem.relative:
+                own += own_products(problem, solver, rows).products
         values += part
         if keep_blocks:
             kept.append(part.to("cpu", dtype))
+    notes = [*_notes(problem, scored, asked, silent)]
+    if problem.relative:
+        divisor = relative_divisor(own)
+        for table in (values, *kept):
+            table.div_(divisor.to(table))
+        notes += relative_notes(own)
     return Found(
         values=values.cpu().numpy(),
         residual=residual,
         scale=scale,
         per_block=torch.stack(kept).numpy() if keep_blocks else None,
         facts=facts,
-        notes=tuple(_notes(problem, scored, asked, silent)),
+        notes=tuple(notes),
     )
-
-
-def _arithmetic(problem: Problem) -> tuple[torch.dtype, torch.device]:
-    """Choose the widest dtype there is, from float32, and the queries' device."""
-    first = [
-        next(iter(source.rows(size=1))).gradients
-        for source in (problem.queries, problem.candidates, problem.curvature)
-    ]
-    dtypes = [tensor.dtype for gradients in first for tensor in gradients.values()]
-    device = next(iter(first[0].values())).device
-    return reduce(torch.promote_types, dtypes, torch.float32), device
-
-
-def _is_silent(problem: Problem, rows: GroupRows, scored: Census) -> bool:
-    """Tell whether a group has no gradient at all and so contributes nothing."""
-    if not problem.damping:
-        return False
-    damping = problem.damping[rows.name]
-    if damping == 0:
-        loud = [name for name in rows.members if scored.totals[name] > 0]
-        if loud:
-            raise NonFiniteError(
-                f"curvature group {rows.name} has only zero gradients (λ = 0) but the "
-                f"candidates' gradients of {', '.join(loud)} are not zero, so their "
-                "scores would be infinite; use curvature rows that reach this group."
-            )
-        return True
-    if damping < torch.finfo(rows.dtype).tiny / torch.finfo(rows.dtype).eps:
-        raise DataError(
-            f"λ = {damping:.3g} of curvature group {rows.name} is lost in "
-            f"{rows.dtype}; raise damping, or give the queries' gradients in float64."
-        )
-    if damping > torch.finfo(rows.dtype).max:
-        raise DataError(
-            f"λ = {damping:.3g} of curvature group {rows.name} is too large for "
-            f"{rows.dtype}; lower damping, or give the queries' gradients in float64."
-        )
-    return False
 
 
 def _queries(problem: Problem, asked: Census, rows: GroupRows) -> Float[Tensor, "Q d"]:
@@ -207,8 +135,21 @@ def _notes(
             f"{asked.zero_rows} of {len(asked.lengths)} query gradients have length "
             "zero; their scores are 0."
         )
+    yield from silent_notes(silent, len(problem.groups))
+
+
+def silent_notes(silent: Sequence[str], groups: int) -> Iterator[str]:
+    """Say which groups contribute nothing.
+
+    Args:
+        silent: Their names.
+        groups: How many there are in all.
+
+    Yields:
+        One sentence, if there are any.
+    """
     if silent:
         yield (
-            f"{len(silent)} of {len(problem.groups)} curvature groups have only zero "
+            f"{len(silent)} of {groups} curvature groups have only zero "
             f"gradients and contribute 0: {', '.join(silent)}."
         )

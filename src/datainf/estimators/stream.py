@@ -63,16 +63,17 @@ class GroupRows:
         Yields:
             Portions of rows, and one number a row.
         """
-        names = self.source.layout.names
-        columns = [names.index(name) for name in self.members]
         for part in self.source.rows(self.members):
-            squares = part.squared_norms[:, columns].sum(dim=1)
-            if self.unit_length:
-                squares = squares / lengths(part.squared_norms) ** 2
+            squares = self._squares(part)
             found = self._matrix(part), squares.to(self.device, self.dtype)
             del part
             yield found
             del found
+
+    def trace(self) -> float:
+        """Give the mean squared length within the group, (1/N) Σ ‖gᵢ‖²."""
+        total = sum(float(self._squares(part).sum()) for part in self.source.rows([]))
+        return total / self.count
 
     def slabs(self) -> Iterator[Float[Tensor, "N w"]]:
         """Go through column ranges of at most N columns, tensor by tensor.
@@ -96,6 +97,15 @@ class GroupRows:
     def in_float64(self) -> "GroupRows":
         """Give the same rows in float64."""
         return replace(self, dtype=torch.float64)
+
+    def _squares(self, part: RowBlock) -> Float64[Tensor, " n"]:
+        """Squared lengths within the group, scaled where asked."""
+        names = self.source.layout.names
+        columns = [names.index(name) for name in self.members]
+        squares = part.squared_norms[:, columns].sum(dim=1)
+        if self.unit_length:
+            squares = squares / lengths(part.squared_norms) ** 2
+        return squares
 
     def _matrix(self, part: RowBlock) -> Float[Tensor, "n d"]:
         """Put a portion's tensors side by side."""

@@ -5,7 +5,8 @@ N training examples, Q queries, d parameters of one block. G is the matrix of th
     d ≤ N   x = (GᵀG/N + λI)⁻¹ v                       a d×d Cholesky factor
     N < d   x = (v − Gᵀ (GGᵀ + NλI)⁻¹ G v) / λ         an N×N factor (Woodbury)
 
-Both are the paper's Eq. 2 (Kwon et al., ICLR 2024, arXiv:2310.00902) to rounding. Input
+The factor is made once and serves any number of right-hand sides. Both are the paper's
+Eq. 2 (Kwon et al., ICLR 2024, arXiv:2310.00902) to rounding. Input
 and arithmetic are float64. Costs O(Nd·min(d, N) + min(d, N)³) time; memory is two
 square matrices of min(d, N) and a few `[Q, d]`. The product y = (GᵀG/N + λI) x is a
 real one, not an identity that would hold whatever x is, so that the residual means
@@ -13,6 +14,7 @@ something.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -28,67 +30,124 @@ from datainf.linalg.gram import (
 )
 
 
-def solve_parameter_side(
+def factor_parameter_side(
     rows: Iterable[Float[Tensor, "_ d"]],
-    v: Float[Tensor, "Q d"],
     *,
+    size: int,
     damping: float,
     count: int,
-) -> tuple[Float[Tensor, "Q d"], Float[Tensor, "Q d"]]:
-    """Solve by the d×d matrix; the better side for d ≤ N.
+    device: torch.device | str = "cpu",
+) -> "ParameterSide":
+    """Factor the d×d matrix; the better side for d ≤ N.
 
     Args:
         rows: The gradient rows in portions; read once.
-        v: Query gradients.
+        size: Number of columns, d.
         damping: λ, positive.
         count: Rows of all portions together, N.
+        device: Where the rows lie.
 
     Returns:
-        x, and y = (GᵀG/N + λI) x.
+        What solves for any right-hand sides.
     """
-    matrix = curvature_matrix(rows, count=count, size=v.shape[1], device=v.device)
+    matrix = curvature_matrix(rows, count=count, size=size, device=device)
     matrix.diagonal().add_(damping)
-    x = _solve(matrix, v)
-    return x, x @ matrix
+    return ParameterSide(matrix, _cholesky(matrix))
 
 
-def solve_example_side(
+@dataclass(frozen=True)
+class ParameterSide:
+    """The damped curvature and its factor.
+
+    Attributes:
+        matrix: GᵀG/N + λI.
+        factor: Its lower Cholesky factor.
+    """
+
+    matrix: Float[Tensor, "d d"]
+    factor: Float[Tensor, "d d"]
+
+    def solve(
+        self, v: Float[Tensor, "Q d"]
+    ) -> tuple[Float[Tensor, "Q d"], Float[Tensor, "Q d"]]:
+        """Solve for every row of v.
+
+        Args:
+            v: Query gradients.
+
+        Returns:
+            x, and y = (GᵀG/N + λI) x.
+        """
+        x = torch.cholesky_solve(v.T, self.factor).T
+        return x, x @ self.matrix
+
+
+def factor_example_side(
     rows: Iterable[Float[Tensor, "_ d"]],
     slabs: Iterable[Float[Tensor, "N _"]],
-    v: Float[Tensor, "Q d"],
     *,
     damping: float,
     count: int,
-) -> tuple[Float[Tensor, "Q d"], Float[Tensor, "Q d"], Float[Tensor, "Q N"]]:
-    """Solve by the N×N matrix (Woodbury); the better side for N < d.
+    device: torch.device | str = "cpu",
+) -> "ExampleSide":
+    """Factor the N×N matrix (Woodbury); the better side for N < d.
 
     Args:
-        rows: The gradient rows in portions; read three times.
+        rows: The gradient rows in portions; kept, and read again by every solution.
         slabs: The same numbers as column ranges; read once.
-        v: Query gradients.
         damping: λ, positive.
         count: Rows of all portions together, N.
+        device: Where the rows lie.
 
     Returns:
-        x, y = (GᵀG/N + λI) x, and x Gᵀ.
+        What solves for any right-hand sides.
     """
-    matrix = gram_matrix(slabs, count=count, device=v.device)
+    matrix = gram_matrix(slabs, count=count, device=device)
     matrix.diagonal().add_(count * damping)
-    weights = _solve(matrix, products(rows, v, count=count))  # [Q, N]
-    del matrix
-    x = weighted_sum(rows, weights, size=v.shape[1]).neg_().add_(v).div_(damping)
-    y, found = apply_curvature(rows, x, count=count)
-    return x, y.add_(x, alpha=damping), found
+    return ExampleSide(rows, _cholesky(matrix), damping, count)
 
 
-def _solve(
-    matrix: Float[Tensor, "m m"], right: Float[Tensor, "Q m"]
-) -> Float[Tensor, "Q m"]:
-    """Solve a symmetric positive definite system for rows of right-hand sides."""
+@dataclass(frozen=True)
+class ExampleSide:
+    """The rows and the factor of their damped Gram matrix.
+
+    Attributes:
+        rows: The gradient rows in portions.
+        factor: Lower Cholesky factor of GGᵀ + NλI.
+        damping: λ.
+        count: N.
+    """
+
+    rows: Iterable[Float[Tensor, "_ d"]]
+    factor: Float[Tensor, "N N"]
+    damping: float
+    count: int
+
+    def solve(
+        self, v: Float[Tensor, "Q d"]
+    ) -> tuple[Float[Tensor, "Q d"], Float[Tensor, "Q d"], Float[Tensor, "Q N"]]:
+        """Solve for every row of v; reads the rows three times.
+
+        Args:
+            v: Query gradients.
+
+        Returns:
+            x, y = (GᵀG/N + λI) x, and x Gᵀ.
+        """
+        right = products(self.rows, v, count=self.count)  # [Q, N]
+        weights = torch.cholesky_solve(right.T, self.factor).T
+        x = weighted_sum(self.rows, weights, size=v.shape[1])
+        x = x.neg_().add_(v).div_(self.damping)
+        y, found = apply_curvature(self.rows, x, count=self.count)
+        return x, y.add_(x, alpha=self.damping), found
+
+
+def _cholesky(matrix: Float[Tensor, "m m"]) -> Float[Tensor, "m m"]:
+    """Factor a symmetric positive definite matrix."""
     factor, info = torch.linalg.cholesky_ex(matrix)
     if info.item():
         raise NonFiniteError(
             f"the Cholesky factor of a {len(matrix)}×{len(matrix)} curvature matrix "
             "broke down: the damping is lost in rounding; raise damping."
         )
-    return torch.cholesky_solve(right.T, factor).T
+    return factor

@@ -145,8 +145,7 @@ def collected(  # noqa: PLR0913 - as attribute
     """
     chosen = collect_options(options)
     reporter = progress or Logged()
-    own = {k: v for k, v in options.items() if k not in ("samples", "sample_seed")}
-    shared = {"adapter_name": adapter_name, "progress": reporter, **own}
+    shared = {"adapter_name": adapter_name, "progress": reporter, **_own(options)}
     with _folder(cache) as folder:
         # Queries are few: what is wrong with them shows before the long part.
         reporter.say("queries:")
@@ -159,20 +158,71 @@ def collected(  # noqa: PLR0913 - as attribute
         )
         reporter.say("training examples:")
         rows = collect(model, train, task, out=folder / TRAIN, **shared)
-        if fisher == Fisher.EMPIRICAL:
-            yield Pair(rows, asked)
-            return
-        reporter.say("training examples, at labels that the model draws:")
-        place = folder / curvature_name(chosen)
-        drawn = {
-            "output": Output.SAMPLED,
-            "samples": chosen.samples,
-            "sample_seed": chosen.sample_seed,
-            # Its own rows serve again where those of the training store do.
-            "reuse": None if chosen.reuse is None else place,
-        }
-        curvature = collect(model, train, task, out=place, **{**shared, **drawn})
-        yield Pair(rows, asked, curvature)
+        yield Pair(
+            rows, asked, _curvature(model, train, task, folder, fisher, chosen, shared)
+        )
+
+
+@contextmanager
+def collected_train(
+    model: nn.Module,
+    train: Any,
+    task: Task | Any,
+    *,
+    cache: str | Path | None,
+    progress: Reporter | None = None,
+    fisher: Fisher = Fisher.EMPIRICAL,
+    **options: Any,
+) -> Iterator[tuple[GradientStore, GradientStore | None]]:
+    """Collect training examples alone, for as long as their folder is there.
+
+    Args:
+        model: As for `attribute`.
+        train: As for `attribute`.
+        task: As for `attribute`.
+        cache: As for `attribute`.
+        progress: As for `attribute`.
+        fisher: As for `collected`.
+        **options: Fields of `CollectOptions`.
+
+    Yields:
+        The store, and that of the curvature where it is another.
+    """
+    chosen = collect_options(options)
+    shared = {"progress": progress or Logged(), **_own(options)}
+    with _folder(cache) as folder:
+        rows = collect(model, train, task, out=folder / TRAIN, **shared)
+        yield rows, _curvature(model, train, task, folder, fisher, chosen, shared)
+
+
+def _own(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options of gradients at the examples' own labels."""
+    drawing = ("samples", "sample_seed")
+    return {name: value for name, value in options.items() if name not in drawing}
+
+
+def _curvature(
+    model: nn.Module,
+    train: Any,
+    task: Task | Any,
+    folder: Path,
+    fisher: Fisher,
+    chosen: CollectOptions,
+    shared: Mapping[str, Any],
+) -> GradientStore | None:
+    """Collect the training examples at drawn labels, where they are asked for."""
+    if fisher == Fisher.EMPIRICAL:
+        return None
+    shared["progress"].say("training examples, at labels that the model draws:")
+    place = folder / curvature_name(chosen)
+    drawn = {
+        "output": Output.SAMPLED,
+        "samples": chosen.samples,
+        "sample_seed": chosen.sample_seed,
+        # Its own rows serve again where those of the training store do.
+        "reuse": None if chosen.reuse is None else place,
+    }
+    return collect(model, train, task, out=place, **{**shared, **drawn})
 
 
 def queries_name(queries: Any) -> str:

@@ -64,25 +64,57 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     estimator = build(
         method, damping=damping, blocks=blocks, normalize=normalize, options=options
     )
-    ground = train if curvature is None else curvature
-    require_own_labels(train, "the training gradients")
+    ground = ground_of(train, curvature, estimator)
     require_own_labels(queries, "the query gradients")
-    if is_sampled(ground):
-        require_curvature(estimator)
     require_same_model(train, queries, "the queries")
-    require_same_model(train, ground, "the curvature")
     scores = estimator.score(
         estimator.fit(ground), train, queries, keep_blocks=keep_blocks
     )
-    named = {"train": train, "queries": queries, "curvature": ground}
+    return finished(
+        scores.with_rows(queries=_rows(queries)),
+        {"train": train, "queries": queries, "curvature": ground},
+    )
+
+
+def ground_of(
+    train: GradientSource, curvature: GradientSource | None, estimator: Estimator
+) -> GradientSource:
+    """Give the rows that the curvature is made of.
+
+    Args:
+        train: The training gradients, at their own labels.
+        curvature: Other rows of the same model, or None.
+        estimator: The method; not each takes rows at drawn labels.
+
+    Returns:
+        The curvature, the training gradients where it is none.
+    """
+    require_own_labels(train, "the training gradients")
+    ground = train if curvature is None else curvature
+    if is_sampled(ground):
+        require_curvature(estimator)
+    require_same_model(train, ground, "the curvature")
+    return ground
+
+
+def finished(scores: Scores, sources: Mapping[str, GradientSource]) -> Scores:
+    """Attach the candidates' rows, the version and what the sources are.
+
+    Args:
+        scores: As a method gave them.
+        sources: `train`, `curvature` and others, by what they are for messages.
+
+    Returns:
+        The same values.
+    """
     return replace(
-        scores.with_rows(train=_rows(train), queries=_rows(queries)),
+        scores.with_rows(train=_rows(sources["train"])),
         provenance=replace(
             scores.provenance,
-            options={**scores.provenance.options, **_fisher(ground)},
+            options={**scores.provenance.options, **_fisher(sources["curvature"])},
             version=__version__,
-            sources=_identities(named),
-            notes=(*scores.provenance.notes, *_left_out(named)),
+            sources=_identities(sources),
+            notes=(*scores.provenance.notes, *_left_out(sources)),
         ),
     )
 

@@ -59,7 +59,6 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
             "no base model given; name its folder or hub name with --model, or as "
             "`model:` in run.yaml.",
         ),
-        (MISLABELED, "self-influence is not in this version; give --validation."),
         (
             "attribute --adapter {lm} --queries {tmp}/queries.jsonl",
             "{tmp}/queries.jsonl does not exist.",

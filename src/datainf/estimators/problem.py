@@ -1,0 +1,138 @@
+"""What is to be scored, and what a method makes of it in one curvature group.
+
+N candidates, Q queries, G curvature groups, d parameters of a group.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, reduce
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from datainf.core.errors import DataError, NonFiniteError
+from datainf.core.source import GradientSource
+from datainf.estimators.census import Census
+from datainf.estimators.stream import GroupRows
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a method makes of the queries in one group.
+
+    Attributes:
+        x: The vector whose product with a candidate's gradient is minus its score.
+        y: (H + λI) x, for residual and scale; None where no system is solved.
+        products: x Gᵀ over the curvature rows where it fell out on the way; spares a
+            reading when those are the candidates.
+        facts: Numbers about the work, for the method's notes.
+    """
+
+    x: Float[Tensor, "Q d"]
+    y: Float[Tensor, "Q d"] | None = None
+    products: Float[Tensor, "Q N"] | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+Solver = Callable[[Tensor], Solution]
+"""Query gradients `[Q, d]` of one group to their solution; can be called again."""
+
+Prepare = Callable[[GroupRows, float], Solver]
+"""A method: curvature rows and λ of one group to what solves there."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be scored, and how its rows are grouped and scaled.
+
+    Attributes:
+        curvature: Rows the curvature is made of.
+        candidates: Rows to be scored; may be the same object.
+        queries: Rows whose loss is explained.
+        groups: Group name -> its blocks.
+        damping: Group name -> λ; empty for methods that divide by none.
+        unit_training: Whether curvature rows and candidates are scaled to unit length.
+        unit_queries: Whether queries are.
+        relative: Whether scores are divided by the root of the candidate's
+            self-influence.
+    """
+
+    curvature: GradientSource
+    candidates: GradientSource
+    queries: GradientSource
+    groups: Mapping[str, tuple[str, ...]]
+    damping: Mapping[str, float]
+    unit_training: bool
+    unit_queries: bool
+    relative: bool = False
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """The widest dtype there is, from float32."""
+        return reduce(torch.promote_types, self._kinds[0], torch.float32)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where the queries lie."""
+        return self._kinds[1]
+
+    @cached_property
+    def _kinds(self) -> tuple[set[torch.dtype], torch.device]:
+        """Every dtype of the three sources, and the queries' device."""
+        dtypes, devices = set(), []
+        for source in (self.queries, self.candidates, self.curvature):
+            for tensor in next(iter(source.rows(size=1))).gradients.values():
+                dtypes.add(tensor.dtype)
+                devices.append(tensor.device)
+        return dtypes, devices[0]
+
+    def rows_of(self, group: str) -> GroupRows:
+        """Give the curvature rows of one group."""
+        return GroupRows(
+            group,
+            self.curvature,
+            self.groups[group],
+            self.dtype,
+            self.device,
+            self.unit_training,
+        )
+
+    def is_silent(self, group: str, scored: Census) -> bool:
+        """Tell whether a group has no gradient at all and so contributes nothing.
+
+        Args:
+            group: The group.
+            scored: What the candidates' squared lengths tell.
+
+        Returns:
+            Whether it has none.
+
+        Raises:
+            NonFiniteError: If only the curvature has none.
+            DataError: If λ does not fit the arithmetic.
+        """
+        if not self.damping:
+            return False
+        damping, dtype = self.damping[group], self.dtype
+        if damping == 0:
+            loud = [name for name in self.groups[group] if scored.totals[name] > 0]
+            if loud:
+                raise NonFiniteError(
+                    f"curvature group {group} has only zero gradients (λ = 0) but the "
+                    f"candidates' gradients of {', '.join(loud)} are not zero, so "
+                    "their scores would be infinite; use curvature rows that reach "
+                    "this group."
+                )
+            return True
+        if damping < torch.finfo(dtype).tiny / torch.finfo(dtype).eps:
+            raise DataError(
+                f"λ = {damping:.3g} of curvature group {group} is lost in "
+                f"{dtype}; raise damping, or give the queries' gradients in float64."
+            )
+        if damping > torch.finfo(dtype).max:
+            raise DataError(
+                f"λ = {damping:.3g} of curvature group {group} is too large for "
+                f"{dtype}; lower damping, or give the queries' gradients in float64."
+            )
+        return False
