@@ -27,6 +27,8 @@ VALUES = {
     "blocks": "layer",
     "damping": "auto",
     "normalize": "example",
+    "fisher": "sampled",
+    "output": "margin",
     "target": ["q_proj"],
 }
 ANY = {str: "word", int: 7, float: 0.25, bool: True}

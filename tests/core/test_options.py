@@ -49,7 +49,15 @@ def test_an_unknown_word_is_refused_with_those_there_are():
             {"parameters": "some"},
             "parameters='some' is unknown: expected one of: all, paper.",
         ),
-        ({"output": "margin"}, "output='margin' is unknown: expected one of: loss."),
+        (
+            {"output": "labels"},
+            "output='labels' is unknown: expected one of: loss, margin, sampled.",
+        ),
+        ({"samples": 0}, "samples must be a whole number of at least 1, got 0."),
+        (
+            {"sample_seed": -1},
+            "sample_seed must be a whole number of at least 0, got -1.",
+        ),
         (
             {"batch_tokens": 0},
             "batch_tokens must be a whole number of at least 1, got 0.",

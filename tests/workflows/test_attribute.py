@@ -212,15 +212,16 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "the method's own": (
         {"method": "lissa", "step": 3},
         "option 'step' is unknown: expected one of: damping, blocks, normalize, steps, "
-        "tolerance, scale, seed, keep_blocks, agreement, dtype, parameters, output, "
-        "batch_tokens, shard_rows, store_text, on_nonfinite, reuse; did you mean "
-        "'steps'?.",
+        "tolerance, scale, seed, keep_blocks, fisher, agreement, dtype, parameters, "
+        "output, samples, sample_seed, batch_tokens, shard_rows, store_text, "
+        "on_nonfinite, reuse; did you mean 'steps'?.",
     ),
     "no such": (
         {"batch_token": 3},
         "option 'batch_token' is unknown: expected one of: damping, blocks, normalize, "
-        "keep_blocks, agreement, dtype, parameters, output, batch_tokens, shard_rows, "
-        "store_text, on_nonfinite, reuse; did you mean 'batch_tokens'?.",
+        "keep_blocks, fisher, agreement, dtype, parameters, output, samples, "
+        "sample_seed, batch_tokens, shard_rows, store_text, on_nonfinite, reuse; did "
+        "you mean 'batch_tokens'?.",
     ),
     "beside an instance": (
         {"method": DataInf(), "damping": 0.3},
@@ -252,8 +253,12 @@ def test_options_of_collecting_are_told_from_those_of_scoring():
 
 
 def test_good_options_of_scoring_pass():
-    check_scoring("lissa", {"damping": 1.0, "steps": 5, "keep_blocks": True})
-    check_scoring(DataInf(), {"keep_blocks": True})
+    good, how = {"damping": 1.0, "steps": 5, "keep_blocks": True}, CollectOptions()
+    assert check_scoring("lissa", dict(good), how) == "empirical"
+    assert check_scoring(DataInf(), {"keep_blocks": True}, how) == "empirical"
+    given = {**good, "fisher": "sampled"}
+    assert check_scoring("lissa", given, how) == "sampled"
+    assert given == good  # what is left is for `score`
 
 
 NO_ROWS: dict[str, Any] = {

@@ -182,6 +182,27 @@ FLAGS: Mapping[str, Flag] = {
         ("collect", "parameters"),
         panel=COLLECT,
     ),
+    "output": Flag(
+        ("--output",),
+        str,
+        help_of(CollectOptions, "output"),
+        ("collect", "output"),
+        panel=COLLECT,
+    ),
+    "samples": Flag(
+        ("--samples",),
+        int,
+        help_of(CollectOptions, "samples"),
+        ("collect", "samples"),
+        panel=COLLECT,
+    ),
+    "sample_seed": Flag(
+        ("--sample-seed",),
+        int,
+        help_of(CollectOptions, "sample_seed"),
+        ("collect", "sample_seed"),
+        panel=COLLECT,
+    ),
     "dtype": Flag(
         ("--dtype",),
         str,
@@ -237,6 +258,13 @@ FLAGS: Mapping[str, Flag] = {
         str,
         help_of(ScoreOptions, "blocks"),
         ("score", "blocks"),
+        panel=SCORE,
+    ),
+    "fisher": Flag(
+        ("--fisher",),
+        str,
+        help_of(ScoreOptions, "fisher"),
+        ("score", "fisher"),
         panel=SCORE,
     ),
     "normalize": Flag(
@@ -318,6 +346,13 @@ FLAGS: Mapping[str, Flag] = {
     "query_store": Flag(
         ("--queries",), str, "Store of the query gradients.", ("queries", "data")
     ),
+    "curvature": Flag(
+        ("--curvature",),
+        str,
+        "Store of the gradients that the curvature is made of; that of --train when "
+        "not given.",
+        ("curvature", "data"),
+    ),
     "report_file": Flag(
         ("--out",), str, "The HTML file; report.html beside the scores when not given."
     ),
@@ -349,7 +384,8 @@ FOR_TASK = (
 )  # fmt: skip
 FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
 FOR_COLLECT = (
-    "parameters", "dtype", "batch_tokens", "shard_rows", "on_nonfinite", "reuse"
+    "parameters", "output", "samples", "sample_seed", "dtype", "batch_tokens",
+    "shard_rows", "on_nonfinite", "reuse",
 )  # fmt: skip
 FOR_SCORE = ("method", "damping", "blocks", "normalize", "option", "agreement")
 FOR_RECIPE = (

@@ -182,13 +182,13 @@ def test_a_mistake_is_one_line_and_leaves_nothing(at, line, message):
         (
             {"scor": {}},
             "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
-            "trust_remote_code, task, train, queries, collect, score, recipe, out; did "
-            "you mean 'score'?.",
+            "trust_remote_code, task, train, queries, curvature, collect, score, "
+            "recipe, out; did you mean 'score'?.",
         ),
         (
             {"score": {"metod": "dot"}},
             "run.yaml: score.metod is unknown: expected one of: method, damping, "
-            "blocks, normalize, options, keep_blocks, agreement; did you mean "
+            "blocks, normalize, fisher, options, keep_blocks, agreement; did you mean "
             "'method'?.",
         ),
         (
