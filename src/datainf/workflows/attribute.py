@@ -208,12 +208,15 @@ def split_options(
     return collecting, scoring
 
 
-def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> None:
+def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> Estimator:
     """Refuse wrong options of scoring before the model works.
 
     Args:
         method: A name or an estimator.
         scoring: What will be passed to `score`.
+
+    Returns:
+        The estimator that they make.
 
     Raises:
         OptionError: If one is nobody's; names the near one, of collecting too.
@@ -231,7 +234,7 @@ def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> None:
         for name in scoring:
             if name not in known:
                 raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
-    build(
+    return build(
         method,
         **{name: value for name, value in scoring.items() if name in shared},
         options={

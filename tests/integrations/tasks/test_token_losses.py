@@ -4,7 +4,12 @@ import pytest
 import torch
 
 from datainf.core.options import Reduction
-from datainf.integrations.tasks.token_losses import token_losses
+from datainf.integrations.tasks.token_losses import (
+    label_losses,
+    next_token_losses,
+    token_losses,
+    weighted_losses,
+)
 
 
 @pytest.mark.parametrize("reduction", list(Reduction))
@@ -51,3 +56,26 @@ def test_gradients_flow_to_predicting_positions_only():
     token_losses(logits, labels).sum().backward()
     assert logits.grad is not None
     assert logits.grad.abs().sum(dim=2)[0].bool().tolist() == [0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("reduction", list(Reduction))
+@pytest.mark.parametrize(
+    ("reduced", "by_token"),
+    [(label_losses, weighted_losses), (token_losses, next_token_losses)],
+)
+def test_weighted_losses_sum_to_the_loss_and_stand_at_their_tokens(
+    reduced, by_token, reduction
+):
+    torch.manual_seed(1)
+    logits = torch.randn(2, 5, 3, dtype=torch.float64)
+    labels = torch.tensor([[-100, 0, 1, -100, 2], [-100, 1, -100, -100, -100]])
+    losses, weights = by_token(logits, labels, reduction)
+    assert losses.shape == weights.shape == labels.shape
+    assert torch.equal(weights > 0, labels != -100)
+    assert torch.equal(losses != 0, labels != -100)
+    torch.testing.assert_close(
+        (losses * weights).sum(dim=1),
+        reduced(logits, labels, reduction),
+        rtol=1e-14,
+        atol=0,
+    )

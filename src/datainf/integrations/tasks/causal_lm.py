@@ -29,7 +29,7 @@ from transformers import PreTrainedTokenizerBase
 
 from datainf.core.errors import AdapterError, DataError, OptionError
 from datainf.core.options import Reduction, described, word
-from datainf.core.task import Batch, Example
+from datainf.core.task import Batch, Example, TokenLosses
 from datainf.integrations.prompts import ignores_positions
 from datainf.integrations.tasks.chat import Chat, checked_messages, read_tools
 from datainf.integrations.tasks.rows import (
@@ -38,7 +38,8 @@ from datainf.integrations.tasks.rows import (
     read_tokens,
     shape_of,
 )
-from datainf.integrations.tasks.token_losses import token_losses
+from datainf.integrations.tasks.token_losses import next_token_losses, token_losses
+from datainf.integrations.tasks.token_texts import token_texts
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -251,19 +252,19 @@ class CausalLM:
         return batch
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the next-token loss of every example.
+        """Compute the next-token loss of every example."""
+        return token_losses(*self._predicted(model, batch), self.reduction)
 
-        Args:
-            model: Gives `logits [B, T, V]`.
-            batch: What `collate` made, on the model's device.
+    def token_losses(self, model: nn.Module, batch: Batch) -> TokenLosses:
+        """Compute the loss of every token, given those before it."""
+        return next_token_losses(*self._predicted(model, batch), self.reduction)
 
-        Returns:
-            One loss an example.
+    def token_texts(self, example: Example) -> list[str]:
+        """Write each token by itself."""
+        return token_texts(self.tokenizer, self.encode(example).input_ids)
 
-        Raises:
-            AdapterError: If the model gives no logits for every token.
-            TypeError: If the model refuses its inputs for another reason.
-        """
+    def _predicted(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Give logits `[B, T, V]` and labels `[B, T]`, both at their tokens."""
         inputs = {name: value for name, value in batch.items() if name != "labels"}
         labels = batch["labels"]
         if ignores_positions(model):
@@ -283,7 +284,7 @@ class CausalLM:
                 f"the model gives {list(logits.shape)}; is it a causal language model?"
             )
         # Soft prompts put positions before the first token.
-        return token_losses(logits[:, -labels.shape[1] :], labels, self.reduction)
+        return logits[:, -labels.shape[1] :], labels
 
     def describe(self, example: Example) -> str:
         """Write the row's text; an arrow stands before the completion."""

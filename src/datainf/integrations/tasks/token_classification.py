@@ -21,9 +21,10 @@ from transformers import PreTrainedTokenizerBase
 from datainf.core.encodable import encodable
 from datainf.core.errors import AdapterError, DataError, OptionError, near
 from datainf.core.options import described
-from datainf.core.task import Batch, Example
+from datainf.core.task import Batch, Example, TokenLosses
 from datainf.integrations.tasks.labels import Classes, require_known_classes
-from datainf.integrations.tasks.token_losses import label_losses
+from datainf.integrations.tasks.token_losses import label_losses, weighted_losses
+from datainf.integrations.tasks.token_texts import token_texts
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -169,18 +170,19 @@ class TokenClassification:
         }
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the mean cross entropy of every example's labelled tokens.
+        """Compute the mean cross entropy of every example's labelled tokens."""
+        return label_losses(*self._predicted(model, batch))
 
-        Args:
-            model: Gives `logits [B, T, C]`.
-            batch: What `collate` made, on the model's device.
+    def token_losses(self, model: nn.Module, batch: Batch) -> TokenLosses:
+        """Compute the cross entropy of every labelled token."""
+        return weighted_losses(*self._predicted(model, batch))
 
-        Returns:
-            One loss an example.
+    def token_texts(self, example: Example) -> list[str]:
+        """Write each token by itself."""
+        return token_texts(self.tokenizer, self.encode(example)[0])
 
-        Raises:
-            AdapterError: If the model gives no row of logits for every token.
-        """
+    def _predicted(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Give logits `[B, T, C]` and the labels that they predict, `[B, T]`."""
         inputs = {name: value for name, value in batch.items() if name != "labels"}
         labels = batch["labels"]
         logits = model(**inputs).logits
@@ -191,7 +193,7 @@ class TokenClassification:
                 "token classifier?"
             )
         require_known_classes(int(labels.max()), logits.shape[2])
-        return label_losses(logits, labels)
+        return logits, labels
 
     def describe(self, example: Example) -> str:
         """Write every word with its label."""
