@@ -86,6 +86,8 @@ _add(
         "completion",
         *FOR_COLLECT,
         *FOR_SCORE,
+        "group_by",
+        "tokens",
         "out",
         "k",
         "order",
@@ -103,6 +105,7 @@ _add(
         *_VALIDATION,
         *FOR_COLLECT,
         *FOR_SCORE,
+        "group_by",
         "out",
         "k",
         "format",
@@ -122,7 +125,12 @@ _add(
     ("train_store", "query_store", *FOR_SCORE, "scores_folder", "k", "order", "format"),
     "[RUN.yaml]",
 )
-_add("top", results.top, ("k", "order", "query", "format"), "SCORES")
+_add(
+    "top",
+    results.top,
+    ("k", "order", "query", "groups_of", "rows", "reduce", "format"),
+    "SCORES",
+)
 _add("report", results.report, ("report_file", "k", "title"), "SCORES")
 _add("inspect", results.inspect, ("format",), "FOLDER")
 _add("verify", results.verify, ("format",), "STORE")

@@ -172,9 +172,8 @@ def strongest(scores: Scores, top: int) -> list[tuple[int, int]]:
     Returns:
         Places (query, training example) in the scores, query by query.
     """
-    bare = scores.with_rows(
-        train=scores.train[["index"]].assign(index=range_of(scores))
-    )
+    places = pd.DataFrame({"index": range(scores.values.shape[1])})
+    bare = scores.with_rows(train=places)
     pairs = []
     for q, row in enumerate(scores.values):
         for order in (Order.PROPONENTS, Order.OPPONENTS):

@@ -3,8 +3,9 @@
     mean (or sum), over the t with y[t] != -100, of  -log softmax(logits[t])[y[t]]
 
 `token_losses` is the same with the logits one place earlier, as language models
-predict; `weighted_losses` and `next_token_losses` are both before they are reduced. B examples, T tokens of the longest, V words or classes, y the labels. Memory
-beyond the logits: one float32 row of V for each label token.
+predict; `weighted_losses` and `next_token_losses` are both before they are reduced. B
+examples, T tokens of the longest, V words or classes, y the labels. Memory beyond the
+logits: one float32 row of V for each label token.
 """
 
 import torch
