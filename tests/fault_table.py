@@ -248,7 +248,8 @@ REFUSED = (
         "unknown key of run.yaml",
         "collect {run_yaml}",
         "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
-        "trust_remote_code, task, train, queries, collect, score, recipe, out; did you "
+        "trust_remote_code, task, train, queries, collect, score, recipe, "
+        "group_by, tokens, out; did you "
         "mean 'score'?.",
     ),
     Fault(

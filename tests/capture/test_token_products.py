@@ -10,7 +10,7 @@ from datainf.capture.token_products import TokenProducts
 from datainf.core.errors import DatainfWarning
 from datainf.core.task import TokenTask
 from datainf.integrations.peft import adapter_of
-from tests.task_cases import CASES
+from tests.task_cases import CASES, Case
 from tests.workflows.collecting import state_of
 
 NAMES = [name for name, case in CASES.items() if isinstance(case.make(), TokenTask)]
@@ -35,6 +35,12 @@ class Fused(nn.Module):
 
     def forward(self, *args, **kwargs):
         return Doubled.apply(self.inner(*args, **kwargs))
+
+
+def token_task(case: Case) -> TokenTask:
+    task = case.make()
+    assert isinstance(task, TokenTask)
+    return task
 
 
 def direction_of(adapter, seed: int = 0) -> dict[str, Tensor]:
@@ -74,7 +80,7 @@ def by_autograd(model, adapter, task, batch, direction) -> Tensor:
 )
 def test_all_tokens_at_once_give_what_each_alone_gives(name, attn):
     case = CASES[name]
-    task, model = case.make(), case.model(attn)
+    task, model = token_task(case), case.model(attn)
     adapter = adapter_of(model)
     direction = direction_of(adapter)
     batch = task.collate(case.rows[1:2])
@@ -92,7 +98,7 @@ def test_all_tokens_at_once_give_what_each_alone_gives(name, attn):
 
 def test_products_are_linear_in_the_direction_whatever_its_size():
     case = CASES["prompts"]
-    task, model = case.make(), case.model("sdpa")
+    task, model = token_task(case), case.model("sdpa")
     adapter = adapter_of(model)
     direction = direction_of(adapter)
     batch = task.collate(case.rows[:1])
@@ -106,8 +112,8 @@ def test_products_are_linear_in_the_direction_whatever_its_size():
 
 def test_a_layer_without_forward_derivative_is_told_and_goes_token_by_token():
     case = CASES["prompts"]
-    task, model = case.make(), case.model("sdpa")
-    layer = model.get_base_model().model.layers[0]
+    task, model = token_task(case), case.model("sdpa")
+    layer = model.get_submodule("base_model.model.model.layers.0")
     layer.mlp = Fused(layer.mlp)
     adapter = adapter_of(model)
     direction = direction_of(adapter)
@@ -125,7 +131,7 @@ def test_a_layer_without_forward_derivative_is_told_and_goes_token_by_token():
 
 def test_a_fault_of_the_model_itself_is_passed_on(monkeypatch):
     case = CASES["prompts"]
-    task, model = case.make(), case.model("sdpa")
+    task, model = token_task(case), case.model("sdpa")
     adapter = adapter_of(model)
 
     def broken(*_args: object, **_kwargs: object) -> None:
@@ -142,7 +148,7 @@ def test_a_fault_of_the_model_itself_is_passed_on(monkeypatch):
 
 def test_no_memory_left_is_passed_on_as_it_came(monkeypatch):
     case = CASES["prompts"]
-    task, model = case.make(), case.model("sdpa")
+    task, model = token_task(case), case.model("sdpa")
 
     def full(*_args: object, **_kwargs: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -159,11 +165,14 @@ def test_no_memory_left_is_passed_on_as_it_came(monkeypatch):
 @pytest.mark.parametrize("fused", [False, True])
 def test_the_model_is_the_same_to_the_bit_afterwards(fused):
     case = CASES["prompts"]
-    task, model = case.make(), case.model("sdpa").train()
-    layer = model.get_base_model().model.layers[1]
+    task, model = token_task(case), case.model("sdpa").train()
+    layer = model.get_submodule("base_model.model.model.layers.1")
     if fused:
         layer.mlp = Fused(layer.mlp)
-    model.gradient_checkpointing_enable()
+    for inner in model.modules():
+        if hasattr(inner, "gradient_checkpointing_enable"):
+            inner.gradient_checkpointing_enable()
+            break
     before, adapter = state_of(model), adapter_of(model)
     with (
         warnings.catch_warnings(action="ignore", category=DatainfWarning),

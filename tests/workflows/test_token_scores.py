@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from datainf.core.errors import DatainfWarning, OptionError
+from datainf.core.task import TokenTask
 from datainf.core.token_scores import Side
 from datainf.estimators.table import METHODS
 from datainf.integrations.tasks.callable import CallableTask
@@ -73,6 +74,7 @@ def test_each_token_has_the_product_of_its_own_gradient(name):
     """By `dot`, whose direction is the other side's gradient itself."""
     case = CASES[name]
     model, task = case.model("sdpa"), case.make()
+    assert isinstance(task, TokenTask)
     rows = list(case.rows)
     found = token_scores(model, rows, rows[:2], task, method="dot", pairs=[(0, 1)])
     parameters = {n: p for n, p in model.named_parameters() if "lora" in n}

@@ -200,6 +200,9 @@ def score_run(config: RunConfig) -> Scores:
 
     Returns:
         The scores.
+
+    Raises:
+        OptionError: If the run asks for groups or tokens, which stores do not tell.
     """
     train = require_data(config.train, "store of training gradients", "--train")
     queries = require_data(config.queries, "store of query gradients", "--queries")

@@ -179,7 +179,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(at, line, message):
         (
             {"scor": {}},
             "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
-            "trust_remote_code, task, train, queries, collect, score, recipe, out; did "
+            "trust_remote_code, task, train, queries, collect, score, recipe, "
+            "group_by, tokens, out; did "
             "you mean 'score'?.",
         ),
         (
