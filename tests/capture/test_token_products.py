@@ -1,6 +1,7 @@
 """Products of token losses with a direction against one backward pass a token."""
 
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ class Doubled(torch.autograd.Function):
 
 
 class Fused(nn.Module):
-    def __init__(self, inner: nn.Module) -> None:
+    def __init__(self, inner: Any) -> None:
         super().__init__()
         self.inner = inner
 
@@ -170,9 +171,8 @@ def test_the_model_is_the_same_to_the_bit_afterwards(fused):
     if fused:
         layer.mlp = Fused(layer.mlp)
     for inner in model.modules():
-        if hasattr(inner, "gradient_checkpointing_enable"):
-            inner.gradient_checkpointing_enable()
-            break
+        if hasattr(inner, "gradient_checkpointing"):
+            inner.gradient_checkpointing = True  # type: ignore[assignment]
     before, adapter = state_of(model), adapter_of(model)
     with (
         warnings.catch_warnings(action="ignore", category=DatainfWarning),

@@ -1,6 +1,7 @@
 """Sums and means of sets against loops, and the laws of sets."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,11 @@ VALUES = np.random.default_rng(0).normal(size=(Q, N))
 LABELS = ["web", "book", "web", "web", "book", "news", "web"]
 
 
+def as_any(row: Any) -> Any:
+    """pandas-stubs give the cells of a row as everything they might be."""
+    return row
+
+
 def scores(**columns) -> Scores:
     none = np.full((Q, 0), np.nan)
     train = pd.DataFrame({"index": range(10, 10 + N), **columns})
@@ -22,11 +28,11 @@ def scores(**columns) -> Scores:
 
 
 def test_a_group_has_the_sum_of_its_members_scores():
-    found = scores(source=LABELS).by_group("source")
-    for row in found.itertuples():
+    found, rows = scores(source=LABELS).by_group("source"), VALUES.tolist()
+    for row in map(as_any, found.itertuples()):
         own = [i for i, label in enumerate(LABELS) if label == row.group]
         assert row.examples == len(own)
-        assert row.score == pytest.approx(sum(VALUES[row.query, i] for i in own))
+        assert row.score == pytest.approx(sum(rows[row.query][i] for i in own))
     assert len(found) == Q * 3
 
 
@@ -45,7 +51,7 @@ def test_groups_that_share_out_all_examples_add_up_to_all():
 def test_a_mean_has_the_interval_of_scipy():
     stats = pytest.importorskip("scipy.stats")
     found = scores().by_group(LABELS, "mean").query("group == 'web'")
-    for row in found.itertuples():
+    for row in map(as_any, found.itertuples()):
         own = VALUES[row.query, [0, 2, 3, 6]]
         low, high = stats.t.interval(0.95, 3, own.mean(), stats.sem(own))
         assert row.score == pytest.approx(own.mean())

@@ -1,9 +1,13 @@
 """Tokens as the page shows them."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from datainf.core.token_scores import Side, TokenRow, TokenScores
+from datainf.reports.render import render_report
 from datainf.reports.token_view import view, views_of
+from tests.reports.fakes import bare_scores
 
 ROW = TokenRow(
     3,
@@ -41,3 +45,24 @@ def test_both_sides_of_a_pair_stand_together():
         "By token of the query",
     ]
     assert views_of(None) == {}
+
+
+def test_the_page_shows_tokens_in_colour_with_a_legend_and_escaped(tmp_path):
+    scores = bare_scores(np.array([[-1.5, 0.5]]))
+    row = replace(ROW, query=0, train=0)
+    tokens = TokenScores.of([row])
+    page = render_report(scores, tmp_path / "a.html", tokens=tokens).read_text("utf-8")
+    assert (
+        '<span class="unscored">ask: </span><span class="token proponents" '
+        'style="--share:100.0%" title="proponent −2.000">&lt;b&gt;</span>'
+    ) in page
+    assert (
+        "<b>"
+        not in page.partition("By token of the training example")[2].partition(
+            "Strongest"
+        )[0]
+    )
+    assert '<p class="legend">' in page
+    plain = render_report(scores, tmp_path / "b.html").read_text("utf-8")
+    assert '<p class="legend">' not in plain
+    assert 'class="by-token"' not in plain

@@ -120,11 +120,14 @@ class TokenProducts:
         losses = _Losses(self._model, self._task)
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), forward_ad.dual_level():
             duals = {
-                f"model.{t.path}": forward_ad.make_dual(t.parameter.detach(), tangent)
+                f"model.{t.path}": forward_ad.make_dual(  # type: ignore[no-untyped-call]
+                    t.parameter.detach(), tangent
+                )
                 for t, tangent in zip(self._adapter.parameters, tangents, strict=True)
             }
             found: TokenLosses = functional_call(losses, duals, (batch,))
-            tangent = forward_ad.unpack_dual(found.losses).tangent
+            parts = forward_ad.unpack_dual(found.losses)  # type: ignore[no-untyped-call]
+            tangent = parts.tangent
         if tangent is None:
             tangent = torch.zeros_like(found.losses)
         return (tangent * found.weights)[0], found.weights[0]
@@ -142,13 +145,14 @@ class TokenProducts:
                 products = torch.zeros_like(weights[0])
                 for t in weights[0].nonzero().flatten().tolist():
                     gradients = torch.autograd.grad(
-                        losses[0, t], parameters, retain_graph=True, allow_unused=True
+                        losses[0, t],
+                        parameters,
+                        retain_graph=True,
+                        materialize_grads=True,
                     )
-                    products[t] = weights[0, t] * sum(
-                        (gradient * tangent).sum()
-                        for gradient, tangent in zip(gradients, tangents, strict=True)
-                        if gradient is not None
-                    )
+                    pairs = zip(gradients, tangents, strict=True)
+                    parts = [(gradient * tangent).sum() for gradient, tangent in pairs]
+                    products[t] = weights[0, t] * torch.stack(parts).sum()
         finally:
             for parameter in parameters:
                 parameter.requires_grad_(False)

@@ -101,7 +101,7 @@ class TokenScores:
         keys = ["query", "train", "side"]
         for (query, train, side), part in self.table.groupby(keys, sort=False):
             scores = part["score"].to_numpy(np.float64)
-            yield TokenRow(query, train, Side(side), tuple(part["token"]), scores)
+            yield TokenRow(query, train, Side(str(side)), tuple(part["token"]), scores)
 
     def to_pandas(self) -> pd.DataFrame:
         """Give the tokens that carry a score, one row each."""

@@ -67,7 +67,7 @@ def preconditioned(problem: Problem, prepare: Prepare) -> Vectors:
             x = torch.zeros_like(v)
         else:
             x = prepare(rows, problem.damping.get(name, 0.0))(v).x
-        parts = x.split([sizes[member] for member in members], dim=1)
+        parts = torch.split(x, [sizes[member] for member in members], dim=1)
         found.update(zip(members, parts, strict=True))
     return {name: found[name] for name in sizes}
 
