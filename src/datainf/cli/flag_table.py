@@ -227,7 +227,7 @@ FLAGS: Mapping[str, Flag] = {
     ),
     "damping": Flag(
         ("--damping",),
-        float,
+        str,
         help_of(ScoreOptions, "damping"),
         ("score", "damping"),
         panel=SCORE,

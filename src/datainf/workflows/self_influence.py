@@ -15,7 +15,7 @@ def self_influence(
     *,
     method: str | Estimator = "datainf",
     curvature: GradientSource | None = None,
-    damping: float | None = None,
+    damping: float | str | None = None,
     blocks: Blocks | str | None = None,
     normalize: Normalize | str | None = None,
     keep_blocks: bool = False,

@@ -96,7 +96,10 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
         (ATTRIBUTE + "--task-option turn=all", "task.turn is unknown: expected one of"),
         (TRAIN + "--task chat", "task.name='chat' is unknown: expected one of: "),
         # numbers out of range
-        (ATTRIBUTE + "--damping -1", "damping must be a number of at least 0, got -1"),
+        (
+            ATTRIBUTE + "--damping -1",
+            "damping must be a number of at least 0, got '-1'",
+        ),
         (
             ATTRIBUTE + "--batch-tokens 0",
             "batch_tokens must be a whole number of at least 1, got 0.",
