@@ -16,7 +16,7 @@ def test_the_device_of_a_model_is_that_of_its_embeddings() -> None:
     model = nn.Module()
     model.first = nn.Linear(2, 2)
     model.embeddings = nn.Embedding(3, 2, device="meta")
-    model.get_input_embeddings = lambda: model.embeddings
+    model.get_input_embeddings = lambda: model.embeddings  # type: ignore[assignment]
     assert device_of(model) == torch.device("meta")
 
 

@@ -64,8 +64,7 @@ def test_tokens_of_either_side_sum_to_the_score(method, normalize, cache):
     found = token_scores(model, TRAIN, QUERIES, task, top=2, **how)
     sides = {(row.query, row.train): 0 for row in found}
     assert len(list(found)) == 2 * len(sides)
-    print("GAP", method, normalize, sums_of(found, scores))
-    assert sums_of(found, scores) < 1e-5  # scores are of gradients kept in fp32
+    assert sums_of(found, scores) < 5e-6  # scores are of gradients kept in fp32
     assert len(found.to_pandas()) < len(found.table)
 
 

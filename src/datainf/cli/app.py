@@ -128,7 +128,7 @@ _add(
 _add(
     "top",
     results.top,
-    ("k", "order", "query", "groups_of", "rows", "reduce", "format"),
+    ("k", "order", "query", "group_by", "rows", "reduce", "format"),
     "SCORES",
 )
 _add("report", results.report, ("report_file", "k", "title"), "SCORES")

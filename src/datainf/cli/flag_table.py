@@ -336,9 +336,6 @@ FLAGS: Mapping[str, Flag] = {
     "k": Flag(("--k", "-k"), int, "How many rows to show."),
     "order": Flag(("--order",), str, "proponents, opponents or magnitude."),
     "query": Flag(("--query",), int, "Only the query of this number."),
-    "groups_of": Flag(
-        ("--group-by",), str, "Influence of groups: those of this column of --rows."
-    ),
     "rows": Flag(
         ("--rows",),
         str,

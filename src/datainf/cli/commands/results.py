@@ -16,7 +16,7 @@ def top(given: Given) -> None:
     from datainf.core.records import Scores
 
     scores = Scores.load(_scores_folder(given.argument or ""))
-    if given["groups_of"] is not None:
+    if given["group_by"] is not None:
         from datainf.workflows.groups import influence_of_groups
 
         if given["order"] is not None or given["k"] is not None:
@@ -25,7 +25,7 @@ def top(given: Given) -> None:
             )
         found = influence_of_groups(
             scores,
-            given["groups_of"],
+            given["group_by"],
             rows=given["rows"],
             reduce=given["reduce"] or "sum",
             query=given["query"],
