@@ -90,6 +90,17 @@ def test_numbers_are_read_from_yaml_as_they_are_meant(given, whole, value):
     assert type(found) is type(value)
 
 
+def test_agreement_is_true_false_or_left_out():
+    message = "agreement must be true, false or left out, got 'yes'."
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
+        ScoreOptions(agreement="yes")  # type: ignore[arg-type]
+    assert [ScoreOptions(agreement=a).agreement for a in (None, True, False)] == [
+        None,
+        True,
+        False,
+    ]
+
+
 def test_a_damping_out_of_range_is_refused():
     message = "damping must be a number of at least 0, got -1."
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):

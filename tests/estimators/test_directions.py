@@ -8,6 +8,7 @@ from datainf.core.errors import OptionError
 from datainf.estimators.table import METHODS, build
 from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import (
+    CONVERGED,
     GROUPS,
     N,
     Portioned,
@@ -22,7 +23,6 @@ from tests.reference import (
     unit_rows,
 )
 
-CONVERGED = {"lissa": {"steps": 3000, "tolerance": 1e-12}}
 CURVATURE, TRAIN, QUERIES = (
     random_gradients(n, s) for n, s in ((5, 3), (N, 1), (Q, 2))
 )

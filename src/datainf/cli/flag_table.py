@@ -264,6 +264,13 @@ FLAGS: Mapping[str, Flag] = {
     "tokens": Flag(
         ("--tokens",), int, help_of(RunConfig, "tokens"), ("tokens",), panel=SCORE
     ),
+    "agreement": Flag(
+        ("--agreement",),
+        bool,
+        help_of(ScoreOptions, "agreement"),
+        ("score", "agreement"),
+        panel=SCORE,
+    ),
     # training
     "recipe": Flag(
         ("--recipe",),
@@ -362,7 +369,7 @@ FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
 FOR_COLLECT = (
     "parameters", "dtype", "batch_tokens", "shard_rows", "on_nonfinite", "reuse"
 )  # fmt: skip
-FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
+FOR_SCORE = ("method", "damping", "blocks", "normalize", "option", "agreement")
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
 )  # fmt: skip

@@ -289,9 +289,23 @@ class ScoreOptions:
     keep_blocks: bool = described(
         False, "Keep the score of every block by itself too ([groups, Q, N])."
     )
+    agreement: bool | None = described(
+        None,
+        "Rank correlation with exact, query by query: true, false, or only where exact "
+        "takes seconds, which is the default.",
+        late=True,
+    )
 
     def __post_init__(self) -> None:
-        """Check words and numbers."""
+        """Check words and numbers.
+
+        Raises:
+            OptionError: If a value is outside its range.
+        """
+        if self.agreement not in (None, True, False):
+            raise OptionError(
+                f"agreement must be true, false or left out, got {self.agreement!r}."
+            )
         if self.damping is not None and self.damping != AUTO:
             value = number(self.damping, "damping", least=0)
             object.__setattr__(self, "damping", value)

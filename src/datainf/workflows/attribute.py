@@ -35,6 +35,9 @@ from datainf.workflows.score import score
 
 TRAIN = "train"
 
+# What `score` takes that is no option of an estimator.
+_BESIDE = ("keep_blocks", "agreement")
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -75,7 +78,8 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
         adapter_name: Which adapter; the active one when not given.
         progress: Told the coverage, warnings and how far it is.
         **options: Fields of `CollectOptions` (`dtype`, `batch_tokens`, ...), then
-            `damping`, `blocks`, `normalize`, `keep_blocks`, then options of the method.
+            `damping`, `blocks`, `normalize`, `keep_blocks`, `agreement`, then options
+            of the method.
 
     Returns:
         Scores `[Q, N]`; negative = proponent.
@@ -224,13 +228,13 @@ def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> Estima
     shared = {f.name for f in fields(ScoreOptions)} - {
         "method",
         "options",
-        "keep_blocks",
+        *_BESIDE,
     }
     entry = METHODS.get(method) if isinstance(method, str) else None
     kind = entry.cls if entry else type(method)
     if is_dataclass(kind):  # an unknown method is refused below
         own = [f.name for f in fields(kind)]
-        known = [*own, "keep_blocks", *(f.name for f in fields(CollectOptions))]
+        known = [*own, *_BESIDE, *(f.name for f in fields(CollectOptions))]
         for name in scoring:
             if name not in known:
                 raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
@@ -240,7 +244,7 @@ def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> Estima
         options={
             name: value
             for name, value in scoring.items()
-            if name not in shared and name != "keep_blocks"
+            if name not in shared and name not in _BESIDE
         },
     )
 

@@ -89,7 +89,8 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         The ranking, the scores and, with `wrong`, how good the ranking is.
 
     Raises:
-        OptionError: If `wrong` is of other rows.
+        OptionError: If `wrong` is of other rows, or agreement is asked for without
+            validation data.
     """
     if wrong is not None and len(wrong) != len(train):
         raise OptionError(
@@ -98,6 +99,11 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         )
     collecting, scoring = split_options(options)
     check_scoring(method, scoring)
+    if validation is None and scoring.get("agreement"):
+        raise OptionError(
+            "agreement compares the rankings of queries, and self-influence has none; "
+            "give validation data, or leave agreement out."
+        )
     shared = {"cache": cache, "progress": progress, **collecting}
     if validation is None:
         with collected_train(model, train, task, **shared) as store:
@@ -124,7 +130,8 @@ def _without_trusted_data(
     store: GradientStore, method: str | Estimator, scoring: Mapping[str, Any]
 ) -> Scores:
     """Score every row for itself, and say so."""
-    scores = self_influence(store, method=method, **scoring)
+    own = {name: value for name, value in scoring.items() if name != "agreement"}
+    scores = self_influence(store, method=method, **own)
     note = (
         "no validation data: rows are ranked by self-influence, which is large for "
         "wrong rows and for rare or hard ones; trusted examples (--validation) tell "

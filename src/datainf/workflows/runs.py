@@ -80,7 +80,6 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
     if config.tokens is not None:
         require_token_task(subject.task)
     options = scoring_of(config.score)
-    keep = bool(options.pop("keep_blocks"))
     estimator = check_scoring(config.score.method, options)
     out, tokens = Path(config.out), None
     with collected(
@@ -92,7 +91,9 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
         progress=reporter,
         **asdict(config.collect),
     ) as stores:
-        scores = score(stores.train, stores.queries, method=estimator, keep_blocks=keep)
+        scores = score(
+            stores.train, stores.queries, method=config.score.method, **options
+        )
         if config.tokens is not None:
             tokens = score_tokens(
                 Subjects(

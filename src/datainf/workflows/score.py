@@ -18,6 +18,7 @@ from datainf.core.source import GradientSource
 from datainf.estimators.base import Estimator
 from datainf.estimators.table import build
 from datainf.store.excluded import said
+from datainf.workflows.agreement import require_comparable, with_agreement
 
 
 def score(  # noqa: PLR0913 - the options common to all methods, by name
@@ -30,6 +31,7 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     blocks: Blocks | str | None = None,
     normalize: Normalize | str | None = None,
     keep_blocks: bool = False,
+    agreement: bool | None = None,
     **options: Any,
 ) -> Scores:
     """Score training examples for queries, from stored gradients.
@@ -45,6 +47,8 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
             `all`.
         normalize: `none`, or `example` to scale every training gradient to unit length.
         keep_blocks: Keep the score of every block by itself too.
+        agreement: Whether to compare the ranking of each query with that of `exact`;
+            None for where `exact` is estimated to take no more than 10 seconds.
         **options: Options of the method itself, such as `steps` of `lissa`.
 
     Returns:
@@ -62,11 +66,20 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     estimator = build(
         method, damping=damping, blocks=blocks, normalize=normalize, options=options
     )
+    require_comparable(estimator, agreement)
     ground = train if curvature is None else curvature
     require_same_model(train, queries, "the queries")
     require_same_model(train, ground, "the curvature")
     scores = estimator.score(
         estimator.fit(ground), train, queries, keep_blocks=keep_blocks
+    )
+    scores = with_agreement(
+        scores,
+        estimator,
+        curvature=ground,
+        train=train,
+        queries=queries,
+        asked=agreement,
     )
     return finished(
         scores.with_rows(queries=_rows(queries)),

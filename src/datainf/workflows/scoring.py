@@ -21,5 +21,6 @@ def scoring_of(options: ScoreOptions) -> dict[str, Any]:
         "normalize": options.normalize,
     }
     build(options.method, **shared, options=options.options)
+    shared["agreement"] = options.agreement
     given = {name: value for name, value in shared.items() if value is not None}
     return {**given, **options.options, "keep_blocks": options.keep_blocks}

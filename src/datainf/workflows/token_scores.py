@@ -12,7 +12,7 @@ forward passes a side of a pair. Memory: some `_BYTES` of directions at a time.
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from datainf.core.source import GradientSource
 from datainf.core.task import Task, TokenTask
 from datainf.core.token_scores import Side, TokenRow, TokenScores
 from datainf.estimators.base import Estimator
+from datainf.estimators.table import METHODS
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.table import as_task
 from datainf.store.memory import InMemorySource
@@ -205,6 +206,7 @@ def score_tokens(
         Both sides of every pair.
     """
     adapter = adapter_of(subjects.model, subjects.adapter_name, subjects.parameters)
+    estimator = _chosen(estimator, scores)
     state = estimator.fit(stores.train)
     room = max(1, _BYTES // (8 * adapter.layout.total))
     rows: list[TokenRow] = []
@@ -251,6 +253,16 @@ def score_tokens(
                     advance(1)
     _tell_gap(rows, wanted)
     return TokenScores.of(rows)
+
+
+def _chosen(estimator: Estimator, scores: Scores) -> Estimator:
+    """Give the method that made the scores, where `auto` chose it."""
+    made = scores.provenance
+    if made.method == estimator.name:
+        return estimator
+    kind = METHODS[made.method].cls
+    known = {option.name for option in fields(kind)}
+    return kind(**{k: v for k, v in made.options.items() if k in known})
 
 
 def taken(source: GradientSource, places: Sequence[int]) -> InMemorySource:
