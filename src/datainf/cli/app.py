@@ -87,6 +87,8 @@ _add(
         *FOR_COLLECT,
         *FOR_SCORE,
         "fisher",
+        "group_by",
+        "tokens",
         "out",
         "k",
         "order",
@@ -105,6 +107,7 @@ _add(
         *FOR_COLLECT,
         *FOR_SCORE,
         "fisher",
+        "group_by",
         "out",
         "k",
         "format",
@@ -133,7 +136,12 @@ _add(
     ),
     "[RUN.yaml]",
 )
-_add("top", results.top, ("k", "order", "query", "format"), "SCORES")
+_add(
+    "top",
+    results.top,
+    ("k", "order", "query", "group_by", "rows", "reduce", "format"),
+    "SCORES",
+)
 _add("report", results.report, ("report_file", "k", "title"), "SCORES")
 _add("inspect", results.inspect, ("format",), "FOLDER")
 _add("verify", results.verify, ("format",), "STORE")

@@ -282,6 +282,16 @@ FLAGS: Mapping[str, Flag] = {
         True,
         SCORE,
     ),
+    "group_by": Flag(
+        ("--group-by",),
+        str,
+        help_of(RunConfig, "group_by"),
+        ("group_by",),
+        panel=SCORE,
+    ),
+    "tokens": Flag(
+        ("--tokens",), int, help_of(RunConfig, "tokens"), ("tokens",), panel=SCORE
+    ),
     "agreement": Flag(
         ("--agreement",),
         bool,
@@ -368,6 +378,14 @@ FLAGS: Mapping[str, Flag] = {
     "k": Flag(("--k", "-k"), int, "How many rows to show."),
     "order": Flag(("--order",), str, "proponents, opponents or magnitude."),
     "query": Flag(("--query",), int, "Only the query of this number."),
+    "rows": Flag(
+        ("--rows",),
+        str,
+        "The training data, for a column that the scores do not carry.",
+    ),
+    "reduce": Flag(
+        ("--reduce",), str, "sum (of a group's scores), or mean with an interval."
+    ),
     "title": Flag(("--title",), str, "Heading of the report."),
     "dry_run": Flag(
         ("--dry-run",), bool, "Tell memory, disk and time from a few batches, and stop."

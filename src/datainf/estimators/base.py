@@ -26,6 +26,12 @@ from datainf.core.options import AUTO, Blocks, Normalize, word
 from datainf.core.records import Provenance, Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.census import take_census
+from datainf.estimators.directions import (
+    Directions,
+    Vectors,
+    find_directions,
+    preconditioned,
+)
 from datainf.estimators.held_out import judged_dampings, said
 from datainf.estimators.problem import Problem, Solver
 from datainf.estimators.scoring import score_groups, silent_notes
@@ -220,6 +226,36 @@ class Estimator(ABC):
             queries=pd.DataFrame({"index": ["itself"]}),
             provenance=self._provenance(notes),
         )
+
+    def precondition(self, state: State, queries: GradientSource) -> Vectors:
+        """Make x of query gradients: a candidate's score is −x·g, up to normalisation.
+
+        Args:
+            state: What `fit` gave.
+            queries: The rows to be preconditioned; all of them are held.
+
+        Returns:
+            Block -> `[Q, d]`, zero in groups without any gradient.
+        """
+        problem = self._problem(state, state.source, queries)
+        return preconditioned(problem, self.prepare)
+
+    def directions(
+        self, state: State, candidates: GradientSource, queries: GradientSource
+    ) -> Directions:
+        """Find the vectors whose products with gradients are the scores, on both sides.
+
+        Args:
+            state: What `fit` gave.
+            candidates: Training rows; few, since all of them are held.
+            queries: Queries, likewise.
+
+        Returns:
+            What the scores of `score(state, candidates, queries)` are the products of.
+        """
+        asked = self._problem(state, state.source, queries)
+        scored = self._problem(state, state.source, candidates)
+        return find_directions(asked, scored, self.prepare)
 
     def _problem(
         self, state: State, candidates: GradientSource, queries: GradientSource
