@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from datainf.core.errors import DataError, StoreError
 from datainf.core.records import Scores
 from datainf.reports import sections, wording
 from datainf.reports.embed import json_text, policy
 from datainf.reports.plots import library
+from datainf.reports.templating import environment
 from datainf.reports.visible import visible
 
 _HOME = Path(__file__).parent
@@ -89,28 +89,25 @@ def render_report(
 
 def _page(scores: Scores, **content: Any) -> str:
     """Fill in the page."""
-    environment = Environment(
-        loader=FileSystemLoader(_HOME / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     script = (_HOME / "assets" / "report.js").read_text(encoding="utf-8")
     charts = library()
-    return environment.get_template("page.html.j2").render(
-        content,
-        question=wording.question(scores),
-        settings=sections.settings(scores),
-        sources=sections.sources(scores),
-        notes=[visible(note) for note in scores.provenance.notes],
-        residual=list(wording.residual_sentences(scores)),
-        style=(_HOME / "assets" / "report.css").read_text(encoding="utf-8"),
-        script=script,
-        policy=policy([script, charts.code]),
-        library=charts.packed,
-        charts=json_text([query.chart for query in content["queries"]]),
-        version=visible(scores.provenance.version),
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            content,
+            question=wording.question(scores),
+            settings=sections.settings(scores),
+            sources=sections.sources(scores),
+            notes=[visible(note) for note in scores.provenance.notes],
+            residual=list(wording.residual_sentences(scores)),
+            style=(_HOME / "assets" / "report.css").read_text(encoding="utf-8"),
+            script=script,
+            policy=policy([script, charts.code]),
+            library=charts.packed,
+            charts=json_text([query.chart for query in content["queries"]]),
+            version=visible(scores.provenance.version),
+        )
     )
 
 
