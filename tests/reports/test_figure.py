@@ -122,8 +122,16 @@ def test_panels_stand_in_rows():
     one, three = (
         ElementTree.fromstring(figure([panel] * n, title="t")) for n in (1, 3)
     )
-    assert float(three.get("width")) == pytest.approx(
-        2 * float(one.get("width")), abs=1
+    assert float(three.get("width", 0)) == pytest.approx(
+        2 * float(one.get("width", 0)), abs=1
     )
     places = [g.get("transform") for g in three.iter(f"{SVG}g") if g.get("transform")]
     assert len(set(places)) == 3
+
+
+def test_labels_side_by_side_are_left_where_they_are():
+    root = drawn(
+        *(Series(f"s{i}", ((x, 5.0),), line=False) for i, x in enumerate((0, 5)))
+    )
+    heights = [t.get("y") for t in root.iter(f"{SVG}text") if t.text in ("s0", "s1")]
+    assert len(set(heights)) == 1

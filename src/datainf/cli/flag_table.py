@@ -32,12 +32,13 @@ class Flag:
     panel: str = "This command"
 
 
-MODEL, DATA, COLLECT, SCORE, RECIPE = (
+MODEL, DATA, COLLECT, SCORE, RECIPE, STUDY = (
     "Model and task",
     "Data",
     "Collecting",
     "Scoring",
     "Training",
+    "The experiment",
 )
 
 FLAGS: Mapping[str, Flag] = {
@@ -303,6 +304,44 @@ FLAGS: Mapping[str, Flag] = {
         ("recipe", "seed"),
         panel=RECIPE,
     ),
+    # experiments
+    "preset": Flag(
+        ("--preset",),
+        str,
+        "small (minutes to an hour on two cores) or paper (the paper's models and "
+        "sizes); small when not given.",
+        panel=STUDY,
+    ),
+    "data_dir": Flag(
+        ("--data-dir",),
+        str,
+        "Folder with a folder a data set (sst2, mrpc, ...), each with files such as "
+        "train.tsv and val.tsv; the hub when not given.",
+        panel=STUDY,
+    ),
+    "datasets": Flag(
+        ("--datasets",),
+        str,
+        "Data sets instead of the preset's, such as sst2,mrpc; demo-lm is the demo's "
+        "language model, which needs no data.",
+        panel=STUDY,
+    ),
+    "ranks": Flag(
+        ("--ranks",), str, "LoRA ranks instead of the preset's: 1,4,16.", panel=STUDY
+    ),
+    "seeds": Flag(
+        ("--seeds",),
+        int,
+        "How many seeds, each with rows, flips and weights of its own.",
+        panel=STUDY,
+    ),
+    "rows": Flag(("--rows",), int, "Training rows of each adapter.", panel=STUDY),
+    "publish": Flag(
+        ("--publish",),
+        str,
+        "Folder for page, figures and records; that of --out when not given.",
+        panel=STUDY,
+    ),
     # the command itself
     "train_store": Flag(
         ("--train",), str, "Store of the training gradients.", ("train", "data")
@@ -346,4 +385,8 @@ FOR_COLLECT = (
 FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
+)  # fmt: skip
+FOR_STUDY = (
+    "preset", "model", "data_dir", "datasets", "ranks", "seeds", "rows", "epochs",
+    "out", "publish", "format",
 )  # fmt: skip

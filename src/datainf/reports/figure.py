@@ -6,11 +6,9 @@ Geometry is computed here, `templates/figure.svg.j2` writes it down.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from datainf.reports.templating import environment
 
@@ -205,7 +203,7 @@ def _drawn(panel: Panel, plot: tuple[float, float]) -> dict[str, Any]:
         x, y = panel.x.share(point[0]), panel.y.share(point[1])
         return plot[0] * x, plot[1] * (1 - y)
 
-    series = []
+    series: list[dict[str, Any]] = []
     for one in panel.series:
         points = [place(point) for point in one.points]
         series.append(
@@ -218,10 +216,10 @@ def _drawn(panel: Panel, plot: tuple[float, float]) -> dict[str, Any]:
                 "colour": COLOURS[one.colour % len(COLOURS)],
             }
         )
-    named = [one for one in series if one["name"] and one["points"]]
-    heights = _spread([one["points"][-1][1] for one in named], plot[1])
-    for one, height in zip(named, heights, strict=True):
-        one["label"] = (one["points"][-1][0] + 7, height + 4)
+    named = [line for line in series if line["name"] and line["points"]]
+    labels = _spread([_label(line) for line in named], plot[1])
+    for line, label in zip(named, labels, strict=True):
+        line["label"] = label
     return {
         "title": panel.title,
         "x": panel.x.title,
@@ -234,19 +232,28 @@ def _drawn(panel: Panel, plot: tuple[float, float]) -> dict[str, Any]:
     }
 
 
-def _spread(heights: Sequence[float], limit: float) -> list[float]:
-    """Move labels apart that would lie on each other, keeping their order."""
-    order = np.argsort(heights, kind="stable")
-    found = [float(heights[i]) for i in order]
-    for i in range(1, len(found)):
-        found[i] = max(found[i], found[i - 1] + _LINE)
-    over = max((found[-1] - limit) if found else 0.0, 0.0)
-    for i in reversed(range(len(found))):
-        ceiling = found[i + 1] - _LINE if i + 1 < len(found) else limit
-        found[i] = min(found[i], ceiling) if over else found[i]
-    back = np.empty(len(found))
-    back[order] = found
-    return [float(height) for height in back]
+def _label(line: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Say where a name would stand beside its last point, and how long it is."""
+    x, y = line["points"][-1]
+    return x + 7, y + 4, _LETTER * len(line["name"])
+
+
+def _spread(labels: Sequence[tuple[float, float, float]], limit: float) -> list[Point]:
+    """Move names apart that would lie on each other: down, and up at the lower edge."""
+    order = sorted(range(len(labels)), key=lambda i: labels[i][1])
+    found: list[Point] = [(x, y) for x, y, _ in labels]
+
+    def meets(i: int, j: int) -> bool:
+        (a, _, long_a), (b, _, long_b) = labels[i], labels[j]
+        return a < b + long_b and b < a + long_a
+
+    for k, i in enumerate(order):
+        above = [found[j][1] + _LINE for j in order[:k] if meets(i, j)]
+        found[i] = (found[i][0], max([found[i][1], *above]))
+    for k, i in reversed(list(enumerate(order))):
+        below = [found[j][1] - _LINE for j in order[k + 1 :] if meets(i, j)]
+        found[i] = (found[i][0], min([found[i][1], limit + 4, *below]))
+    return found
 
 
 def _power(base: int, exponent: int) -> str:
