@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from datainf.cli import flag_table
-from datainf.cli.flag_table import COLLECT, DATA, FLAGS, MODEL, RECIPE, SCORE
+from datainf.cli.flag_table import COLLECT, DATA, FLAGS, MODEL, RECIPE, SCORE, STUDY
 from datainf.core.run_config import RunConfig
 from datainf.workflows.run_check import check_kinds
 
@@ -91,6 +91,7 @@ def test_every_group_holds_flags_of_the_table_once(group):
         ("FOR_COLLECT", COLLECT),
         ("FOR_SCORE", SCORE),
         ("FOR_RECIPE", RECIPE),
+        ("FOR_STUDY", STUDY),
     ],
 )
 def test_a_group_stands_under_one_heading(group, panel):

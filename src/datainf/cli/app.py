@@ -140,4 +140,4 @@ for _name, _body in (
     ("mislabeled", reproduce.mislabeled),
     ("approximation", reproduce.approximation),
 ):
-    _add(_name, _body, FOR_STUDY, to=studies)
+    _add(_name, _body, ("model", *FOR_STUDY, "epochs", "out", "format"), to=studies)

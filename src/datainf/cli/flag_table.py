@@ -387,6 +387,5 @@ FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
 )  # fmt: skip
 FOR_STUDY = (
-    "preset", "model", "data_dir", "datasets", "ranks", "seeds", "rows", "epochs",
-    "out", "publish", "format",
+    "preset", "data_dir", "datasets", "ranks", "seeds", "rows", "publish"
 )  # fmt: skip

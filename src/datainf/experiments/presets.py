@@ -90,7 +90,7 @@ PRESETS: Mapping[str, Study] = {
         datasets=("sst2", "mrpc", "qnli", "qqp", "noisy_ag_news", "demo-lm"),
         ranks=(4,),
         seeds=5,
-        sample=Sample(rows=320, validation_rows=200, max_words=32),
+        sample=Sample(rows=320, validation_rows=120, max_words=32),
         recipe=Recipe(
             peft={"lora_dropout": 0.0, "target_modules": ["query", "value"]},
             training={
