@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from datainf.workflows.influence import influence
     from datainf.workflows.report import report
     from datainf.workflows.score import score
+    from datainf.workflows.self_influence import self_influence
 
 __all__ = [  # noqa: RUF022 - grouped by job
     # jobs
@@ -56,6 +57,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "collect",
     "open_store",
     "score",
+    "self_influence",
     "influence",
     "methods",
     "report",
@@ -98,6 +100,7 @@ _HOME = {
     "collect": "workflows.collect",
     "open_store": "store.reader",
     "score": "workflows.score",
+    "self_influence": "workflows.self_influence",
     "influence": "workflows.influence",
     "methods": "estimators.table",
     "report": "workflows.report",

@@ -25,6 +25,7 @@ VALUES = {
     "parameters": "paper",
     "precision": "bfloat16",
     "blocks": "layer",
+    "damping": "auto",
     "normalize": "example",
     "target": ["q_proj"],
 }

@@ -150,7 +150,8 @@ FLAGS: Mapping[str, Flag] = {
     "validation": Flag(
         ("--validation",),
         str,
-        "Examples that can be trusted: a data file like that of --train.",
+        "Examples that can be trusted: a data file like that of --train; without "
+        "them rows are ranked by self-influence.",
         ("queries", "data"),
         panel=DATA,
     ),
@@ -227,7 +228,7 @@ FLAGS: Mapping[str, Flag] = {
     ),
     "damping": Flag(
         ("--damping",),
-        float,
+        str,
         help_of(ScoreOptions, "damping"),
         ("score", "damping"),
         panel=SCORE,

@@ -164,6 +164,10 @@ def number(
     return int(value) if whole else value
 
 
+AUTO = "auto"
+"""The damping that is chosen from the gradients themselves."""
+
+
 def described(default: Any, text: str, *, late: bool = False) -> Any:
     """Make a dataclass field that carries its own description.
 
@@ -266,9 +270,10 @@ class ScoreOptions:
     method: str = described(
         "datainf", "The estimator; `datainf methods` lists them with their formulas."
     )
-    damping: float | None = described(
+    damping: float | str | None = described(
         None,
-        "λ of a block = damping × its mean squared gradient entry; the paper's is 0.1.",
+        "λ of a block = damping × its mean squared gradient entry; the paper's is 0.1. "
+        "auto: chosen for each block by how well its inverse does on rows held out.",
     )
     blocks: Blocks | str | None = described(
         None, "Which tensors share a curvature block: tensor, module, layer or all."
@@ -287,7 +292,7 @@ class ScoreOptions:
 
     def __post_init__(self) -> None:
         """Check words and numbers."""
-        if self.damping is not None:
+        if self.damping is not None and self.damping != AUTO:
             value = number(self.damping, "damping", least=0)
             object.__setattr__(self, "damping", value)
         if self.blocks is not None:

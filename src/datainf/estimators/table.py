@@ -107,7 +107,7 @@ def methods() -> pd.DataFrame:
 def build(
     method: str | Estimator,
     *,
-    damping: float | None = None,
+    damping: float | str | None = None,
     blocks: Blocks | str | None = None,
     normalize: Normalize | str | None = None,
     options: Mapping[str, Any] | None = None,

@@ -145,6 +145,31 @@ def collected(
         yield Pair(rows, asked)
 
 
+@contextmanager
+def collected_train(
+    model: nn.Module,
+    train: Any,
+    task: Task | Any,
+    *,
+    cache: str | Path | None,
+    **options: Any,
+) -> Iterator[GradientStore]:
+    """Collect training examples alone, for as long as their folder is there.
+
+    Args:
+        model: As for `attribute`.
+        train: As for `attribute`.
+        task: As for `attribute`.
+        cache: As for `attribute`.
+        **options: Fields of `CollectOptions`, and those of `collect`.
+
+    Yields:
+        The store.
+    """
+    with _folder(cache) as folder:
+        yield collect(model, train, task, out=folder / TRAIN, **options)
+
+
 def queries_name(queries: Any) -> str:
     """Name the folder of a set of queries by what is in it.
 

@@ -88,28 +88,25 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
     """Collect, score against the validation data, rank and save.
 
     Args:
-        config: The run; `queries` is the validation data.
+        config: The run; `queries` is the validation data, if there is any.
         progress: Told how far it is.
 
     Returns:
         The ranking and, where wrong rows are known, how good it is.
-
-    Raises:
-        OptionError: If there is no validation data.
     """
     data = require_data(config.train, "training data", "--train")
-    if config.queries is None or not config.queries.data:
-        raise OptionError("self-influence is not in this version; give --validation.")
     scoring_of(config.score)
     _require_own_folder(config.out)
     subject = load_subject(config)
     train = load_rows(data, subject.task)
-    validation = load_rows(config.queries, subject.task)
+    validation = None
+    if config.queries is not None and config.queries.data:
+        validation = load_rows(config.queries, subject.task).dataset
     out = Path(config.out)
     found = mislabeled(
         subject.model,
         train.dataset,
-        validation.dataset,
+        validation,
         subject.task,
         method=config.score.method,
         cache=out,

@@ -26,7 +26,7 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     *,
     method: str | Estimator = "datainf",
     curvature: GradientSource | None = None,
-    damping: float | None = None,
+    damping: float | str | None = None,
     blocks: Blocks | str | None = None,
     normalize: Normalize | str | None = None,
     keep_blocks: bool = False,
@@ -39,8 +39,8 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
         queries: Gradients of the queries, Q.
         method: A name of `datainf.methods()`, or an estimator.
         curvature: Gradients that the curvature is made of; `train` when not given.
-        damping: λ of a block over its mean squared gradient entry; None for the
-            method's default (0.1, the paper's).
+        damping: λ of a block over its mean squared gradient entry, or "auto"; None for
+            the method's default (0.1, the paper's).
         blocks: Which tensors share a curvature block: `tensor`, `module`, `layer` or
             `all`.
         normalize: `none`, or `example` to scale every training gradient to unit length.
@@ -68,14 +68,29 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     scores = estimator.score(
         estimator.fit(ground), train, queries, keep_blocks=keep_blocks
     )
-    named = {"train": train, "queries": queries, "curvature": ground}
+    return finished(
+        scores.with_rows(queries=_rows(queries)),
+        {"train": train, "queries": queries, "curvature": ground},
+    )
+
+
+def finished(scores: Scores, sources: Mapping[str, GradientSource]) -> Scores:
+    """Attach the candidates' rows, the version and what the sources are.
+
+    Args:
+        scores: As a method gave them.
+        sources: `train` and the others, by what they are for messages.
+
+    Returns:
+        The same values.
+    """
     return replace(
-        scores.with_rows(train=_rows(train), queries=_rows(queries)),
+        scores.with_rows(train=_rows(sources["train"])),
         provenance=replace(
             scores.provenance,
             version=__version__,
-            sources=_identities(named),
-            notes=(*scores.provenance.notes, *_left_out(named)),
+            sources=_identities(sources),
+            notes=(*scores.provenance.notes, *_left_out(sources)),
         ),
     )
 

@@ -59,7 +59,6 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
             "no base model given; name its folder or hub name with --model, or as "
             "`model:` in run.yaml.",
         ),
-        (MISLABELED, "self-influence is not in this version; give --validation."),
         (
             "attribute --adapter {lm} --queries {tmp}/queries.jsonl",
             "{tmp}/queries.jsonl does not exist.",
@@ -97,7 +96,10 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
         (ATTRIBUTE + "--task-option turn=all", "task.turn is unknown: expected one of"),
         (TRAIN + "--task chat", "task.name='chat' is unknown: expected one of: "),
         # numbers out of range
-        (ATTRIBUTE + "--damping -1", "damping must be a number of at least 0, got -1"),
+        (
+            ATTRIBUTE + "--damping -1",
+            "damping must be a number of at least 0, got '-1'",
+        ),
         (
             ATTRIBUTE + "--batch-tokens 0",
             "batch_tokens must be a whole number of at least 1, got 0.",
