@@ -72,7 +72,7 @@ def test_every_command_of_the_package_is_there_and_no_other():
     ]
     assert {name.split()[0] for name in COMMANDS} == set(get_command(app).commands)  # type: ignore[attr-defined]
     (*studies,) = (name.split()[1] for name in COMMANDS if " " in name)
-    assert list(command_named("reproduce").commands) == studies  # type: ignore[attr-defined]
+    assert list(command_named("reproduce").commands) == studies
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])

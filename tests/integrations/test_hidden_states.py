@@ -1,5 +1,7 @@
 """Mean hidden states and accuracy, against one example at a time."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -19,6 +21,8 @@ ANSWERS = [{"prompt": "say " * n, "completion": "yes"} for n in (1, 4, 2)]
 
 @pytest.mark.parametrize("kind", ["classifier", "language model"])
 def test_padding_changes_nothing(kind):
+    task: Any
+    rows: Any
     if kind == "classifier":
         model = with_lora(tiny_bert_classifier(2), "SEQ_CLS")
         task, rows = SequenceClassification(tiny_tokenizer(), num_labels=2), FILMS

@@ -341,21 +341,21 @@ _LOSSES = ("train_loss", "validation_loss")
 def _damping_table(measured: Measured, group: Group) -> list[str]:
     """Write AUC by damping."""
     variants = [v for v in all_variants() if "damping" in v.options]
-    dampings = sorted({v.options["damping"] for v in variants})
-    lines: dict[str, dict[float, str]] = {}
+    dampings = list(dict.fromkeys(str(v.options["damping"]) for v in variants))
+    lines: dict[str, dict[str, str]] = {}
     for variant in variants:
         results = cells(measured, group, variant.key)
         if results:
             unit = ", unit length" if "normalize" in variant.options else ""
             line = lines.setdefault(f"`{variant.method}`{unit}", {})
             auc = [one["auc"] for one in results]
-            line[variant.options["damping"]] = mean_text(auc)
+            line[str(variant.options["damping"])] = mean_text(auc)
     if not lines:
         return []
     return [
         "AUC by damping:",
         markdown_table(
-            ["method", *(f"{x:g}" for x in dampings)],
+            ["method", *dampings],
             [
                 [name, *(line.get(x, "–") for x in dampings)]
                 for name, line in lines.items()

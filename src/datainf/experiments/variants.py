@@ -16,7 +16,7 @@ from datainf.estimators.table import METHODS
 from datainf.store.memory import InMemorySource
 from datainf.workflows.score import score
 
-DAMPINGS = (0.01, 0.1, 1.0, 10.0)
+DAMPINGS: tuple[float | str, ...] = (0.01, 0.1, 1.0, 10.0, "auto")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def defaults() -> list[Variant]:
     return [Variant(name) for name in METHODS]
 
 
-def all_variants(dampings: Sequence[float] = DAMPINGS) -> list[Variant]:
+def all_variants(dampings: Sequence[float | str] = DAMPINGS) -> list[Variant]:
     """Give every method with every normalisation, and by damping where it has one.
 
     Args:
