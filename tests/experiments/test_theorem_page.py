@@ -1,11 +1,15 @@
 """The page of `theorem`: exponents, verdicts and proved facts follow from numbers."""
 
 import re
+import shutil
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from datainf.experiments import theorem
 from datainf.experiments import theorem_page as pages
+from datainf.experiments.presets import study_of
 from datainf.experiments.theorem_page import Curve
 
 
@@ -77,3 +81,21 @@ def test_page_figure_and_summary_are_of_the_records(swapped):
     table = pages.summary(swapped)
     assert len(table) == 5 * 4
     assert table["relative error"].between(0, 1).all()
+
+
+def test_the_published_page_and_figure_are_those_of_the_published_records(
+    tmp_path, monkeypatch
+):
+    def never(*given, **rest):
+        message = "not in the records: run the page's command again"
+        raise AssertionError(message, given, rest)
+
+    docs = Path(__file__).resolve().parents[2] / "docs" / "results"
+    shutil.copyfile(docs / "theorem.jsonl", tmp_path / "theorem.jsonl")
+    for name in ("opened", "measure"):
+        monkeypatch.setattr(theorem, name, never)
+    study = study_of("small", datasets=("demo-lm",), ranks=(1, 2, 4, 8, 16))
+    found = theorem.run(study, tmp_path)
+    command = "datainf reproduce theorem --preset small --publish docs/results"
+    assert pages.page(found, command) == (docs / "theorem.md").read_text()
+    assert pages.drawing(found) == (docs / "theorem.svg").read_text()

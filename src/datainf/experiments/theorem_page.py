@@ -211,6 +211,7 @@ def page(measured: TheoremMeasured, command: str) -> str:
         f"adapters on {names}, N = {listed([str(n) for n in rows])}, ranks "
         f"{listed([str(r) for r in measured.study.ranks])}; d grows with the rank.",
         f"![The error against d and λ]({NAME}.svg)",
+        "The line O(d²) has no constant of its own: it starts at the first point.",
         "## What it says",
         "Exponents are fitted at damping 0.1, with a 95 % interval over seeds (random) "
         "or over matrices of one adapter's shape (real).",
