@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from datainf.core.recipe import Recipe
     from datainf.core.records import Scores
     from datainf.core.source import GradientSource
+    from datainf.estimators.auto import Auto
+    from datainf.estimators.cg import CG
     from datainf.estimators.cosine import Cosine
     from datainf.estimators.datainf import DataInf
     from datainf.estimators.dot import Dot
@@ -74,7 +76,9 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "Cosine",
     "DataInf",
     "Exact",
+    "CG",
     "LiSSA",
+    "Auto",
     # values
     "GradientSource",
     "GradientStore",
@@ -115,7 +119,9 @@ _HOME = {
     "Cosine": "estimators.cosine",
     "DataInf": "estimators.datainf",
     "Exact": "estimators.exact",
+    "CG": "estimators.cg",
     "LiSSA": "estimators.lissa",
+    "Auto": "estimators.auto",
     "GradientSource": "core.source",
     "GradientStore": "store.reader",
     "InMemorySource": "store.memory",

@@ -12,11 +12,11 @@ from datainf.cli.flag_table import (
     FOR_COLLECT,
     FOR_RECIPE,
     FOR_SCORE,
-    FOR_STUDY,
     FOR_TASK,
     FOR_TRAIN,
 )
 from datainf.cli.flags import Given, bind
+from datainf.cli.study_flags import STUDY_FLAGS
 
 app = typer.Typer(
     name="datainf",
@@ -88,6 +88,7 @@ _add(
         "completion",
         *FOR_COLLECT,
         *FOR_SCORE,
+        "fisher",
         "out",
         "k",
         "order",
@@ -105,6 +106,7 @@ _add(
         *_VALIDATION,
         *FOR_COLLECT,
         *FOR_SCORE,
+        "fisher",
         "out",
         "k",
         "format",
@@ -121,7 +123,16 @@ _add(
 _add(
     "score",
     jobs.score,
-    ("train_store", "query_store", *FOR_SCORE, "scores_folder", "k", "order", "format"),
+    (
+        "train_store",
+        "query_store",
+        "curvature",
+        *FOR_SCORE,
+        "scores_folder",
+        "k",
+        "order",
+        "format",
+    ),
     "[RUN.yaml]",
 )
 _add("top", results.top, ("k", "order", "query", "format"), "SCORES")
@@ -140,4 +151,4 @@ for _name, _body in (
     ("mislabeled", reproduce.mislabeled),
     ("approximation", reproduce.approximation),
 ):
-    _add(_name, _body, ("model", *FOR_STUDY, "epochs", "out", "format"), to=studies)
+    _add(_name, _body, ("model", *STUDY_FLAGS, "epochs", "out", "format"), to=studies)

@@ -5,41 +5,11 @@ where that option is described.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE, SCORE, Flag
+from datainf.cli.study_flags import STUDY_FLAGS
 from datainf.core.options import CollectOptions, ScoreOptions, help_of
 from datainf.core.run_config import DataConfig, RunConfig
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One flag.
-
-    Attributes:
-        names: As typed.
-        kind: Type of its value; bool makes a switch.
-        help: One sentence.
-        path: Where its value belongs in run.yaml; None where it does not.
-        many: Whether it can be given several times.
-        panel: Heading in `--help`.
-    """
-
-    names: tuple[str, ...]
-    kind: type
-    help: str
-    path: tuple[str, ...] | None = None
-    many: bool = False
-    panel: str = "This command"
-
-
-MODEL, DATA, COLLECT, SCORE, RECIPE, STUDY = (
-    "Model and task",
-    "Data",
-    "Collecting",
-    "Scoring",
-    "Training",
-    "The experiment",
-)
 
 FLAGS: Mapping[str, Flag] = {
     # model and task
@@ -183,6 +153,27 @@ FLAGS: Mapping[str, Flag] = {
         ("collect", "parameters"),
         panel=COLLECT,
     ),
+    "output": Flag(
+        ("--output",),
+        str,
+        help_of(CollectOptions, "output"),
+        ("collect", "output"),
+        panel=COLLECT,
+    ),
+    "samples": Flag(
+        ("--samples",),
+        int,
+        help_of(CollectOptions, "samples"),
+        ("collect", "samples"),
+        panel=COLLECT,
+    ),
+    "sample_seed": Flag(
+        ("--sample-seed",),
+        int,
+        help_of(CollectOptions, "sample_seed"),
+        ("collect", "sample_seed"),
+        panel=COLLECT,
+    ),
     "dtype": Flag(
         ("--dtype",),
         str,
@@ -240,6 +231,13 @@ FLAGS: Mapping[str, Flag] = {
         ("score", "blocks"),
         panel=SCORE,
     ),
+    "fisher": Flag(
+        ("--fisher",),
+        str,
+        help_of(ScoreOptions, "fisher"),
+        ("score", "fisher"),
+        panel=SCORE,
+    ),
     "normalize": Flag(
         ("--normalize",),
         str,
@@ -254,6 +252,13 @@ FLAGS: Mapping[str, Flag] = {
         None,
         True,
         SCORE,
+    ),
+    "agreement": Flag(
+        ("--agreement",),
+        bool,
+        help_of(ScoreOptions, "agreement"),
+        ("score", "agreement"),
+        panel=SCORE,
     ),
     # training
     "recipe": Flag(
@@ -305,50 +310,20 @@ FLAGS: Mapping[str, Flag] = {
         ("recipe", "seed"),
         panel=RECIPE,
     ),
-    # experiments
-    "preset": Flag(
-        ("--preset",),
-        str,
-        "small (minutes to an hour on two cores) or paper (the paper's models and "
-        "sizes); small when not given.",
-        panel=STUDY,
-    ),
-    "data_dir": Flag(
-        ("--data-dir",),
-        str,
-        "Folder with a folder a data set (sst2, mrpc, ...), each with files such as "
-        "train.tsv and val.tsv; the hub when not given.",
-        panel=STUDY,
-    ),
-    "datasets": Flag(
-        ("--datasets",),
-        str,
-        "Data sets instead of the preset's, such as sst2,mrpc; demo-lm is the demo's "
-        "language model, which needs no data.",
-        panel=STUDY,
-    ),
-    "ranks": Flag(
-        ("--ranks",), str, "LoRA ranks instead of the preset's: 1,4,16.", panel=STUDY
-    ),
-    "seeds": Flag(
-        ("--seeds",),
-        int,
-        "How many seeds, each with rows, flips and weights of its own.",
-        panel=STUDY,
-    ),
-    "rows": Flag(("--rows",), int, "Training rows of each adapter.", panel=STUDY),
-    "publish": Flag(
-        ("--publish",),
-        str,
-        "Folder for page, figures and records; that of --out when not given.",
-        panel=STUDY,
-    ),
+    **STUDY_FLAGS,
     # the command itself
     "train_store": Flag(
         ("--train",), str, "Store of the training gradients.", ("train", "data")
     ),
     "query_store": Flag(
         ("--queries",), str, "Store of the query gradients.", ("queries", "data")
+    ),
+    "curvature": Flag(
+        ("--curvature",),
+        str,
+        "Store of the gradients that the curvature is made of; that of --train when "
+        "not given.",
+        ("curvature", "data"),
     ),
     "report_file": Flag(
         ("--out",), str, "The HTML file; report.html beside the scores when not given."
@@ -381,12 +356,10 @@ FOR_TASK = (
 )  # fmt: skip
 FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
 FOR_COLLECT = (
-    "parameters", "dtype", "batch_tokens", "shard_rows", "on_nonfinite", "reuse"
+    "parameters", "output", "samples", "sample_seed", "dtype", "batch_tokens",
+    "shard_rows", "on_nonfinite", "reuse",
 )  # fmt: skip
-FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
+FOR_SCORE = ("method", "damping", "blocks", "normalize", "option", "agreement")
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
-)  # fmt: skip
-FOR_STUDY = (
-    "preset", "data_dir", "datasets", "ranks", "seeds", "rows", "publish"
 )  # fmt: skip

@@ -80,6 +80,8 @@ class Estimator(ABC):
     name: ClassVar[str]
     divides: ClassVar[bool] = True
     """Whether the method divides by curvature or λ, and so takes a damping."""
+    compared: ClassVar[bool] = True
+    """Whether it approximates what `exact` solves, so that the two can be compared."""
     unit_queries: ClassVar[bool] = False
     """Whether queries are scaled to unit length over all blocks."""
 
@@ -203,7 +205,12 @@ class Estimator(ABC):
         problem = self._problem(state, candidates, candidates)
         found = own_scores(problem, self.prepare)
         values = found.per_block.sum(axis=0, keepdims=True)
-        notes = [*state.notes, *silent_notes(found.silent, len(problem.groups))]
+        notes = [
+            *state.notes,
+            *silent_notes(found.silent, len(problem.groups)),
+            *found.notes,
+            *self.notes(found.facts),
+        ]
         return Scores(
             values=values,
             groups=tuple(problem.groups),

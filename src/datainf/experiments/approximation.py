@@ -89,17 +89,17 @@ def _correlations(
 ) -> list[tuple[Variant, dict[str, float | None]]]:
     """Correlate methods with Eq. 2 on one adapter."""
     mean = MeanSource(subject.validation)
-    true = score(subject.train, mean, method=REFERENCE).values[0]
+    true = score(subject.train, mean, method=REFERENCE, agreement=False).values[0]
     found = []
     for variant in variants:
         try:
-            values = score(subject.train, mean, method=variant.method).values[0]
+            scores = score(subject.train, mean, method=variant.method, agreement=False)
         except DatainfError as error:  # said at the end, and tried the next time
             refused[variant.label] = str(error)
             continue
         measures = {
-            "pearson": pearson(values, true),
-            "spearman": spearman(values, true),
+            "pearson": pearson(scores.values[0], true),
+            "spearman": spearman(scores.values[0], true),
         }
         # A correlation that is not defined is kept as such.
         result = {n: None if math.isnan(x) else x for n, x in measures.items()}

@@ -90,8 +90,9 @@ def refusals(variants: Sequence[Variant]) -> dict[str, str]:
     )
     found = {}
     for variant in variants:
+        given = {"method": variant.method, "agreement": False, **variant.options}
         try:
-            score(rows, query, method=variant.method, **variant.options)
+            score(rows, query, **given)
         except DatainfError as error:
             found[variant.label] = str(error)
     return found

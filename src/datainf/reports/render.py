@@ -91,23 +91,21 @@ def _page(scores: Scores, **content: Any) -> str:
     """Fill in the page."""
     script = (_HOME / "assets" / "report.js").read_text(encoding="utf-8")
     charts = library()
-    return (
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            content,
-            question=wording.question(scores),
-            settings=sections.settings(scores),
-            sources=sections.sources(scores),
-            notes=[visible(note) for note in scores.provenance.notes],
-            residual=list(wording.residual_sentences(scores)),
-            style=(_HOME / "assets" / "report.css").read_text(encoding="utf-8"),
-            script=script,
-            policy=policy([script, charts.code]),
-            library=charts.packed,
-            charts=json_text([query.chart for query in content["queries"]]),
-            version=visible(scores.provenance.version),
-        )
+    page = environment().get_template("page.html.j2")
+    return page.render(
+        content,
+        question=wording.question(scores),
+        settings=sections.settings(scores),
+        sources=sections.sources(scores),
+        notes=[visible(note) for note in scores.provenance.notes],
+        residual=list(wording.residual_sentences(scores)),
+        agreement=wording.agreement_sentence(scores),
+        style=(_HOME / "assets" / "report.css").read_text(encoding="utf-8"),
+        script=script,
+        policy=policy([script, charts.code]),
+        library=charts.packed,
+        charts=json_text([query.chart for query in content["queries"]]),
+        version=visible(scores.provenance.version),
     )
 
 
