@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from datainf.core.errors import DataError, StoreError
 from datainf.core.records import Scores
@@ -22,6 +21,7 @@ from datainf.core.token_scores import TokenScores
 from datainf.reports import sections, wording
 from datainf.reports.embed import json_text, policy
 from datainf.reports.plots import library
+from datainf.reports.templating import environment
 from datainf.reports.visible import visible
 
 _HOME = Path(__file__).parent
@@ -93,16 +93,10 @@ def render_report(
 
 def _page(scores: Scores, **content: Any) -> str:
     """Fill in the page."""
-    environment = Environment(
-        loader=FileSystemLoader(_HOME / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     script = (_HOME / "assets" / "report.js").read_text(encoding="utf-8")
     charts = library()
-    return environment.get_template("page.html.j2").render(
+    page = environment().get_template("page.html.j2")
+    return page.render(
         content,
         question=wording.question(scores),
         settings=sections.settings(scores),
