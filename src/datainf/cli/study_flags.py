@@ -35,7 +35,9 @@ STUDY_FLAGS: Mapping[str, Flag] = {
         "How many seeds, each with rows, flips and weights of its own.",
         panel=STUDY,
     ),
-    "rows": Flag(("--rows",), int, "Training rows of each adapter.", panel=STUDY),
+    "train_rows": Flag(
+        ("--train-rows",), int, "Training rows of each adapter.", panel=STUDY
+    ),
     "publish": Flag(
         ("--publish",),
         str,

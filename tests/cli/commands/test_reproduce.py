@@ -7,7 +7,18 @@ import pytest
 from tests.cli.command import refused, worked
 from tests.experiments.places import tiny_base, tiny_data
 
-TOY = ("--ranks", "1,2", "--seeds", 1, "--rows", 11, "--epochs", 1, "--format", "json")
+TOY = (
+    "--ranks",
+    "1,2",
+    "--seeds",
+    1,
+    "--train-rows",
+    11,
+    "--epochs",
+    1,
+    "--format",
+    "json",
+)
 
 
 @pytest.fixture(scope="module")

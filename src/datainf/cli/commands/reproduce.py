@@ -115,7 +115,7 @@ def _study(
         datasets=asked or (datasets if own else ()),
         ranks=_ranks(given["ranks"]) or (ranks if own else ()),
         seeds=given["seeds"],
-        rows=given["rows"],
+        rows=given["train_rows"],
         epochs=_epochs(given["epochs"]),
     )
 
