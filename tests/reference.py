@@ -75,7 +75,7 @@ def preconditioner(method: str, g: Tensor, lam: float) -> Tensor:
             return eye / lam
         case "datainf":
             return mean_of_inverses(g, lam)
-        case "exact" | "lissa":
+        case "exact" | "cg" | "lissa" | "auto":
             return damped_inverse(g, lam)
     raise KeyError(method)
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from datainf.core.recipe import Recipe
     from datainf.core.records import Scores
     from datainf.core.source import GradientSource
+    from datainf.core.token_scores import TokenScores
+    from datainf.estimators.auto import Auto
+    from datainf.estimators.cg import CG
     from datainf.estimators.cosine import Cosine
     from datainf.estimators.datainf import DataInf
     from datainf.estimators.dot import Dot
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from datainf.workflows.report import report
     from datainf.workflows.score import score
     from datainf.workflows.self_influence import self_influence
+    from datainf.workflows.token_scores import token_scores
 
 __all__ = [  # noqa: RUF022 - grouped by job
     # jobs
@@ -57,6 +61,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "collect",
     "open_store",
     "score",
+    "token_scores",
     "self_influence",
     "influence",
     "methods",
@@ -74,13 +79,16 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "Cosine",
     "DataInf",
     "Exact",
+    "CG",
     "LiSSA",
+    "Auto",
     # values
     "GradientSource",
     "GradientStore",
     "InMemorySource",
     "Recipe",
     "Scores",
+    "TokenScores",
     # errors
     "DatainfError",
     "AdapterError",
@@ -100,6 +108,7 @@ _HOME = {
     "collect": "workflows.collect",
     "open_store": "store.reader",
     "score": "workflows.score",
+    "token_scores": "workflows.token_scores",
     "self_influence": "workflows.self_influence",
     "influence": "workflows.influence",
     "methods": "estimators.table",
@@ -115,12 +124,15 @@ _HOME = {
     "Cosine": "estimators.cosine",
     "DataInf": "estimators.datainf",
     "Exact": "estimators.exact",
+    "CG": "estimators.cg",
     "LiSSA": "estimators.lissa",
+    "Auto": "estimators.auto",
     "GradientSource": "core.source",
     "GradientStore": "store.reader",
     "InMemorySource": "store.memory",
     "Recipe": "core.recipe",
     "Scores": "core.records",
+    "TokenScores": "core.token_scores",
     "DatainfError": "core.errors",
     "AdapterError": "core.errors",
     "DataError": "core.errors",

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from datainf.cli import flag_table
-from datainf.cli.flag_table import COLLECT, DATA, FLAGS, MODEL, RECIPE, SCORE
+from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE, SCORE
+from datainf.cli.flag_table import FLAGS
 from datainf.core.run_config import RunConfig
 from datainf.workflows.run_check import check_kinds
 
@@ -27,6 +28,8 @@ VALUES = {
     "blocks": "layer",
     "damping": "auto",
     "normalize": "example",
+    "fisher": "sampled",
+    "output": "margin",
     "target": ["q_proj"],
 }
 ANY = {str: "word", int: 7, float: 0.25, bool: True}

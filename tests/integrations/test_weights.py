@@ -1,6 +1,7 @@
 """Weights of examples: ones change nothing, zeros remove, the rest stays as it was."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ WORDS = [
     for i in range(N)
 ]
 TOKENIZER = tiny_tokenizer()
-CASES = {
+CASES: dict[str, Any] = {
     "class": (
         tiny_bert_classifier,
         SequenceClassification(TOKENIZER, num_labels=3),

@@ -12,12 +12,14 @@ from pandas import DataFrame
 from datainf.core.errors import DataError, OptionError, StoreError
 from datainf.core.options import CollectOptions
 from datainf.estimators.datainf import DataInf
+from datainf.estimators.lissa import LiSSA
 from datainf.workflows.attribute import (
     attribute,
     check_scoring,
     collected,
     queries_name,
     split_options,
+    take_fisher,
 )
 from datainf.workflows.collect import collect
 from datainf.workflows.score import score
@@ -194,7 +196,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "method": (
         {"method": "datinf"},
         "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-        "datainf, exact, lissa; did you mean 'datainf'?.",
+        "datainf, exact, cg, lissa, auto; did you mean 'datainf'?.",
     ),
     "damping": (
         {"damping": 0.0},
@@ -207,19 +209,21 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "normalize": (
         {"normalize": "unit"},
-        "normalize='unit' is unknown: expected one of: none, example.",
+        "normalize='unit' is unknown: expected one of: none, example, relatif.",
     ),
     "the method's own": (
         {"method": "lissa", "step": 3},
         "option 'step' is unknown: expected one of: damping, blocks, normalize, steps, "
-        "tolerance, scale, seed, keep_blocks, dtype, parameters, output, batch_tokens, "
-        "shard_rows, store_text, on_nonfinite, reuse; did you mean 'steps'?.",
+        "tolerance, scale, seed, keep_blocks, fisher, agreement, dtype, parameters, "
+        "output, samples, sample_seed, batch_tokens, shard_rows, store_text, "
+        "on_nonfinite, reuse; did you mean 'steps'?.",
     ),
     "no such": (
         {"batch_token": 3},
         "option 'batch_token' is unknown: expected one of: damping, blocks, normalize, "
-        "keep_blocks, dtype, parameters, output, batch_tokens, shard_rows, store_text, "
-        "on_nonfinite, reuse; did you mean 'batch_tokens'?.",
+        "keep_blocks, fisher, agreement, dtype, parameters, output, samples, "
+        "sample_seed, batch_tokens, shard_rows, store_text, on_nonfinite, reuse; did "
+        "you mean 'batch_tokens'?.",
     ),
     "beside an instance": (
         {"method": DataInf(), "damping": 0.3},
@@ -251,8 +255,17 @@ def test_options_of_collecting_are_told_from_those_of_scoring():
 
 
 def test_good_options_of_scoring_pass():
-    check_scoring("lissa", {"damping": 1.0, "steps": 5, "keep_blocks": True})
-    check_scoring(DataInf(), {"keep_blocks": True})
+    good = {"damping": 1.0, "steps": 5, "keep_blocks": True}
+    made = check_scoring("lissa", {**good, "fisher": "sampled"})
+    assert made == LiSSA(damping=1.0, steps=5)
+    assert check_scoring(DataInf(), {"keep_blocks": True}) == DataInf()
+
+
+def test_the_fisher_is_taken_out_of_what_is_for_score():
+    given: dict[str, Any] = {"damping": 1.0, "fisher": "sampled"}
+    assert take_fisher(given, DataInf(), CollectOptions()) == "sampled"
+    assert given == {"damping": 1.0}
+    assert take_fisher(given, DataInf(), CollectOptions()) == "empirical"
 
 
 NO_ROWS: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_a_method_that_is_not_there_is_refused():
 
 def test_a_method_gives_what_score_gives(ground, pair):
     found = made("exact:damping=10,normalize=example", ground, pair)
-    options = {"damping": 10, "normalize": "example"}
+    options: dict[str, Any] = {"damping": 10, "normalize": "example"}
     expected = score(pair.train, pair.queries, method="exact", **options)
     np.testing.assert_array_equal(found, expected.values)
 

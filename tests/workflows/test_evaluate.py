@@ -1,4 +1,4 @@
-"""What every evaluation shares: which scores are made, when, and what is left behind."""
+"""What every evaluation shares: which scores are made, when, and what is left."""
 
 import json
 

@@ -1,6 +1,7 @@
 """`evaluate loo`: the examples that are left out, and right scores first."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,7 +46,8 @@ def test_right_scores_foretell_what_single_examples_do(reviews, tmp_path, known)
     )
     found = loo_run(config, Told())
     assert list(found.table["scores"]) == [right, "random"] * 2
-    for row in found.table.itertuples():
+    for _, columns in found.table.iterrows():
+        row = SimpleNamespace(**columns)
         assert (row.loo > 0.9) == (row.scores == right)
         assert row.low <= row.loo <= row.high
     for design in json.loads((tmp_path / "out" / "loo.json").read_text())["designs"]:

@@ -1,7 +1,8 @@
-"""The ground of a judgement: the adapter of the very recipe, and what is odd in data."""
+"""The ground of a judgement: the adapter of the very recipe, and what is odd."""
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,13 +94,14 @@ def test_an_adapter_of_another_recipe_is_refused(reviews, tmp_path):
 
 @pytest.mark.parametrize("missing", ["recipe", "model", "train"])
 def test_an_adapter_that_cannot_be_trained_again_is_refused(reviews, tmp_path, missing):
+    without: dict[str, Any] = {missing: None}
     with refused(
         f"the adapter {reviews.adapter} cannot be trained again: its folder has no "
         "run.yaml of `datainf train` with model, train and recipe; give --model, "
         "--train and --recipe as it was trained, or leave --adapter out, and it is "
         "trained first."
     ):
-        prepare(replace(judged(reviews, tmp_path), **{missing: None}))
+        prepare(replace(judged(reviews, tmp_path), **without))
 
 
 def test_queries_are_needed(reviews, tmp_path):

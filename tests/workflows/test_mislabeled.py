@@ -234,6 +234,17 @@ def test_wrong_options_are_refused_before_the_work():
     assert task.told.events == []
 
 
+def test_agreement_without_queries_is_refused_before_the_work():
+    task = Watched()
+    message = (
+        "agreement compares the rankings of queries, and self-influence has none; give "
+        "validation data, or leave agreement out."
+    )
+    with refused(message):
+        mislabeled(encoder(), TRAIN, None, task, agreement=True, progress=task.told)
+    assert task.told.events == []
+
+
 def test_an_error_while_collecting_leaves_no_temporary_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     task = Watched(stop_at=1)

@@ -128,7 +128,7 @@ def test_more_diverged_trainings_than_allowed_stop_the_run(
 ):
     ran = []
 
-    def run(self, asked):
+    def run(_, asked):
         ran.append(asked)
         return Outcome(None, "loss nan", 0.0)
 

@@ -6,17 +6,18 @@ from typing import Annotated
 import typer
 
 from datainf.__about__ import __version__
-from datainf.cli.commands import about, evaluate, jobs, results
+from datainf.cli.commands import about, evaluate, jobs, reproduce, results
+from datainf.cli.evaluate_flags import FOR_EVALUATE
 from datainf.cli.flag_table import (
     FOR_BASE,
     FOR_COLLECT,
-    FOR_EVALUATE,
     FOR_RECIPE,
     FOR_SCORE,
     FOR_TASK,
     FOR_TRAIN,
 )
 from datainf.cli.flags import Given, bind
+from datainf.cli.study_flags import STUDY_FLAGS
 
 app = typer.Typer(
     name="datainf",
@@ -88,6 +89,9 @@ _add(
         "completion",
         *FOR_COLLECT,
         *FOR_SCORE,
+        "fisher",
+        "group_by",
+        "tokens",
         "out",
         "k",
         "order",
@@ -105,6 +109,8 @@ _add(
         *_VALIDATION,
         *FOR_COLLECT,
         *FOR_SCORE,
+        "fisher",
+        "group_by",
         "out",
         "k",
         "format",
@@ -121,7 +127,16 @@ _add(
 _add(
     "score",
     jobs.score,
-    ("train_store", "query_store", *FOR_SCORE, "scores_folder", "k", "order", "format"),
+    (
+        "train_store",
+        "query_store",
+        "curvature",
+        *FOR_SCORE,
+        "scores_folder",
+        "k",
+        "order",
+        "format",
+    ),
     "[RUN.yaml]",
 )
 
@@ -152,9 +167,25 @@ for _name, _body, _own in (
         "[RUN.yaml]",
         judge,
     )
-_add("top", results.top, ("k", "order", "query", "format"), "SCORES")
+_add(
+    "top",
+    results.top,
+    ("k", "order", "query", "group_by", "rows", "reduce", "format"),
+    "SCORES",
+)
 _add("report", results.report, ("report_file", "k", "title"), "SCORES")
 _add("inspect", results.inspect, ("format",), "FOLDER")
 _add("verify", results.verify, ("format",), "STORE")
 _add("methods", about.methods, ("format",))
 _add("doctor", about.doctor, (*_SUBJECT, "train", "split", "format"))
+
+studies = typer.Typer(
+    help="Reproduce the paper's experiments: theorem, mislabeled or approximation."
+)
+app.add_typer(studies, name="reproduce")
+for _name, _body in (
+    ("theorem", reproduce.theorem),
+    ("mislabeled", reproduce.mislabeled),
+    ("approximation", reproduce.approximation),
+):
+    _add(_name, _body, ("model", *STUDY_FLAGS, "epochs", "out", "format"), to=studies)

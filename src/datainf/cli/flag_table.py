@@ -5,53 +5,12 @@ where that option is described.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from datainf.core.options import (
-    CollectOptions,
-    EvaluateOptions,
-    ScoreOptions,
-    help_of,
-)
+from datainf.cli.evaluate_flags import EVALUATE_FLAGS
+from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE, SCORE, Flag
+from datainf.cli.study_flags import STUDY_FLAGS
+from datainf.core.options import CollectOptions, ScoreOptions, help_of
 from datainf.core.run_config import DataConfig, RunConfig
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One flag.
-
-    Attributes:
-        names: As typed.
-        kind: Type of its value; bool makes a switch.
-        help: One sentence.
-        path: Where its value belongs in run.yaml; None where it does not.
-        many: Whether it can be given several times.
-        panel: Heading in `--help`.
-    """
-
-    names: tuple[str, ...]
-    kind: type
-    help: str
-    path: tuple[str, ...] | None = None
-    many: bool = False
-    panel: str = "This command"
-
-
-MODEL, DATA, COLLECT, SCORE, RECIPE, EVALUATE = (
-    "Model and task",
-    "Data",
-    "Collecting",
-    "Scoring",
-    "Training",
-    "Retraining",
-)
-
-
-def _evaluate(name: str, kind: type, option: str, *, many: bool = False) -> Flag:
-    """Make the flag of an option of `evaluate`."""
-    text = help_of(EvaluateOptions, option)
-    return Flag((name,), kind, text, ("evaluate", option), many, EVALUATE)
-
 
 FLAGS: Mapping[str, Flag] = {
     # model and task
@@ -195,6 +154,27 @@ FLAGS: Mapping[str, Flag] = {
         ("collect", "parameters"),
         panel=COLLECT,
     ),
+    "output": Flag(
+        ("--output",),
+        str,
+        help_of(CollectOptions, "output"),
+        ("collect", "output"),
+        panel=COLLECT,
+    ),
+    "samples": Flag(
+        ("--samples",),
+        int,
+        help_of(CollectOptions, "samples"),
+        ("collect", "samples"),
+        panel=COLLECT,
+    ),
+    "sample_seed": Flag(
+        ("--sample-seed",),
+        int,
+        help_of(CollectOptions, "sample_seed"),
+        ("collect", "sample_seed"),
+        panel=COLLECT,
+    ),
     "dtype": Flag(
         ("--dtype",),
         str,
@@ -252,6 +232,13 @@ FLAGS: Mapping[str, Flag] = {
         ("score", "blocks"),
         panel=SCORE,
     ),
+    "fisher": Flag(
+        ("--fisher",),
+        str,
+        help_of(ScoreOptions, "fisher"),
+        ("score", "fisher"),
+        panel=SCORE,
+    ),
     "normalize": Flag(
         ("--normalize",),
         str,
@@ -266,6 +253,23 @@ FLAGS: Mapping[str, Flag] = {
         None,
         True,
         SCORE,
+    ),
+    "group_by": Flag(
+        ("--group-by",),
+        str,
+        help_of(RunConfig, "group_by"),
+        ("group_by",),
+        panel=SCORE,
+    ),
+    "tokens": Flag(
+        ("--tokens",), int, help_of(RunConfig, "tokens"), ("tokens",), panel=SCORE
+    ),
+    "agreement": Flag(
+        ("--agreement",),
+        bool,
+        help_of(ScoreOptions, "agreement"),
+        ("score", "agreement"),
+        panel=SCORE,
     ),
     # training
     "recipe": Flag(
@@ -317,26 +321,21 @@ FLAGS: Mapping[str, Flag] = {
         ("recipe", "seed"),
         panel=RECIPE,
     ),
-    # retraining
-    "methods": _evaluate("--method", str, "methods", many=True),
-    "scores": _evaluate("--scores", str, "scores", many=True),
-    "remove": _evaluate("--remove", float, "remove", many=True),
-    "batch_order": _evaluate("--batch-order", str, "order", many=True),
-    "subsets": _evaluate("--subsets", int, "subsets"),
-    "twins": _evaluate("--twins", int, "twins"),
-    "example": _evaluate("--example", int, "examples", many=True),
-    "drop": _evaluate("--drop", int, "drop", many=True),
-    "each": _evaluate("--each", int, "each"),
-    "subset_seed": _evaluate("--subset-seed", int, "subset_seed"),
-    "workers": _evaluate("--workers", int, "workers"),
-    "diverged": _evaluate("--diverged", int, "diverged"),
-    "retrained": _evaluate("--retrained", str, "retrained"),
+    **EVALUATE_FLAGS,
+    **STUDY_FLAGS,
     # the command itself
     "train_store": Flag(
         ("--train",), str, "Store of the training gradients.", ("train", "data")
     ),
     "query_store": Flag(
         ("--queries",), str, "Store of the query gradients.", ("queries", "data")
+    ),
+    "curvature": Flag(
+        ("--curvature",),
+        str,
+        "Store of the gradients that the curvature is made of; that of --train when "
+        "not given.",
+        ("curvature", "data"),
     ),
     "report_file": Flag(
         ("--out",), str, "The HTML file; report.html beside the scores when not given."
@@ -353,6 +352,14 @@ FLAGS: Mapping[str, Flag] = {
     "k": Flag(("--k", "-k"), int, "How many rows to show."),
     "order": Flag(("--order",), str, "proponents, opponents or magnitude."),
     "query": Flag(("--query",), int, "Only the query of this number."),
+    "rows": Flag(
+        ("--rows",),
+        str,
+        "The training data, for a column that the scores do not carry.",
+    ),
+    "reduce": Flag(
+        ("--reduce",), str, "sum (of a group's scores), or mean with an interval."
+    ),
     "title": Flag(("--title",), str, "Heading of the report."),
     "dry_run": Flag(
         ("--dry-run",), bool, "Tell memory, disk and time from a few batches, and stop."
@@ -369,12 +376,10 @@ FOR_TASK = (
 )  # fmt: skip
 FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
 FOR_COLLECT = (
-    "parameters", "dtype", "batch_tokens", "shard_rows", "on_nonfinite", "reuse"
+    "parameters", "output", "samples", "sample_seed", "dtype", "batch_tokens",
+    "shard_rows", "on_nonfinite", "reuse",
 )  # fmt: skip
-FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
-FOR_EVALUATE = (
-    "methods", "scores", "subset_seed", "workers", "diverged", "retrained"
-)  # fmt: skip
+FOR_SCORE = ("method", "damping", "blocks", "normalize", "option", "agreement")
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
 )  # fmt: skip

@@ -26,6 +26,12 @@ from datainf.core.options import AUTO, Blocks, Normalize, word
 from datainf.core.records import Provenance, Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.census import take_census
+from datainf.estimators.directions import (
+    Directions,
+    Vectors,
+    find_directions,
+    preconditioned,
+)
 from datainf.estimators.held_out import judged_dampings, said
 from datainf.estimators.problem import Problem, Solver
 from datainf.estimators.scoring import score_groups, silent_notes
@@ -80,6 +86,8 @@ class Estimator(ABC):
     name: ClassVar[str]
     divides: ClassVar[bool] = True
     """Whether the method divides by curvature or λ, and so takes a damping."""
+    compared: ClassVar[bool] = True
+    """Whether it approximates what `exact` solves, so that the two can be compared."""
     unit_queries: ClassVar[bool] = False
     """Whether queries are scaled to unit length over all blocks."""
 
@@ -203,7 +211,12 @@ class Estimator(ABC):
         problem = self._problem(state, candidates, candidates)
         found = own_scores(problem, self.prepare)
         values = found.per_block.sum(axis=0, keepdims=True)
-        notes = [*state.notes, *silent_notes(found.silent, len(problem.groups))]
+        notes = [
+            *state.notes,
+            *silent_notes(found.silent, len(problem.groups)),
+            *found.notes,
+            *self.notes(found.facts),
+        ]
         return Scores(
             values=values,
             groups=tuple(problem.groups),
@@ -213,6 +226,36 @@ class Estimator(ABC):
             queries=pd.DataFrame({"index": ["itself"]}),
             provenance=self._provenance(notes),
         )
+
+    def precondition(self, state: State, queries: GradientSource) -> Vectors:
+        """Make x of query gradients: a candidate's score is −x·g, up to normalisation.
+
+        Args:
+            state: What `fit` gave.
+            queries: The rows to be preconditioned; all of them are held.
+
+        Returns:
+            Block -> `[Q, d]`, zero in groups without any gradient.
+        """
+        problem = self._problem(state, state.source, queries)
+        return preconditioned(problem, self.prepare)
+
+    def directions(
+        self, state: State, candidates: GradientSource, queries: GradientSource
+    ) -> Directions:
+        """Find the vectors whose products with gradients are the scores, on both sides.
+
+        Args:
+            state: What `fit` gave.
+            candidates: Training rows; few, since all of them are held.
+            queries: Queries, likewise.
+
+        Returns:
+            What the scores of `score(state, candidates, queries)` are the products of.
+        """
+        asked = self._problem(state, state.source, queries)
+        scored = self._problem(state, state.source, candidates)
+        return find_directions(asked, scored, self.prepare)
 
     def _problem(
         self, state: State, candidates: GradientSource, queries: GradientSource

@@ -89,6 +89,12 @@ def contenders(specs: Sequence[str]) -> list[Contender]:
             name = f"{method}:{said}" if said else method
             options = {key: _value(value) for key, value in words.items()}
             if method not in BASELINES:
+                if "fisher" in options:
+                    raise OptionError(
+                        f"{spec}: evaluate collects gradients at the examples' own "
+                        "labels only; score with fisher='sampled' first, and give "
+                        "the scores with --scores."
+                    )
                 check_scoring(method, options)
             elif options:
                 raise OptionError(f"{method} has no options, got {said}.")

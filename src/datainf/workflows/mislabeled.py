@@ -24,6 +24,7 @@ from torch import nn
 
 from datainf.core.encodable import encodable
 from datainf.core.errors import OptionError
+from datainf.core.options import Output
 from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
@@ -33,7 +34,9 @@ from datainf.workflows.attribute import (
     collected,
     collected_train,
     split_options,
+    take_fisher,
 )
+from datainf.workflows.collect import collect_options
 from datainf.workflows.data import label_column
 from datainf.workflows.mean import MeanSource
 from datainf.workflows.measure import measure
@@ -89,7 +92,8 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         The ranking, the scores and, with `wrong`, how good the ranking is.
 
     Raises:
-        OptionError: If `wrong` is of other rows.
+        OptionError: If `wrong` is of other rows, or agreement is asked for without
+            validation data.
     """
     if wrong is not None and len(wrong) != len(train):
         raise OptionError(
@@ -97,18 +101,25 @@ def mislabeled(  # noqa: PLR0913 - as attribute
             f"known to be wrong, got {len(wrong)} flags."
         )
     collecting, scoring = split_options(options)
-    check_scoring(method, scoring)
-    shared = {"cache": cache, "progress": progress, **collecting}
+    estimator = check_scoring(method, scoring)
+    fisher = take_fisher(scoring, estimator, collect_options(collecting))
+    if validation is None and scoring.get("agreement"):
+        raise OptionError(
+            "agreement compares the rankings of queries, and self-influence has none; "
+            "give validation data, or leave agreement out."
+        )
+    shared = {"cache": cache, "progress": progress, "fisher": fisher, **collecting}
     if validation is None:
-        with collected_train(model, train, task, **shared) as store:
+        with collected_train(model, train, task, **shared) as (store, curvature):
+            scoring["curvature"] = curvature
             scores = _without_trusted_data(store, method, scoring)
-            losses, index = store.losses, store.index
+            losses, index = _losses(store), store.index
         suspicion = -scores.values[0]
     else:
         with collected(model, train, validation, task, **shared) as pair:
-            trusted = MeanSource(pair.queries)
+            trusted, scoring["curvature"] = MeanSource(pair.queries), pair.curvature
             scores = score(pair.train, trusted, method=method, **scoring)
-            losses, index = pair.train.losses, pair.train.index
+            losses, index = _losses(pair.train), pair.train.index
         suspicion = scores.values[0]
     # Rows that the store leaves out have neither score nor rank.
     wrong = None if wrong is None else wrong[index]
@@ -120,11 +131,18 @@ def mislabeled(  # noqa: PLR0913 - as attribute
     )
 
 
+def _losses(store: GradientStore) -> NDArray[np.floating]:
+    """Give what rises with the loss; a margin falls where it does."""
+    margin = store.identity.output["name"] == Output.MARGIN
+    return -store.losses if margin else store.losses
+
+
 def _without_trusted_data(
     store: GradientStore, method: str | Estimator, scoring: Mapping[str, Any]
 ) -> Scores:
     """Score every row for itself, and say so."""
-    scores = self_influence(store, method=method, **scoring)
+    own = {name: value for name, value in scoring.items() if name != "agreement"}
+    scores = self_influence(store, method=method, **own)
     note = (
         "no validation data: rows are ranked by self-influence, which is large for "
         "wrong rows and for rare or hard ones; trusted examples (--validation) tell "

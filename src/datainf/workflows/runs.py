@@ -3,7 +3,9 @@
 out/run.yaml        replays the run
 out/train/          gradients of the training examples
 out/queries-*/      gradients of the queries, or of the validation examples
+out/curvature-*/    gradients at labels drawn from the model (--fisher sampled only)
 out/scores/         the scores
+out/tokens.parquet  the strongest pairs token by token (with --tokens only)
 out/report.html     what a person reads
 out/mislabeled.csv  every row, most suspicious first (mislabeled only)
 """
@@ -14,13 +16,15 @@ from typing import Any
 
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.errors import OptionError
+from datainf.core.options import Fisher, Output
 from datainf.core.records import HEAD, Scores
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.store.reader import GradientStore, open_store
-from datainf.workflows.attribute import attribute
+from datainf.workflows.attribute import check_scoring, collected, take_fisher
 from datainf.workflows.collect import collect, collect_estimate
 from datainf.workflows.data import load_rows, require_data
 from datainf.workflows.estimate import Estimate
+from datainf.workflows.groups import group_facts, require_column, with_column
 from datainf.workflows.mislabeled import Suspects, mislabeled
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.report import report
@@ -29,11 +33,18 @@ from datainf.workflows.score import score
 from datainf.workflows.scoring import scoring_of
 from datainf.workflows.spreadsheet import write_for_people
 from datainf.workflows.subject import load_subject
+from datainf.workflows.token_scores import (
+    Subjects,
+    require_token_task,
+    score_tokens,
+    strongest,
+)
 
 SUSPECTS_SHOWN = 30
 # What says that a folder is an adapter's or a store's; their run.yaml is not ours.
 _OTHERS = ("adapter_config.json", "manifest.json")
 SCORES, REPORT, RANKING = "scores", "report.html", "mislabeled.csv"
+TOKENS = "tokens.parquet"
 
 
 @dataclass(frozen=True)
@@ -62,26 +73,61 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
     reporter = progress or Logged()
     data = require_data(config.train, "training data", "--train")
     asked = require_data(config.queries, "queries", "--queries")
+    _require_no_store(config)
     scoring_of(config.score)
     _require_own_folder(config.out)
     subject = load_subject(config)
     train = load_rows(data, subject.task)
     queries = load_rows(asked, subject.task)
-    out = Path(config.out)
-    scores = attribute(
+    require_column(config.group_by, train.dataset)
+    if config.tokens is not None:
+        require_token_task(subject.task)
+    options = scoring_of(config.score)
+    estimator = check_scoring(config.score.method, options)
+    fisher = take_fisher(options, estimator, config.collect)
+    out, tokens = Path(config.out), None
+    with collected(
         subject.model,
         train.dataset,
         queries.dataset,
         subject.task,
-        method=config.score.method,
         cache=out,
         progress=reporter,
+        fisher=fisher,
         **asdict(config.collect),
-        **scoring_of(config.score),
-    )
+    ) as stores:
+        scores = score(
+            stores.train,
+            stores.queries,
+            method=config.score.method,
+            curvature=stores.curvature,
+            **options,
+        )
+        if config.tokens is not None:
+            tokens = score_tokens(
+                Subjects(
+                    subject.model,
+                    require_token_task(subject.task),
+                    train.dataset,
+                    queries.dataset,
+                    parameters=str(config.collect.parameters),
+                ),
+                stores,
+                scores,
+                estimator,
+                strongest(scores, config.tokens),
+                reporter,
+            )
+    scores = with_column(scores, config.group_by, train.dataset)
     scores.save(out / SCORES)
+    if tokens is not None:
+        tokens.save(out / TOKENS)
+    else:  # of an earlier run into this folder
+        (out / TOKENS).unlink(missing_ok=True)
     write_run(config, out)
-    return Attributed(scores, report(scores, out / REPORT))
+    facts = group_facts(scores, config.group_by)
+    written = report(scores, out / REPORT, facts=facts, tokens=tokens)
+    return Attributed(scores, written)
 
 
 def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspects:
@@ -95,6 +141,7 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
         The ranking and, where wrong rows are known, how good it is.
     """
     data = require_data(config.train, "training data", "--train")
+    _require_no_store(config)
     scoring_of(config.score)
     _require_own_folder(config.out)
     subject = load_subject(config)
@@ -102,6 +149,7 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
     validation = None
     if config.queries is not None and config.queries.data:
         validation = load_rows(config.queries, subject.task).dataset
+    require_column(config.group_by, train.dataset)
     out = Path(config.out)
     found = mislabeled(
         subject.model,
@@ -115,6 +163,8 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
         **asdict(config.collect),
         **scoring_of(config.score),
     )
+    scores = with_column(found.scores, config.group_by, train.dataset)
+    found = replace(found, scores=scores)
     found.scores.save(out / SCORES)
     write_for_people(found.ranking, out / RANKING)
     report(
@@ -122,7 +172,7 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
         out / REPORT,
         title="Training rows that may be wrong",
         highlights=found.ranking.head(SUSPECTS_SHOWN),
-        facts=found.measured,
+        facts={**found.measured, **group_facts(scores, config.group_by)},
     )
     write_run(config, out)
     return found
@@ -157,24 +207,51 @@ def score_run(config: RunConfig) -> Scores:
     """Score two stores and save.
 
     Args:
-        config: The run; `train.data` and `queries.data` are the stores' folders.
+        config: The run; `train.data`, `queries.data` and `curvature.data` are the
+            stores' folders, the last need not be given.
 
     Returns:
         The scores.
+
+    Raises:
+        OptionError: If a sampled Fisher is asked for, which needs the model.
+        OptionError: If the run asks for groups or tokens, which stores do not tell.
     """
     train = require_data(config.train, "store of training gradients", "--train")
     queries = require_data(config.queries, "store of query gradients", "--queries")
     options = scoring_of(config.score)
+    if options.pop("fisher", None) is not None:
+        raise OptionError(
+            "fisher='sampled' draws labels from a model, and `datainf score` has none; "
+            "collect a store with --output sampled and give it as --curvature."
+        )
+    if config.group_by is not None or config.tokens is not None:
+        raise OptionError(
+            "stores hold neither the data's columns nor the model: leave group_by and "
+            "tokens out, and run `datainf top SCORES --group-by COLUMN --rows FILE`, "
+            "or `datainf attribute --tokens K`."
+        )
     _require_own_folder(config.out, beside=HEAD)
+    curvature = config.curvature
     scores = score(
         open_store(train.data),
         open_store(queries.data),
+        curvature=None if curvature is None else open_store(curvature.data),
         method=config.score.method,
         **options,
     )
     scores.save(config.out)
     write_run(config, config.out)
     return scores
+
+
+def _require_no_store(config: RunConfig) -> None:
+    """Refuse a store of the curvature in a run that collects its own."""
+    if config.curvature is not None:
+        raise OptionError(
+            f"curvature.data={config.curvature.data!r} is a store, which `datainf "
+            "score` takes; here fisher='sampled' (--fisher sampled) collects one."
+        )
 
 
 def _require_own_folder(out: str, *, beside: str | None = None) -> None:
@@ -209,11 +286,17 @@ def estimate_run(
         progress: Told the coverage and warnings.
 
     Returns:
-        `train` and, where the run has them, `queries` -> what collecting them needs.
+        `train` and, where the run has them, `queries` and the `curvature` at drawn
+        labels -> what collecting them needs.
     """
-    parts = {"train": require_data(config.train, "training data", "--train")}
+    data = require_data(config.train, "training data", "--train")
+    options, drawn = config.collect, config.score.fisher == Fisher.SAMPLED
+    own = replace(options, samples=1, sample_seed=0) if drawn else options
+    parts = {"train": (data, own)}
     if config.queries is not None and config.queries.data:
-        parts["queries"] = config.queries
+        parts["queries"] = (config.queries, own)
+    if drawn:
+        parts["curvature"] = (data, replace(options, output=Output.SAMPLED))
     subject = load_subject(config)
     return {
         name: collect_estimate(
@@ -221,9 +304,9 @@ def estimate_run(
             load_rows(part, subject.task).dataset,
             subject.task,
             progress=progress or Logged(),
-            **asdict(config.collect),
+            **asdict(how),
         )
-        for name, part in parts.items()
+        for name, (part, how) in parts.items()
     }
 
 

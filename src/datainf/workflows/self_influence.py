@@ -7,7 +7,7 @@ from datainf.core.records import Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.base import Estimator
 from datainf.estimators.table import build
-from datainf.workflows.score import finished, require_same_model
+from datainf.workflows.score import finished, ground_of
 
 
 def self_influence(
@@ -50,8 +50,7 @@ def self_influence(
     estimator = build(
         method, damping=damping, blocks=blocks, normalize=normalize, options=options
     )
-    ground = train if curvature is None else curvature
-    require_same_model(train, ground, "the curvature")
+    ground = ground_of(train, curvature, estimator)
     scores = estimator.score_themselves(
         estimator.fit(ground), train, keep_blocks=keep_blocks
     )

@@ -87,7 +87,7 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
         (
             ATTRIBUTE + "--method datinf",
             "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-            "datainf, exact, lissa; did you mean 'datainf'?.",
+            "datainf, exact, cg, lissa, auto; did you mean 'datainf'?.",
         ),
         (ATTRIBUTE + "--blocks row", "blocks='row' is unknown: expected one of: "),
         (ATTRIBUTE + "--dtype fp8", "dtype='fp8' is unknown: expected one of: "),
@@ -182,13 +182,14 @@ def test_a_mistake_is_one_line_and_leaves_nothing(at, line, message):
         (
             {"scor": {}},
             "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
-            "trust_remote_code, task, train, queries, collect, score, recipe, out; did "
-            "you mean 'score'?.",
+            "trust_remote_code, task, train, queries, curvature, collect, score, "
+            "recipe, group_by, tokens, out; did you mean 'score'?.",
         ),
         (
             {"score": {"metod": "dot"}},
             "run.yaml: score.metod is unknown: expected one of: method, damping, "
-            "blocks, normalize, options, keep_blocks; did you mean 'method'?.",
+            "blocks, normalize, fisher, options, keep_blocks, agreement; did you mean "
+            "'method'?.",
         ),
         (
             {"format": 2},

@@ -21,9 +21,10 @@ from transformers import PreTrainedTokenizerBase
 from datainf.core.encodable import encodable
 from datainf.core.errors import AdapterError, DataError, OptionError, near
 from datainf.core.options import described
-from datainf.core.task import Batch, Example
+from datainf.core.task import Batch, Example, TokenLosses
 from datainf.integrations.tasks.labels import Classes, require_known_classes
-from datainf.integrations.tasks.token_losses import label_losses
+from datainf.integrations.tasks.predictions import Categorical
+from datainf.integrations.tasks.token_texts import token_texts
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -169,14 +170,18 @@ class TokenClassification:
         }
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the mean cross entropy of every example's labelled tokens.
+        """Compute the mean cross entropy of every example's labelled tokens."""
+        return self.predictions(model, batch).losses()
+
+    def predictions(self, model: nn.Module, batch: Batch) -> Categorical:
+        """Run the model: what it says of every labelled token.
 
         Args:
             model: Gives `logits [B, T, C]`.
             batch: What `collate` made, on the model's device.
 
         Returns:
-            One loss an example.
+            A distribution over the classes for each labelled token.
 
         Raises:
             AdapterError: If the model gives no row of logits for every token.
@@ -191,7 +196,15 @@ class TokenClassification:
                 "token classifier?"
             )
         require_known_classes(int(labels.max()), logits.shape[2])
-        return label_losses(logits, labels)
+        return Categorical(logits, labels)
+
+    def token_losses(self, model: nn.Module, batch: Batch) -> TokenLosses:
+        """Compute the cross entropy of every labelled token."""
+        return self.predictions(model, batch).by_token()
+
+    def token_texts(self, example: Example) -> list[str]:
+        """Write each token by itself."""
+        return token_texts(self.tokenizer, self.encode(example)[0])
 
     def describe(self, example: Example) -> str:
         """Write every word with its label."""
