@@ -163,3 +163,21 @@ def test_taken_rows_are_those_of_the_source():
     found = next(taken(Portioned(rows, 2), [1, 4, 5]).rows())
     for name, tensor in rows.items():
         assert torch.equal(found.gradients[name], tensor[[1, 4, 5]])
+
+
+def test_token_scores_of_margins_are_refused_before_any_work():
+    case = CASES["prompts"]
+    message = (
+        "token scores are parts of the loss, got output='margin'; use output='loss'."
+    )
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
+        token_scores(torch.nn.Identity(), TRAIN, QUERIES, case.make(), output="margin")
+
+
+def test_tokens_sum_to_scores_with_the_curvature_of_drawn_labels(cache):
+    case = CASES["prompts"]
+    model, task = case.model("sdpa"), case.make()
+    how = {"fisher": "sampled", "cache": cache}
+    scores = attribute(model, TRAIN, QUERIES, task, **how)
+    found = token_scores(model, TRAIN, QUERIES, task, top=1, **how)
+    assert sums_of(found, scores) < 5e-6

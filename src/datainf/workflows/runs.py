@@ -81,7 +81,7 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
     queries = load_rows(asked, subject.task)
     require_column(config.group_by, train.dataset)
     if config.tokens is not None:
-        require_token_task(subject.task)
+        require_token_task(subject.task, config.collect.output)
     options = scoring_of(config.score)
     estimator = check_scoring(config.score.method, options)
     fisher = take_fisher(options, estimator, config.collect)
@@ -107,7 +107,7 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
             tokens = score_tokens(
                 Subjects(
                     subject.model,
-                    require_token_task(subject.task),
+                    require_token_task(subject.task, config.collect.output),
                     train.dataset,
                     queries.dataset,
                     parameters=str(config.collect.parameters),

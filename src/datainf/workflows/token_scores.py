@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from datainf.capture.token_products import TokenProducts
 from datainf.core.errors import DatainfWarning, OptionError
-from datainf.core.options import Order
+from datainf.core.options import Order, Output
 from datainf.core.records import Scores
 from datainf.core.source import GradientSource
 from datainf.core.task import Task, TokenTask
@@ -111,8 +111,8 @@ def token_scores(  # noqa: PLR0913 - as attribute
         >>> found = token_scores(model, rows, queries, task, top=1)  # doctest: +SKIP
         >>> print(found.show())  # doctest: +SKIP
     """
-    able = require_token_task(as_task(task))
     collecting, scoring = split_options(options)
+    able = require_token_task(as_task(task), collect_options(collecting).output)
     estimator = check_scoring(method, scoring)
     fisher = take_fisher(scoring, estimator, collect_options(collecting))
     subjects = Subjects(
@@ -150,18 +150,25 @@ def token_scores(  # noqa: PLR0913 - as attribute
         )
 
 
-def require_token_task(task: Task) -> TokenTask:
+def require_token_task(task: Task, output: Output | str) -> TokenTask:
     """Refuse a task whose loss is no sum over tokens.
 
     Args:
         task: The task.
+        output: What is differentiated.
 
     Returns:
         The same.
 
     Raises:
-        OptionError: If it has no losses by token.
+        OptionError: If it has no losses by token, or something else is
+            differentiated.
     """
+    if output != Output.LOSS:
+        raise OptionError(
+            f"token scores are parts of the loss, got output={str(output)!r}; use "
+            "output='loss'."
+        )
     if isinstance(task, TokenTask):
         return task
     raise OptionError(

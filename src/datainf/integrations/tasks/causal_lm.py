@@ -29,8 +29,9 @@ from transformers import PreTrainedTokenizerBase
 
 from datainf.core.errors import AdapterError, DataError, OptionError
 from datainf.core.options import Reduction, described, word
-from datainf.core.task import Batch, Example, TokenLosses
+from datainf.core.task import Batch, Example
 from datainf.integrations.prompts import ignores_positions
+from datainf.integrations.tasks.by_token import ByToken
 from datainf.integrations.tasks.chat import Chat, checked_messages, read_tools
 from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.rows import (
@@ -39,8 +40,6 @@ from datainf.integrations.tasks.rows import (
     read_tokens,
     shape_of,
 )
-from datainf.integrations.tasks.token_losses import one_later
-from datainf.integrations.tasks.token_texts import token_texts
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -102,13 +101,12 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class CausalLM:
+class CausalLM(ByToken):
     """Next-token prediction.
 
     Attributes:
         tokenizer: The tokenizer the adapter was trained with.
-        columns: The rest are choices of tokenisation and loss; each field's `help` says
-            what it does.
+        columns: It and the rest are choices; each field's `help` says what it does.
 
     Example:
         >>> task = CausalLM(tokenizer, append_eos=False)             # doctest: +SKIP
@@ -289,14 +287,6 @@ class CausalLM:
         # Soft prompts put positions first; the logits at t predict the token at t + 1.
         logits = logits[:, -labels.shape[1] : -1]
         return Categorical(logits, labels[:, 1:], self.reduction)
-
-    def token_losses(self, model: nn.Module, batch: Batch) -> TokenLosses:
-        """Compute the loss of every token, given those before it."""
-        return one_later(self.predictions(model, batch).by_token())
-
-    def token_texts(self, example: Example) -> list[str]:
-        """Write each token by itself."""
-        return token_texts(self.tokenizer, self.encode(example).input_ids)
 
     def describe(self, example: Example) -> str:
         """Write the row's text; an arrow stands before the completion."""

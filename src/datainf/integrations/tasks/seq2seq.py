@@ -27,7 +27,8 @@ from transformers import PreTrainedTokenizerBase
 
 from datainf.core.errors import AdapterError, DataError
 from datainf.core.options import Reduction, described, word
-from datainf.core.task import Batch, Example, TokenLosses
+from datainf.core.task import Batch, Example
+from datainf.integrations.tasks.by_token import ByToken
 from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.rows import (
     PAIR_SHAPES,
@@ -35,7 +36,6 @@ from datainf.integrations.tasks.rows import (
     read_token_pair,
     shape_of,
 )
-from datainf.integrations.tasks.token_texts import token_texts
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -53,7 +53,7 @@ _NAMES = tuple(name for names in PAIR_SHAPES.values() for name in names)
 
 
 @dataclass(frozen=True)
-class Seq2Seq:
+class Seq2Seq(ByToken):
     """A target text from a source text.
 
     Attributes:
@@ -72,6 +72,7 @@ class Seq2Seq:
     task_type: ClassVar[str] = "SEQ_2_SEQ_LM"
     model_class: ClassVar[str] = "AutoModelForSeq2SeqLM"
     main_input: ClassVar[str] = "input_ids"
+    labelled: ClassVar[str] = "labels"
     heads: ClassVar[tuple[str, ...]] = ()
 
     tokenizer: PreTrainedTokenizerBase
@@ -179,14 +180,6 @@ class Seq2Seq:
             use_cache=False,
         ).logits
         return Categorical(logits, labels, self.reduction)
-
-    def token_losses(self, model: nn.Module, batch: Batch) -> TokenLosses:
-        """Compute the loss of every target token, given the source and those before."""
-        return self.predictions(model, batch).by_token()
-
-    def token_texts(self, example: Example) -> list[str]:
-        """Write each token of the target by itself."""
-        return token_texts(self.tokenizer, self.encode(example)[1])
 
     def describe(self, example: Example) -> str:
         """Write `prompt → completion`."""

@@ -21,10 +21,10 @@ from transformers import PreTrainedTokenizerBase
 from datainf.core.encodable import encodable
 from datainf.core.errors import AdapterError, DataError, OptionError, near
 from datainf.core.options import described
-from datainf.core.task import Batch, Example, TokenLosses
+from datainf.core.task import Batch, Example
+from datainf.integrations.tasks.by_token import ByToken
 from datainf.integrations.tasks.labels import Classes, require_known_classes
 from datainf.integrations.tasks.predictions import Categorical
-from datainf.integrations.tasks.token_texts import token_texts
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -41,7 +41,7 @@ _DEFAULT_LIMIT = 512
 
 
 @dataclass(frozen=True)
-class TokenClassification:
+class TokenClassification(ByToken):
     """One class out of C for every word.
 
     Attributes:
@@ -197,14 +197,6 @@ class TokenClassification:
             )
         require_known_classes(int(labels.max()), logits.shape[2])
         return Categorical(logits, labels)
-
-    def token_losses(self, model: nn.Module, batch: Batch) -> TokenLosses:
-        """Compute the cross entropy of every labelled token."""
-        return self.predictions(model, batch).by_token()
-
-    def token_texts(self, example: Example) -> list[str]:
-        """Write each token by itself."""
-        return token_texts(self.tokenizer, self.encode(example)[0])
 
     def describe(self, example: Example) -> str:
         """Write every word with its label."""
