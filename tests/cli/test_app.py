@@ -42,9 +42,14 @@ COMMANDS = {
         ("reproduce theorem", "reproduce mislabeled", "reproduce approximation"),
         ("preset", "model", "data_dir", "datasets", "ranks", "seeds", "publish"),
     ),
+    "evaluate lds": ("adapter", "recipe", "methods", "remove", "subsets", "twins"),
+    "evaluate loo": ("adapter", "recipe", "methods", "example", "twins"),
+    "evaluate prune": ("adapter", "recipe", "methods", "drop", "each", "subsets"),
 }
+GROUPS = ("reproduce", "evaluate")
 ARGUMENTS = {
     **dict.fromkeys(("train", "attribute", "mislabeled", "collect", "score"), "RUN"),
+    **dict.fromkeys(("evaluate lds", "evaluate loo", "evaluate prune"), "RUN"),
     **dict.fromkeys(("top", "report"), "SCORES"),
     "inspect": "FOLDER",
     "verify": "STORE",
@@ -68,11 +73,12 @@ def parameters(command):
 def test_every_command_of_the_package_is_there_and_no_other():
     assert list(get_command(app).commands) == [  # type: ignore[attr-defined]
         *("demo", "train", "attribute", "mislabeled", "collect", "score"),
-        *("top", "report", "inspect", "verify", "methods", "doctor", "reproduce"),
+        *("top", "report", "inspect", "verify", "methods", "doctor", *GROUPS),
     ]
     assert {name.split()[0] for name in COMMANDS} == set(get_command(app).commands)  # type: ignore[attr-defined]
-    (*studies,) = (name.split()[1] for name in COMMANDS if " " in name)
-    assert list(command_named("reproduce").commands) == studies
+    for group in GROUPS:
+        (*named,) = (n.split()[1] for n in COMMANDS if n.startswith(f"{group} "))
+        assert list(command_named(group).commands) == named
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from datainf.core.options import EvaluateOptions
+from datainf.core.evaluate_options import EvaluateOptions
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.workflows.run_file import read_run
 from tests.workflows.run_folders import Folders

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from datainf.core.errors import OptionError
-from datainf.core.options import EvaluateOptions
+from datainf.core.evaluate_options import EvaluateOptions
 from datainf.core.run_config import RunConfig
 from datainf.workflows.contenders import DEFAULT_METHODS, contenders
 from datainf.workflows.evaluate import all_scores, chosen, write_results

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from datainf.core.errors import NonFiniteError, StoreError
-from datainf.core.options import BatchOrder
+from datainf.core.evaluate_options import BatchOrder
 from datainf.workflows.retrained import Retrained
 from datainf.workflows.retraining import Outcome, Retrainer, Retraining
 from datainf.workflows.run_file import write_run

@@ -1,10 +1,12 @@
 """One retraining: the same twice, nothing left over, and what is removed is removed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from datainf.core.errors import NonFiniteError
-from datainf.core.options import BatchOrder
+from datainf.core.evaluate_options import BatchOrder
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.workflows.progress import Logged
 from datainf.workflows.retraining import (
@@ -32,7 +34,7 @@ def reviews(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def config(reviews):
-    return judged(reviews, "unused")
+    return judged(reviews, Path("unused"))
 
 
 @pytest.fixture(scope="module")

@@ -139,6 +139,28 @@ _add(
     ),
     "[RUN.yaml]",
 )
+_add(
+    "top",
+    results.top,
+    ("k", "order", "query", "group_by", "rows", "reduce", "format"),
+    "SCORES",
+)
+_add("report", results.report, ("report_file", "k", "title"), "SCORES")
+_add("inspect", results.inspect, ("format",), "FOLDER")
+_add("verify", results.verify, ("format",), "STORE")
+_add("methods", about.methods, ("format",))
+_add("doctor", about.doctor, (*_SUBJECT, "train", "split", "format"))
+
+studies = typer.Typer(
+    help="Reproduce the paper's experiments: theorem, mislabeled or approximation."
+)
+app.add_typer(studies, name="reproduce")
+for _name, _body in (
+    ("theorem", reproduce.theorem),
+    ("mislabeled", reproduce.mislabeled),
+    ("approximation", reproduce.approximation),
+):
+    _add(_name, _body, ("model", *STUDY_FLAGS, "epochs", "out", "format"), to=studies)
 
 judge = typer.Typer(
     cls=evaluate.LdsUnlessNamed,
@@ -167,25 +189,3 @@ for _name, _body, _own in (
         "[RUN.yaml]",
         judge,
     )
-_add(
-    "top",
-    results.top,
-    ("k", "order", "query", "group_by", "rows", "reduce", "format"),
-    "SCORES",
-)
-_add("report", results.report, ("report_file", "k", "title"), "SCORES")
-_add("inspect", results.inspect, ("format",), "FOLDER")
-_add("verify", results.verify, ("format",), "STORE")
-_add("methods", about.methods, ("format",))
-_add("doctor", about.doctor, (*_SUBJECT, "train", "split", "format"))
-
-studies = typer.Typer(
-    help="Reproduce the paper's experiments: theorem, mislabeled or approximation."
-)
-app.add_typer(studies, name="reproduce")
-for _name, _body in (
-    ("theorem", reproduce.theorem),
-    ("mislabeled", reproduce.mislabeled),
-    ("approximation", reproduce.approximation),
-):
-    _add(_name, _body, ("model", *STUDY_FLAGS, "epochs", "out", "format"), to=studies)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from datainf.cli.flag import EVALUATE, Flag
-from datainf.core.options import EvaluateOptions, help_of
+from datainf.core.evaluate_options import EvaluateOptions
+from datainf.core.options import help_of
 
 
 def _flag(name: str, kind: type, option: str, *, many: bool = False) -> Flag:

@@ -27,9 +27,9 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from datainf.core.errors import OptionError, near
+from datainf.core.evaluate_options import EvaluateOptions
 from datainf.core.options import (
     CollectOptions,
-    EvaluateOptions,
     Precision,
     ScoreOptions,
     described,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datainf.core.options import BatchOrder
+from datainf.core.evaluate_options import BatchOrder
 from datainf.core.run_config import RunConfig
 from datainf.evaluation.agreement import Agreement
 from datainf.evaluation.bootstrap import interval_of

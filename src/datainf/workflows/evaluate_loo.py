@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datainf.core.options import BatchOrder
+from datainf.core.evaluate_options import BatchOrder
 from datainf.core.run_config import RunConfig
 from datainf.evaluation.agreement import Agreement
 from datainf.evaluation.loo import loo, require_examples

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datainf.core.errors import NonFiniteError, OptionError
-from datainf.core.options import BatchOrder
+from datainf.core.evaluate_options import BatchOrder
 from datainf.core.run_config import RunConfig
 from datainf.evaluation.lds import draw_subsets
 from datainf.evaluation.prune import prune_effect, without_proponents

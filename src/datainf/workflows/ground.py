@@ -17,7 +17,7 @@ from torch import nn
 
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import NonFiniteError, OptionError
-from datainf.core.options import EvaluateOptions
+from datainf.core.evaluate_options import EvaluateOptions
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import RunConfig
 from datainf.core.task import Task

@@ -19,7 +19,8 @@ from torch import nn
 from datainf.core.batch import plan_batches
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import NonFiniteError
-from datainf.core.options import BatchOrder, Reduction
+from datainf.core.evaluate_options import BatchOrder
+from datainf.core.options import Reduction
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.core.task import Task

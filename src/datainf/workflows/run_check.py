@@ -7,8 +7,9 @@ key, rather than by what fails on it later. Numbers are checked where they are u
 from collections.abc import Mapping
 from typing import Any
 
+from datainf.core.evaluate_options import EvaluateOptions
 from datainf.core.kinds import require_kinds
-from datainf.core.options import CollectOptions, EvaluateOptions, ScoreOptions
+from datainf.core.options import CollectOptions, ScoreOptions
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import DataConfig, RunConfig
 
