@@ -80,8 +80,8 @@ def test_right_scores_come_first_in_every_design(reviews, tmp_path, known):
         assert chance.low < 0 < chance.high
         assert chance.behind_low > 0
         assert worst.lds == pytest.approx(-best.lds)
-    # 23 subsets a design, 7 of them with the next seed too
-    assert len(known) == 4 * (23 + 7)
+    # 23 subsets a design, 7 of them with the next seed too; equal ones once
+    assert 4 * 23 < len(known) <= 4 * (23 + 7)
     assert {one.seed for one in known} == {3, 4}
 
 
