@@ -42,6 +42,7 @@ def test_right_scores_foretell_what_single_examples_do(reviews, tmp_path, known)
         methods=["random"],
         examples=[0, 4, 7, 2, 9, 5],
         twins=4,
+        diverged=4,
         order=["kept", "reshuffled"],
     )
     found = loo_run(config, Told())

@@ -143,7 +143,7 @@ def _rows(
         else:
             after = np.array(whole[0])
         queries = len(after)
-        effect = prune_effect(after, before[:queries], chance[:, :queries])
+        effect = prune_effect(after, np.array(before[:queries]), chance[:, :queries])
         low, high = effect.interval or (float("nan"), float("nan"))
         found.append(
             {
