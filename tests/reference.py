@@ -69,7 +69,7 @@ def preconditioner(method: str, g: Tensor, lam: float) -> Tensor:
     """The matrix P of one group whose influence is −vᵀ P g_k."""
     eye = torch.eye(g.shape[1], dtype=torch.float64)
     match method:
-        case "dot" | "cosine":
+        case "dot" | "cosine" | "tracin":
             return eye
         case "scaled-dot":
             return eye / lam

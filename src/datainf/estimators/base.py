@@ -14,18 +14,20 @@ and what the method itself documents. All queries go through together.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import pandas as pd
 
+from datainf.core.checkpoint import Checkpoint, name_of, require_alike
 from datainf.core.errors import OptionError
 from datainf.core.layout import Layout
 from datainf.core.options import Blocks, Normalize, word
 from datainf.core.records import Provenance, Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.census import take_census
+from datainf.estimators.combine import combined
 from datainf.estimators.problem import Problem, Solver
 from datainf.estimators.scoring import score_groups, silent_notes
 from datainf.estimators.self_influence import own_scores
@@ -78,6 +80,14 @@ class Estimator(ABC):
     """Whether the method divides by curvature or λ, and so takes a damping."""
     unit_queries: ClassVar[bool] = False
     """Whether queries are scaled to unit length over all blocks."""
+    output: ClassVar[str] = "loss"
+    """What the gradients are taken of, as `collect(output=...)` says."""
+    mixes_blocks: ClassVar[bool] = False
+    """Whether the method makes one feature of all blocks, so that none are grouped."""
+    follows_training: ClassVar[bool] = False
+    """Whether the method is a sum along training, and so wants its checkpoints."""
+    needs_moments: ClassVar[bool] = False
+    """Whether checkpoints must hold Adam's moments."""
 
     def __post_init__(self) -> None:
         """Fill in defaults and check the options all methods share.
@@ -95,6 +105,11 @@ class Estimator(ABC):
         elif self.damping is not None:
             raise OptionError(
                 f"{self.name} does not use damping, got {self.damping!r}; leave it out."
+            )
+        if self.mixes_blocks and self.blocks != Blocks.ALL:
+            raise OptionError(
+                f"{self.name} takes all blocks together, got "
+                f"blocks={str(self.blocks)!r}; leave it out."
             )
 
     def fit(self, curvature: GradientSource) -> State:
@@ -194,6 +209,44 @@ class Estimator(ABC):
             per_block=found.per_block[:, None] if keep_blocks else None,
             queries=pd.DataFrame({"index": ["itself"]}),
             provenance=self._provenance(notes),
+        )
+
+    def score_checkpoints(
+        self, checkpoints: Sequence[Checkpoint], *, keep_blocks: bool = False
+    ) -> Scores:
+        """Score over several checkpoints: the weighted sum of each one's scores.
+
+        Args:
+            checkpoints: At least one, of the same rows and tensors.
+            keep_blocks: Keep the scores of every group too.
+
+        Returns:
+            The sum; its residual is the worst of all checkpoints.
+        """
+        require_alike(checkpoints)
+        return combined(
+            (
+                name_of(checkpoint, number),
+                checkpoint.weight,
+                self.score_at(checkpoint, keep_blocks=keep_blocks),
+            )
+            for number, checkpoint in enumerate(checkpoints)
+        )
+
+    def score_at(self, checkpoint: Checkpoint, *, keep_blocks: bool = False) -> Scores:
+        """Score at one checkpoint, its weight left out.
+
+        Args:
+            checkpoint: Its gradients.
+            keep_blocks: Keep the scores of every group too.
+
+        Returns:
+            What `fit` and `score` give.
+        """
+        rows = checkpoint.curvature
+        state = self.fit(checkpoint.train if rows is None else rows)
+        return self.score(
+            state, checkpoint.train, checkpoint.queries, keep_blocks=keep_blocks
         )
 
     def _problem(
