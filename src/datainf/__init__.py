@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from datainf.__about__ import __version__
 
 if TYPE_CHECKING:
+    from datainf.core.checkpoint import Checkpoint, Moments
     from datainf.core.errors import (
         AdapterError,
         DataError,
@@ -27,13 +28,18 @@ if TYPE_CHECKING:
     from datainf.core.recipe import Recipe
     from datainf.core.records import Scores
     from datainf.core.source import GradientSource
+    from datainf.estimators.auto import Auto
+    from datainf.estimators.cg import CG
     from datainf.estimators.cosine import Cosine
     from datainf.estimators.datainf import DataInf
     from datainf.estimators.dot import Dot
     from datainf.estimators.exact import Exact
+    from datainf.estimators.less import LESS
     from datainf.estimators.lissa import LiSSA
     from datainf.estimators.scaled_dot import ScaledDot
     from datainf.estimators.table import methods
+    from datainf.estimators.tracin import TracIn
+    from datainf.estimators.trak import TRAK
     from datainf.integrations.tasks.causal_lm import CausalLM
     from datainf.integrations.tasks.image_classification import ImageClassification
     from datainf.integrations.tasks.seq2seq import Seq2Seq
@@ -49,6 +55,7 @@ if TYPE_CHECKING:
     from datainf.workflows.influence import influence
     from datainf.workflows.report import report
     from datainf.workflows.score import score
+    from datainf.workflows.self_influence import self_influence
 
 __all__ = [  # noqa: RUF022 - grouped by job
     # jobs
@@ -56,6 +63,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "collect",
     "open_store",
     "score",
+    "self_influence",
     "influence",
     "methods",
     "report",
@@ -72,8 +80,15 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "Cosine",
     "DataInf",
     "Exact",
+    "CG",
     "LiSSA",
+    "TracIn",
+    "TRAK",
+    "LESS",
+    "Auto",
     # values
+    "Checkpoint",
+    "Moments",
     "GradientSource",
     "GradientStore",
     "InMemorySource",
@@ -98,6 +113,7 @@ _HOME = {
     "collect": "workflows.collect",
     "open_store": "store.reader",
     "score": "workflows.score",
+    "self_influence": "workflows.self_influence",
     "influence": "workflows.influence",
     "methods": "estimators.table",
     "report": "workflows.report",
@@ -112,7 +128,14 @@ _HOME = {
     "Cosine": "estimators.cosine",
     "DataInf": "estimators.datainf",
     "Exact": "estimators.exact",
+    "CG": "estimators.cg",
     "LiSSA": "estimators.lissa",
+    "TracIn": "estimators.tracin",
+    "TRAK": "estimators.trak",
+    "LESS": "estimators.less",
+    "Auto": "estimators.auto",
+    "Checkpoint": "core.checkpoint",
+    "Moments": "core.checkpoint",
     "GradientSource": "core.source",
     "GradientStore": "store.reader",
     "InMemorySource": "store.memory",

@@ -17,6 +17,7 @@ from datainf.core.layout import Layout
 from datainf.core.records import Scores
 from datainf.core.source import RowBlock
 from datainf.estimators.table import METHODS, build
+from datainf.linalg.projection import sign_slabs
 from datainf.store.memory import InMemorySource
 
 N, Q = 7, 3
@@ -27,6 +28,12 @@ SIZES = {
     "h.1.q.lora_A.weight": 11,
     "score.bias": 1,
 }
+# Options with which a method that iterates is its limit, to rounding.
+CONVERGED: dict[str, dict[str, Any]] = {
+    "cg": {"tolerance": 1e-13},
+    "lissa": {"steps": 3000, "tolerance": 1e-12},
+}
+
 _QA, _QB, _VA, _1A, _BIAS = SIZES
 GROUPS = {
     "tensor": [[name] for name in SIZES],
@@ -125,6 +132,20 @@ def random_moments(gradients: dict[str, Tensor], seed: int = 4) -> Moments:
         first={name: pair[0] for name, pair in drawn.items()},
         second={name: pair[1].square() for name, pair in drawn.items()},
         steps=dict.fromkeys(drawn, 11),
+    )
+
+
+def projection_matrix(width: int, seed: int) -> Tensor:
+    """The projection of rows with all blocks side by side, as one matrix `[D, k]`."""
+    like = torch.zeros((), dtype=torch.float64)
+    return torch.cat(
+        [
+            signs
+            for name, size in SIZES.items()
+            for _, signs in sign_slabs(
+                name, size=size, width=width, seed=seed, like=like
+            )
+        ]
     )
 
 

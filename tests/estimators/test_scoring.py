@@ -24,7 +24,8 @@ ZERO = "h.0.q.lora_A.weight"
 DIVIDING = [method for method in GROUPING if METHODS[method].cls.divides]
 # An Adam step on a row without gradient moves by the momentum alone.
 OF_GRADIENTS = [name for name in METHODS if not METHODS[name].cls.needs_moments]
-SOLVING = ["datainf", "exact", "lissa"]
+SOLVING = ["datainf", "exact", "cg", "lissa", "auto"]
+TO_ROUNDING = {"exact", "cg", "auto"}  # whose sketch is exact for so few rows
 
 
 @pytest.mark.parametrize("blocks", GROUPS)
@@ -55,7 +56,7 @@ def test_residuals_lie_between_0_and_1_or_there_is_none(method):
         return
     assert ((made.residual >= 0) & (made.residual <= 1)).all()
     assert (made.scale > 0).all()
-    assert (made.residual.max() <= 1e-8) == (method == "exact")
+    assert (made.residual.max() <= 1e-8) == (method in TO_ROUNDING)
 
 
 @pytest.mark.parametrize("method", DIVIDING)

@@ -12,6 +12,7 @@ from datainf.estimators.self_influence import relative_divisor
 from datainf.estimators.table import METHODS, build
 from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import (
+    CONVERGED,
     GROUPING,
     GROUPS,
     N,
@@ -22,7 +23,6 @@ from tests.estimators.gradient_sets import (
 )
 from tests.reference import influence_by_inverse, own_influence_by_inverse
 
-CONVERGED = {"lissa": {"steps": 3000, "tolerance": 1e-12}}
 WITH_LENGTHS = [name for name in GROUPING if not METHODS[name].cls.unit_queries]
 
 

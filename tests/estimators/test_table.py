@@ -16,10 +16,12 @@ NAMES = [
     "cosine",
     "datainf",
     "exact",
+    "cg",
     "lissa",
     "tracin",
     "trak",
     "less",
+    "auto",
 ]
 
 
@@ -70,7 +72,7 @@ def test_options_beside_an_instance_are_refused():
 def test_unknown_names_are_refused_with_the_near_one():
     with refuses(
         "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-        "datainf, exact, lissa, tracin, trak, less; did you mean 'datainf'?."
+        "datainf, exact, cg, lissa, tracin, trak, less, auto; did you mean 'datainf'?."
     ):
         build("datinf")
     with refuses(

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from datainf.estimators.table import METHODS, build
 from datainf.store.memory import InMemorySource
-from tests.estimators.gradient_sets import GROUPS, N, Q, random_gradients, scored
+from tests.estimators.gradient_sets import (
+    CONVERGED,
+    GROUPS,
+    N,
+    Q,
+    random_gradients,
+    scored,
+)
 from tests.reference import (
     influence_by_inverse,
     mean_of_inverses,
@@ -37,7 +44,7 @@ def test_datainf_equals_exact_for_one_example(sizes, damping):
 
 
 @pytest.mark.parametrize("blocks", GROUPS)
-@pytest.mark.parametrize("method", ["datainf", "exact", "lissa", "scaled-dot"])
+@pytest.mark.parametrize("method", ["datainf", "exact", "cg", "lissa", "scaled-dot"])
 def test_scores_times_lambda_tend_to_dot_as_lambda_grows(method, blocks):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     dot = scored("dot", train, queries, blocks=blocks)
@@ -123,11 +130,10 @@ def test_the_training_rows_as_another_source_are_the_same_curvature(method, norm
 
 
 @pytest.mark.parametrize("normalize", ["none", "example"])
-@pytest.mark.parametrize("method", ["scaled-dot", "datainf", "exact", "lissa"])
+@pytest.mark.parametrize("method", ["scaled-dot", "datainf", "exact", "cg", "lissa"])
 def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     curvature = random_gradients(5, 3)
-    own = {"steps": 3000, "tolerance": 1e-12} if method == "lissa" else None
     found = scored(
         method,
         train,
@@ -135,7 +141,7 @@ def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
         curvature=curvature,
         normalize=normalize,
         blocks="module",
-        options=own,
+        options=CONVERGED.get(method),
     )
     expected = influence_by_inverse(
         method,

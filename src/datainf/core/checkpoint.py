@@ -126,12 +126,23 @@ def _require_rows(first: Checkpoint, other: Checkpoint, mine: str, theirs: str) 
                 f"{said[0]} holds {len(a)} rows and {said[1]} {len(b)}; collect the "
                 "same rows at every checkpoint."
             )
+        if _kept(a) != _kept(b):
+            raise StoreError(
+                f"{said[0]} and {said[1]} leave out different rows; leave the same out "
+                "of the data, and collect again."
+            )
         found = _differences(a, b)
         if found:
             raise StoreError(
                 f"{said[0]} and {said[1]} do not belong together: {'; '.join(found)}; "
                 "collect the same rows in the same way at every checkpoint."
             )
+
+
+def _kept(source: GradientSource) -> list[int] | None:
+    """Give which rows of the data a source holds, where it says so."""
+    index = getattr(source, "index", None)
+    return None if index is None else [int(row) for row in index]
 
 
 def _differences(a: GradientSource, b: GradientSource) -> list[str]:

@@ -44,7 +44,7 @@ class LESS(Estimator):
         seed: Chooses the projection.
     """
 
-    damping: float | None = None
+    damping: float | str | None = None
     blocks: Blocks | str | None = Blocks.ALL
     normalize: Normalize | str | None = Normalize.EXAMPLE
     projection: int = 8192
@@ -52,6 +52,7 @@ class LESS(Estimator):
 
     name: ClassVar[str] = "less"
     divides: ClassVar[bool] = False
+    compared: ClassVar[bool] = False
     unit_queries: ClassVar[bool] = True
     mixes_blocks: ClassVar[bool] = True
     follows_training: ClassVar[bool] = True

@@ -21,10 +21,11 @@ from datainf.estimators.stream import GroupRows
 class TracIn(Estimator):
     """Gradient products, added up along training."""
 
-    damping: float | None = None
+    damping: float | str | None = None
 
     name: ClassVar[str] = "tracin"
     divides: ClassVar[bool] = False
+    compared: ClassVar[bool] = False
     follows_training: ClassVar[bool] = True
 
     def prepare(

@@ -57,6 +57,7 @@ class TRAK(Estimator):
     seed: int = 0
 
     name: ClassVar[str] = "trak"
+    compared: ClassVar[bool] = False
     mixes_blocks: ClassVar[bool] = True
     output: ClassVar[str] = "margin"
 
