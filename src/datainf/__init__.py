@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datainf.core.recipe import Recipe
     from datainf.core.records import Scores
     from datainf.core.source import GradientSource
+    from datainf.core.token_scores import TokenScores
     from datainf.estimators.auto import Auto
     from datainf.estimators.cg import CG
     from datainf.estimators.cosine import Cosine
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from datainf.workflows.report import report
     from datainf.workflows.score import score
     from datainf.workflows.self_influence import self_influence
+    from datainf.workflows.token_scores import token_scores
 
 __all__ = [  # noqa: RUF022 - grouped by job
     # jobs
@@ -63,6 +65,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "collect",
     "open_store",
     "score",
+    "token_scores",
     "self_influence",
     "influence",
     "methods",
@@ -94,6 +97,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "InMemorySource",
     "Recipe",
     "Scores",
+    "TokenScores",
     # errors
     "DatainfError",
     "AdapterError",
@@ -113,6 +117,7 @@ _HOME = {
     "collect": "workflows.collect",
     "open_store": "store.reader",
     "score": "workflows.score",
+    "token_scores": "workflows.token_scores",
     "self_influence": "workflows.self_influence",
     "influence": "workflows.influence",
     "methods": "estimators.table",
@@ -141,6 +146,7 @@ _HOME = {
     "InMemorySource": "store.memory",
     "Recipe": "core.recipe",
     "Scores": "core.records",
+    "TokenScores": "core.token_scores",
     "DatainfError": "core.errors",
     "AdapterError": "core.errors",
     "DataError": "core.errors",

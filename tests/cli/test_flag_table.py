@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from datainf.cli import flag_table
-from datainf.cli.flag_table import COLLECT, DATA, FLAGS, MODEL, RECIPE, SCORE
+from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE, SCORE
+from datainf.cli.flag_table import FLAGS
 from datainf.core.run_config import RunConfig
 from datainf.workflows.run_check import check_kinds
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from datainf.core.errors import DataError, OptionError, StoreError
-from datainf.estimators.base import Estimator, State, require_count, require_positive
+from datainf.estimators.base import Estimator, State
 from datainf.estimators.datainf import DataInf
 from datainf.estimators.dot import Dot
 from datainf.estimators.table import METHODS, build
@@ -82,17 +82,6 @@ def test_a_damping_that_is_not_positive_is_refused(method, damping):
 def test_a_damping_without_use_is_refused(method):
     with refuses(OptionError, f"{method} does not use damping, got 0.1; leave it out."):
         build(method, damping=0.1)
-
-
-@pytest.mark.parametrize("value", [True, "0.1", None])
-def test_what_is_no_number_is_refused(value):
-    with refuses(OptionError, f"m: damping must be a positive number, got {value!r}."):
-        require_positive("m", "damping", value)
-    with refuses(
-        OptionError,
-        f"m: steps must be a whole number of at least 1, got {value!r}.",
-    ):
-        require_count("m", "steps", value)
 
 
 @pytest.mark.parametrize("unit_length", [False, True])
@@ -208,6 +197,21 @@ def test_the_curvature_of_a_checkpoint_is_used():
 
 def test_a_method_that_says_nothing_has_no_notes():
     assert scored("datainf").provenance.notes == ()
+
+
+@pytest.mark.parametrize("method", sorted({*METHODS} - {*GROUPING}))
+def test_features_of_whole_gradients_are_not_taken_apart(method):
+    rows = InMemorySource(random_gradients(N, 1), losses=torch.zeros(N))
+    estimator = build(method)
+    state = estimator.fit(rows)
+    message = (
+        f"{method} scores features made of whole gradients, which cannot be taken "
+        "apart into tokens or parameters; use another method."
+    )
+    with refuses(OptionError, message):
+        estimator.precondition(state, rows)
+    with refuses(OptionError, message):
+        estimator.directions(state, rows, rows)
 
 
 def test_estimator_itself_is_abstract():

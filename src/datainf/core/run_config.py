@@ -13,6 +13,8 @@
     collect: {...}            CollectOptions
     score: {...}              ScoreOptions
     recipe: {...}             Recipe
+    group_by: column          of the training data, whose values are groups of examples
+    tokens: 3                 pairs to be scored token by token
     out: folder
 
 Only values: reading and writing the file is the workflows' work. Unknown keys are
@@ -102,6 +104,14 @@ class RunConfig:
     collect: CollectOptions = field(default_factory=CollectOptions)
     score: ScoreOptions = field(default_factory=ScoreOptions)
     recipe: Recipe | None = field(default=None)
+    group_by: str | None = described(
+        None, "Column of the training data whose values are groups of examples."
+    )
+    tokens: int | None = described(
+        None,
+        "Score the strongest pairs token by token: so many proponents, and opponents, "
+        "of each query.",
+    )
     out: str = described("runs/datainf", "Folder for stores, scores and report.")
 
     def __post_init__(self) -> None:
@@ -109,6 +119,9 @@ class RunConfig:
         object.__setattr__(
             self, "precision", word(Precision, self.precision, "precision")
         )
+        if self.tokens is not None:
+            value = number(self.tokens, "tokens", least=1, whole=True)
+            object.__setattr__(self, "tokens", value)
 
     def to_dict(self, version: str) -> dict[str, Any]:
         """Write the run as plain values, defaults included.

@@ -12,7 +12,6 @@ tensors are read, so memory is the `[Q, N]` scores, a few `[Q, d]`, one portion 
 and what the method itself documents. All queries go through together.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -27,7 +26,14 @@ from datainf.core.options import AUTO, Blocks, Normalize, word
 from datainf.core.records import Provenance, Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.census import take_census
+from datainf.estimators.checks import require_positive
 from datainf.estimators.combine import combined
+from datainf.estimators.directions import (
+    Directions,
+    Vectors,
+    find_directions,
+    preconditioned,
+)
 from datainf.estimators.held_out import judged_dampings, said
 from datainf.estimators.problem import Problem, Solver
 from datainf.estimators.scoring import score_groups, silent_notes
@@ -274,6 +280,46 @@ class Estimator(ABC):
             state, checkpoint.train, checkpoint.queries, keep_blocks=keep_blocks
         )
 
+    def precondition(self, state: State, queries: GradientSource) -> Vectors:
+        """Make x of query gradients: a candidate's score is −x·g, up to normalisation.
+
+        Args:
+            state: What `fit` gave.
+            queries: The rows to be preconditioned; all of them are held.
+
+        Returns:
+            Block -> `[Q, d]`, zero in groups without any gradient.
+        """
+        self._require_products()
+        problem = self._problem(state, state.source, queries)
+        return preconditioned(problem, self.prepare)
+
+    def directions(
+        self, state: State, candidates: GradientSource, queries: GradientSource
+    ) -> Directions:
+        """Find the vectors whose products with gradients are the scores, on both sides.
+
+        Args:
+            state: What `fit` gave.
+            candidates: Training rows; few, since all of them are held.
+            queries: Queries, likewise.
+
+        Returns:
+            What the scores of `score(state, candidates, queries)` are the products of.
+        """
+        self._require_products()
+        asked = self._problem(state, state.source, queries)
+        scored = self._problem(state, state.source, candidates)
+        return find_directions(asked, scored, self.prepare)
+
+    def _require_products(self) -> None:
+        """Refuse to take scores apart that are no products of whole gradients."""
+        if self.mixes_blocks:
+            raise OptionError(
+                f"{self.name} scores features made of whole gradients, which cannot be "
+                "taken apart into tokens or parameters; use another method."
+            )
+
     def _problem(
         self, state: State, candidates: GradientSource, queries: GradientSource
     ) -> Problem:
@@ -351,43 +397,3 @@ class Estimator(ABC):
             for name, value in found.items()
             if value is not None
         }
-
-
-def require_positive(method: str, option: str, value: object) -> None:
-    """Refuse an option that is not a positive, finite number.
-
-    Args:
-        method: The method's name, for the message.
-        option: The option's name.
-        value: What came.
-
-    Raises:
-        OptionError: If it is not.
-    """
-    if (
-        not isinstance(value, (int, float))
-        or isinstance(value, bool)
-        or not 0 < value < math.inf
-    ):
-        raise OptionError(
-            f"{method}: {option} must be a positive number, got {value!r}."
-        )
-
-
-def require_count(method: str, option: str, value: object, least: int = 1) -> None:
-    """Refuse an option that is not a whole number of at least some size.
-
-    Args:
-        method: The method's name, for the message.
-        option: The option's name.
-        value: What came.
-        least: The smallest number allowed.
-
-    Raises:
-        OptionError: If it is not.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise OptionError(
-            f"{method}: {option} must be a whole number of at least {least}, "
-            f"got {value!r}."
-        )

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from datainf.core.errors import OptionError
-from datainf.estimators.base import Estimator, require_count
+from datainf.estimators.base import Estimator
+from datainf.estimators.checks import require_count
 from datainf.estimators.direct import direct_solver
 from datainf.estimators.problem import Solver
 from datainf.estimators.stream import GroupRows

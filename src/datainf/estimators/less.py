@@ -22,7 +22,8 @@ from datainf.core.options import Blocks, Normalize
 from datainf.core.records import Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.adam_source import AdamSource
-from datainf.estimators.base import Estimator, State, require_count
+from datainf.estimators.base import Estimator, State
+from datainf.estimators.checks import require_count
 from datainf.estimators.problem import Solution, Solver
 from datainf.estimators.projected import projected, projection_notes
 from datainf.estimators.stream import GroupRows

@@ -30,7 +30,8 @@ from datainf.core.errors import DataError, OptionError
 from datainf.core.options import Blocks, Normalize
 from datainf.core.records import Scores
 from datainf.core.source import GradientSource
-from datainf.estimators.base import Estimator, State, require_count
+from datainf.estimators.base import Estimator, State
+from datainf.estimators.checks import require_count
 from datainf.estimators.combine import combined, times_columns
 from datainf.estimators.direct import direct_solver
 from datainf.estimators.problem import Solver

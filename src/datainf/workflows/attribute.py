@@ -97,7 +97,8 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
         >>> scores.top(5)  # doctest: +SKIP
     """
     collecting, scoring = split_options(options)
-    fisher = check_scoring(method, scoring, collect_options(collecting))
+    estimator = check_scoring(method, scoring)
+    fisher = take_fisher(scoring, estimator, collect_options(collecting))
     with collected(
         model,
         train,
@@ -267,24 +268,19 @@ def split_options(
     return collecting, scoring
 
 
-def check_scoring(
-    method: str | Estimator, scoring: dict[str, Any], collecting: CollectOptions
-) -> Fisher:
+def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> Estimator:
     """Refuse wrong options of scoring before the model works.
 
     Args:
         method: A name or an estimator.
-        scoring: What will be passed to `score`; `fisher`, which is no option of it, is
-            taken out.
-        collecting: How gradients will be collected.
+        scoring: What will be passed to `score`, and `fisher`.
 
     Returns:
-        The Fisher that is asked for.
+        The estimator that they make.
 
     Raises:
         OptionError: If one is nobody's; names the near one, of collecting too.
     """
-    fisher = scoring.pop("fisher", None)
     shared = {f.name for f in fields(ScoreOptions)} - {
         "method",
         "options",
@@ -298,7 +294,7 @@ def check_scoring(
         for name in scoring:
             if name not in known:
                 raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
-    estimator = build(
+    return build(
         method,
         **{name: value for name, value in scoring.items() if name in shared},
         options={
@@ -307,7 +303,22 @@ def check_scoring(
             if name not in shared and name not in _BESIDE
         },
     )
-    return require_fisher(fisher, estimator, collecting)
+
+
+def take_fisher(
+    scoring: dict[str, Any], estimator: Estimator, collecting: CollectOptions
+) -> Fisher:
+    """Take the Fisher out of the options, since it is none of `score`.
+
+    Args:
+        scoring: Options of scoring; `fisher` is removed.
+        estimator: The method.
+        collecting: How gradients will be collected.
+
+    Returns:
+        The Fisher that is asked for.
+    """
+    return require_fisher(scoring.pop("fisher", None), estimator, collecting)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from datainf.workflows.attribute import (
     collected,
     collected_train,
     split_options,
+    take_fisher,
 )
 from datainf.workflows.collect import collect_options
 from datainf.workflows.data import label_column
@@ -100,7 +101,8 @@ def mislabeled(  # noqa: PLR0913 - as attribute
             f"known to be wrong, got {len(wrong)} flags."
         )
     collecting, scoring = split_options(options)
-    fisher = check_scoring(method, scoring, collect_options(collecting))
+    estimator = check_scoring(method, scoring)
+    fisher = take_fisher(scoring, estimator, collect_options(collecting))
     if validation is None and scoring.get("agreement"):
         raise OptionError(
             "agreement compares the rankings of queries, and self-influence has none; "

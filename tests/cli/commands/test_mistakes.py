@@ -183,7 +183,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(at, line, message):
             {"scor": {}},
             "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
             "trust_remote_code, task, train, queries, curvature, collect, score, "
-            "recipe, out; did you mean 'score'?.",
+            "recipe, group_by, tokens, out; did you mean 'score'?.",
         ),
         (
             {"score": {"metod": "dot"}},

@@ -29,7 +29,7 @@ from transformers import PreTrainedTokenizerBase
 
 from datainf.core.errors import AdapterError, DataError, OptionError
 from datainf.core.options import Reduction, described, word
-from datainf.core.task import Batch, Example
+from datainf.core.task import Batch, Example, TokenLosses
 from datainf.integrations.prompts import ignores_positions
 from datainf.integrations.tasks.chat import Chat, checked_messages, read_tools
 from datainf.integrations.tasks.predictions import Categorical
@@ -39,6 +39,8 @@ from datainf.integrations.tasks.rows import (
     read_tokens,
     shape_of,
 )
+from datainf.integrations.tasks.token_losses import one_later
+from datainf.integrations.tasks.token_texts import token_texts
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -287,6 +289,14 @@ class CausalLM:
         # Soft prompts put positions first; the logits at t predict the token at t + 1.
         logits = logits[:, -labels.shape[1] : -1]
         return Categorical(logits, labels[:, 1:], self.reduction)
+
+    def token_losses(self, model: nn.Module, batch: Batch) -> TokenLosses:
+        """Compute the loss of every token, given those before it."""
+        return one_later(self.predictions(model, batch).by_token())
+
+    def token_texts(self, example: Example) -> list[str]:
+        """Write each token by itself."""
+        return token_texts(self.tokenizer, self.encode(example).input_ids)
 
     def describe(self, example: Example) -> str:
         """Write the row's text; an arrow stands before the completion."""

@@ -27,7 +27,7 @@ from transformers import PreTrainedTokenizerBase
 
 from datainf.core.errors import AdapterError, DataError
 from datainf.core.options import Reduction, described, word
-from datainf.core.task import Batch, Example
+from datainf.core.task import Batch, Example, TokenLosses
 from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.rows import (
     PAIR_SHAPES,
@@ -35,6 +35,7 @@ from datainf.integrations.tasks.rows import (
     read_token_pair,
     shape_of,
 )
+from datainf.integrations.tasks.token_texts import token_texts
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -178,6 +179,14 @@ class Seq2Seq:
             use_cache=False,
         ).logits
         return Categorical(logits, labels, self.reduction)
+
+    def token_losses(self, model: nn.Module, batch: Batch) -> TokenLosses:
+        """Compute the loss of every target token, given the source and those before."""
+        return self.predictions(model, batch).by_token()
+
+    def token_texts(self, example: Example) -> list[str]:
+        """Write each token of the target by itself."""
+        return token_texts(self.tokenizer, self.encode(example)[1])
 
     def describe(self, example: Example) -> str:
         """Write `prompt → completion`."""

@@ -21,9 +21,10 @@ from transformers import PreTrainedTokenizerBase
 from datainf.core.encodable import encodable
 from datainf.core.errors import AdapterError, DataError, OptionError, near
 from datainf.core.options import described
-from datainf.core.task import Batch, Example
+from datainf.core.task import Batch, Example, TokenLosses
 from datainf.integrations.tasks.labels import Classes, require_known_classes
 from datainf.integrations.tasks.predictions import Categorical
+from datainf.integrations.tasks.token_texts import token_texts
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -196,6 +197,14 @@ class TokenClassification:
             )
         require_known_classes(int(labels.max()), logits.shape[2])
         return Categorical(logits, labels)
+
+    def token_losses(self, model: nn.Module, batch: Batch) -> TokenLosses:
+        """Compute the cross entropy of every labelled token."""
+        return self.predictions(model, batch).by_token()
+
+    def token_texts(self, example: Example) -> list[str]:
+        """Write each token by itself."""
+        return token_texts(self.tokenizer, self.encode(example)[0])
 
     def describe(self, example: Example) -> str:
         """Write every word with its label."""
