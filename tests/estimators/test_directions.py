@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from datainf.core.errors import OptionError
-from datainf.estimators.table import METHODS, build
+from datainf.estimators.table import build
 from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import (
     CONVERGED,

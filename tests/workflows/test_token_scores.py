@@ -9,7 +9,6 @@ import torch
 from datainf.core.errors import DatainfWarning, OptionError
 from datainf.core.task import TokenTask
 from datainf.core.token_scores import Side
-from datainf.estimators.table import METHODS
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.sequence_classification import SequenceClassification

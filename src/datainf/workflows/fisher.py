@@ -138,3 +138,27 @@ def require_output(source: GradientSource, estimator: Estimator) -> None:
             f"these are of the {found}; collect training examples and queries with "
             f"output={estimator.output!r} (--output {estimator.output})."
         )
+
+
+def require_collected(estimator: Estimator, options: CollectOptions) -> None:
+    """Refuse to collect from one adapter what the method cannot score.
+
+    Args:
+        estimator: The method.
+        options: How gradients will be collected.
+
+    Raises:
+        OptionError: If it needs another output, or an optimizer's moments.
+    """
+    if estimator.needs_moments:
+        raise OptionError(
+            f"{estimator.name} needs Adam's moments at each checkpoint of a training, "
+            "which an adapter alone has not; collect at the checkpoints and give "
+            "score([Checkpoint(..., moments=...), ...])."
+        )
+    if estimator.output != Output.LOSS and options.output != estimator.output:
+        raise OptionError(
+            f"{estimator.name} is made of gradients of the {estimator.output}, got "
+            f"output={str(options.output)!r}; give output={estimator.output!r} "
+            f"(--output {estimator.output})."
+        )
