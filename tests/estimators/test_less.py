@@ -54,8 +54,8 @@ def test_scores_lie_within_the_sum_of_the_weights():
 def test_no_moments_are_refused_by_the_checkpoints_name():
     said = (
         "less needs Adam's moments at each checkpoint, and {}; train with checkpoints "
-        "that keep the optimizer (save_strategy: epoch) and give their folder as "
-        "checkpoints= (--checkpoints), or Checkpoint(..., moments=...)."
+        "that keep the optimizer (save_strategy: epoch) and give "
+        "score([Checkpoint(..., moments=...), ...])."
     )
     bare = replace(checkpoint_of(name="checkpoint-20"), moments=None)
     message = re.escape(said.format("checkpoint-20 has none"))

@@ -114,9 +114,8 @@ def write_store(path: Path, dtype: StoreDtype | str = StoreDtype.FP32) -> Gradie
 
 
 def big_store(path: Path, *, rows: int, size: int, shard_rows: int) -> GradientStore:
-    """Write a store of one block of any size, full of ones; their output is a margin,
-    since every method takes that.
-    """
+    """Write a store of one block of any size, full of ones."""
+    # Margins, which every method takes.
     task = {**IDENTITY.task, "output": {"name": "margin"}}
     identity = replace(IDENTITY, task=task)
     layout = Layout.from_shapes({"w": (size,)})

@@ -30,8 +30,8 @@ from datainf.estimators.stream import GroupRows
 
 _NEEDS = (
     "less needs Adam's moments at each checkpoint, and {}; train with checkpoints that "
-    "keep the optimizer (save_strategy: epoch) and give their folder as checkpoints= "
-    "(--checkpoints), or Checkpoint(..., moments=...)."
+    "keep the optimizer (save_strategy: epoch) and give "
+    "score([Checkpoint(..., moments=...), ...])."
 )
 
 
