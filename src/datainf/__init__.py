@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from datainf.__about__ import __version__
 
 if TYPE_CHECKING:
+    from datainf.core.checkpoint import Checkpoint, Moments
     from datainf.core.errors import (
         AdapterError,
         DataError,
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
     from datainf.estimators.datainf import DataInf
     from datainf.estimators.dot import Dot
     from datainf.estimators.exact import Exact
+    from datainf.estimators.less import LESS
     from datainf.estimators.lissa import LiSSA
     from datainf.estimators.scaled_dot import ScaledDot
     from datainf.estimators.table import methods
+    from datainf.estimators.tracin import TracIn
+    from datainf.estimators.trak import TRAK
     from datainf.integrations.tasks.causal_lm import CausalLM
     from datainf.integrations.tasks.image_classification import ImageClassification
     from datainf.integrations.tasks.seq2seq import Seq2Seq
@@ -81,8 +85,13 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "Exact",
     "CG",
     "LiSSA",
+    "TracIn",
+    "TRAK",
+    "LESS",
     "Auto",
     # values
+    "Checkpoint",
+    "Moments",
     "GradientSource",
     "GradientStore",
     "InMemorySource",
@@ -126,7 +135,12 @@ _HOME = {
     "Exact": "estimators.exact",
     "CG": "estimators.cg",
     "LiSSA": "estimators.lissa",
+    "TracIn": "estimators.tracin",
+    "TRAK": "estimators.trak",
+    "LESS": "estimators.less",
     "Auto": "estimators.auto",
+    "Checkpoint": "core.checkpoint",
+    "Moments": "core.checkpoint",
     "GradientSource": "core.source",
     "GradientStore": "store.reader",
     "InMemorySource": "store.memory",

@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datainf.core.checkpoint import Checkpoint, Moments
 from datainf.core.layout import Layout
 from datainf.core.records import Scores
 from datainf.core.source import RowBlock
-from datainf.estimators.table import build
+from datainf.estimators.table import METHODS, build
+from datainf.linalg.projection import sign_slabs
 from datainf.store.memory import InMemorySource
 
 N, Q = 7, 3
@@ -40,6 +42,9 @@ GROUPS = {
     "all": [list(SIZES)],
 }
 
+GROUPING = [name for name in METHODS if not METHODS[name].cls.mixes_blocks]
+"""Methods that take `blocks`."""
+
 
 def random_gradients(
     rows: int, seed: int, dtype: torch.dtype = torch.float64
@@ -63,6 +68,7 @@ class Portioned:
     def __init__(self, gradients: dict[str, Tensor], size: int) -> None:
         self._source = InMemorySource(gradients)
         self._size = size
+        self.losses = margins_of(gradients)
 
     @property
     def layout(self) -> Layout:
@@ -88,10 +94,59 @@ def scored(
 ) -> Scores:
     """Scores of a method by name, from tensors; rows made here when not given."""
     estimator = build(method, **options)
-    rows = InMemorySource(random_gradients(N, 1) if train is None else train)
-    asked = InMemorySource(random_gradients(Q, 2) if queries is None else queries)
-    source = rows if curvature is None else InMemorySource(curvature)
-    return estimator.score(estimator.fit(source), rows, asked, keep_blocks=keep_blocks)
+    checkpoint = checkpoint_of(train, queries, curvature=curvature)
+    return estimator.score_at(checkpoint, keep_blocks=keep_blocks)
+
+
+def checkpoint_of(
+    train: dict[str, Tensor] | None = None,
+    queries: dict[str, Tensor] | None = None,
+    *,
+    curvature: dict[str, Tensor] | None = None,
+    **options: Any,
+) -> Checkpoint:
+    """Everything that any method reads, from tensors; rows made here when not given."""
+    rows = random_gradients(N, 1) if train is None else train
+    return Checkpoint(
+        train=InMemorySource(rows, losses=margins_of(rows)),
+        queries=InMemorySource(random_gradients(Q, 2) if queries is None else queries),
+        curvature=None if curvature is None else InMemorySource(curvature),
+        moments=random_moments(rows),
+        **options,
+    )
+
+
+def margins_of(gradients: dict[str, Tensor]) -> Tensor:
+    """Margins that go with the rows, in whatever order these are."""
+    return torch.stack([rows.double().sum(dim=1) for rows in gradients.values()]).sum(0)
+
+
+def random_moments(gradients: dict[str, Tensor], seed: int = 4) -> Moments:
+    """Moments of blocks of these sizes after eleven steps, the size of gradients."""
+    chance = torch.Generator().manual_seed(seed)
+    drawn = {
+        name: torch.randn(2, rows.shape[1], generator=chance, dtype=torch.float64)
+        for name, rows in gradients.items()
+    }
+    return Moments(
+        first={name: pair[0] for name, pair in drawn.items()},
+        second={name: pair[1].square() for name, pair in drawn.items()},
+        steps=dict.fromkeys(drawn, 11),
+    )
+
+
+def projection_matrix(width: int, seed: int) -> Tensor:
+    """The projection of rows with all blocks side by side, as one matrix `[D, k]`."""
+    like = torch.zeros((), dtype=torch.float64)
+    return torch.cat(
+        [
+            signs
+            for name, size in SIZES.items()
+            for _, signs in sign_slabs(
+                name, size=size, width=width, seed=seed, like=like
+            )
+        ]
+    )
 
 
 def parts_of(made: Scores) -> NDArray[np.floating]:

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from datainf.core.errors import OptionError
-from datainf.estimators.table import METHODS, build
+from datainf.estimators.table import build
 from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import (
     CONVERGED,
+    GROUPING,
     GROUPS,
     N,
     Portioned,
@@ -38,7 +39,7 @@ def fitted(method, curvature=CURVATURE, **options):
 
 
 @pytest.mark.parametrize("blocks", GROUPS)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GROUPING)
 def test_precondition_multiplies_with_the_matrix_of_the_method(method, blocks):
     estimator, state = fitted(method, blocks=blocks)
     found = estimator.precondition(state, Portioned(QUERIES, 2))
@@ -57,7 +58,7 @@ def test_precondition_multiplies_with_the_matrix_of_the_method(method, blocks):
 
 @pytest.mark.parametrize("blocks", ["tensor", "module"])
 @pytest.mark.parametrize(
-    ("method", "normalize"), [(m, n) for m in METHODS for n in normalized(m)]
+    ("method", "normalize"), [(m, n) for m in GROUPING for n in normalized(m)]
 )
 def test_products_with_directions_of_either_side_are_the_scores(
     method, normalize, blocks

@@ -30,5 +30,5 @@ def test_a_label_says_the_options():
 
 def test_only_what_refuses_is_refused_with_its_own_words():
     found = refusals([*defaults(), Variant("cosine", {"normalize": "relatif"})])
-    assert found.keys() == {"cosine, normalize=relatif"}
+    assert found.keys() == {"cosine, normalize=relatif", "trak", "less"}
     assert found["cosine, normalize=relatif"].startswith("cosine scales every training")

@@ -196,7 +196,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "method": (
         {"method": "datinf"},
         "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-        "datainf, exact, cg, lissa, auto; did you mean 'datainf'?.",
+        "datainf, exact, cg, lissa, tracin, trak, less, auto; did you mean "
+        "'datainf'?.",
     ),
     "damping": (
         {"damping": 0.0},

@@ -9,14 +9,13 @@ import torch
 from datainf.core.errors import DatainfWarning, OptionError
 from datainf.core.task import TokenTask
 from datainf.core.token_scores import Side
-from datainf.estimators.table import METHODS
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.workflows import token_scores as module
 from datainf.workflows.attribute import attribute
 from datainf.workflows.token_scores import taken, token_scores
-from tests.estimators.gradient_sets import N, Portioned, random_gradients
+from tests.estimators.gradient_sets import GROUPING, N, Portioned, random_gradients
 from tests.reference_gradients import gradients_one_by_one
 from tests.task_cases import CASES, squared_logits
 from tests.tiny_models import tiny_tokenizer
@@ -34,7 +33,7 @@ QUERIES = [
 ]
 NORMALIZED = [
     (method, normalize)
-    for method in METHODS
+    for method in GROUPING
     for normalize in (
         ["example"] if method == "cosine" else ["none", "example", "relatif"]
     )

@@ -31,7 +31,11 @@ from datainf.estimators.table import METHODS, build
 from datainf.integrations.fingerprint import hash_row
 from datainf.store.reader import GradientStore
 from datainf.workflows.collect import collect, collect_options
-from datainf.workflows.fisher import curvature_name, require_fisher
+from datainf.workflows.fisher import (
+    curvature_name,
+    require_collected,
+    require_fisher,
+)
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.rows import numbered, read_by_number
 from datainf.workflows.score import score
@@ -318,6 +322,7 @@ def take_fisher(
     Returns:
         The Fisher that is asked for.
     """
+    require_collected(estimator, collecting)
     return require_fisher(scoring.pop("fisher", None), estimator, collecting)
 
 
