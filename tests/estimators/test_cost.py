@@ -1,6 +1,7 @@
 """The cost model: its counts, its budgets, and words for amounts."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from datainf.estimators.cost import (
     cost,
     machine,
 )
+from tests.processes import python
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +106,25 @@ def test_free_memory_is_read_from_the_system(monkeypatch, linux, container):
     monkeypatch.setattr("os.sysconf", lambda _: 128)
     free = 6144 if linux else 128 * 128 // 2
     assert available_bytes() == (4096 if container == "limited" else free)
+
+
+@pytest.mark.parametrize("limit", ["RLIMIT_DATA", "RLIMIT_AS"])
+def test_free_memory_lies_within_the_limit_of_the_process(limit):
+    program = f"""
+import resource
+from datainf.estimators.cost import available_bytes
+before = available_bytes()
+resource.setrlimit(resource.{limit}, (2**33, 2**33))
+print(available_bytes() < min(before, 2**33))
+"""
+    done = python("-c", program, timeout=60)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_a_limit_counts_whole_where_the_system_does_not_say_what_is_used(monkeypatch):
+    monkeypatch.setattr(module, "getrlimit", lambda _: (5, 5))
+    monkeypatch.setattr(module, "Path", lambda _: Path("nowhere"))
+    assert available_bytes() == 5
 
 
 @pytest.mark.parametrize(

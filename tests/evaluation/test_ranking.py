@@ -99,3 +99,10 @@ def test_spearman_of_a_resample_is_that_of_the_repeated_columns(seed):
 def test_a_row_of_equal_numbers_has_no_correlation():
     flat, rising = Ranked(np.ones((1, 7))), Ranked(np.arange(7.0)[None])
     assert np.isnan(spearman(flat, rising, np.ones(7, dtype=int))).all()
+
+
+def test_ties_share_their_mean_rank():
+    a, b = np.array([[1.0, 1.0, 2.0, 3.0]]), np.array([[4.0, 3.0, 6.0, 6.0]])
+    x, y = np.array([1.5, 1.5, 3, 4]), np.array([2, 1, 3.5, 3.5])
+    expected = np.corrcoef(x, y)[0, 1]
+    np.testing.assert_allclose(spearman(Ranked(a), Ranked(b)), [expected])

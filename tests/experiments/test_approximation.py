@@ -3,7 +3,7 @@
 import pytest
 
 from datainf.evaluation.correlation import pearson, spearman
-from datainf.experiments import approximation
+from datainf.experiments import cells
 from datainf.experiments.approximation import REFERENCE, run
 from datainf.experiments.units import Unit, opened
 from datainf.experiments.variants import Variant, defaults, refusals
@@ -38,6 +38,6 @@ def test_a_whole_experiment_is_not_opened_again(approximated, monkeypatch):
     def never(*given):
         raise AssertionError(given)
 
-    monkeypatch.setattr(approximation, "opened", never)
+    monkeypatch.setattr(cells, "opened", never)
     again = run(approximated.study, approximated.records.path.parent)
     assert len(again.records) == len(approximated.records)

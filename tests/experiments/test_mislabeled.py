@@ -7,7 +7,7 @@ import pytest
 
 from datainf.core.errors import OptionError
 from datainf.evaluation.detection import detection_auc
-from datainf.experiments import mislabeled
+from datainf.experiments import cells, mislabeled
 from datainf.experiments.mislabeled import ADAPTER, BASELINES, run, units_of
 from datainf.experiments.units import Unit, opened
 from datainf.experiments.variants import Variant, all_variants
@@ -55,7 +55,7 @@ def test_nothing_is_measured_twice_and_a_lost_cell_alone_again(
         used.append(given[0])
         return opened(*given)
 
-    monkeypatch.setattr(mislabeled, "opened", counted)
+    monkeypatch.setattr(cells, "opened", counted)
     run(measured.study, out)
     assert used == []
     # As after a kill: the last line is half there.

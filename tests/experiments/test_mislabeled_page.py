@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datainf.experiments import mislabeled_page as pages
-from datainf.experiments.mislabeled import Measured
+from datainf.experiments.cells import Measured
 from datainf.experiments.records import Records
 from datainf.experiments.tables import mean_text
 from datainf.experiments.variants import Variant

@@ -150,6 +150,20 @@ def test_other_settings_of_the_groups_are_refused(run, changed):
         read_moments(folder, run[1], adapter_of(run[1]))
 
 
+def test_an_optimizer_that_keeps_tensors_of_the_same_names_is_refused(run, changed):
+    def of_radam(state):
+        for group in state["param_groups"]:
+            del group["amsgrad"]
+
+    folder = changed(of_radam)
+    with refuses(
+        f"{folder / 'optimizer.pt'} is of another optimizer than Adam and AdamW, or of "
+        "their amsgrad variant; less needs a training with one of these (optim: "
+        "adamw_torch)."
+    ):
+        read_moments(folder, run[1], adapter_of(run[1]))
+
+
 def test_files_that_are_missing_damaged_or_something_else_are_refused(run, changed):
     folder = changed(lambda state: state["state"])
     path, adapter = folder / "optimizer.pt", adapter_of(run[1])

@@ -51,7 +51,9 @@ def test_log_axes_make_factors_steps():
     axis = log_axis("d", [1, 10_000])
     assert [text for _, text in axis.ticks] == ["1", "10", "100", "1000", "10000"]
     assert axis.share(100) == pytest.approx(0.5)
-    assert log_axis("e", [1e-6, 1e-4]).ticks[0][1] == "10⁻⁶"
+    assert log_axis("e", [1e-7, 1e-4]).ticks[0][1] == "10⁻⁷"
+    far = log_axis("n", [1, 1e6])  # one way of writing an axis, not two
+    assert [text for _, text in far.ticks][1::5] == ["10¹", "10⁶"]
 
 
 @pytest.mark.parametrize("values", [[0.3, 0.9], [5.0, 5.0], [-2e-5, 7e-5], [0.0, 0.0]])

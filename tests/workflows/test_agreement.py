@@ -15,7 +15,6 @@ from datainf.estimators.exact import Exact
 from datainf.estimators.table import METHODS
 from datainf.store.memory import InMemorySource
 from datainf.workflows import agreement as module
-from datainf.workflows.agreement import spearman
 from datainf.workflows.score import score
 from tests.estimators.gradient_sets import N, Q, random_gradients
 
@@ -51,15 +50,6 @@ def test_the_same_damping_blocks_and_normalisation_are_compared():
     expected = [by_hand(*rows) for rows in zip(made.values, exact.values, strict=True)]
     np.testing.assert_allclose(made.agreement, expected, atol=1e-12)
     assert not np.allclose(made.agreement, scored().agreement)
-
-
-def test_ties_share_their_mean_rank_and_constant_rows_have_no_correlation():
-    a = np.array([[1.0, 1.0, 2.0, 3.0], [5.0, 5.0, 5.0, 5.0]])
-    b = np.array([[4.0, 3.0, 6.0, 6.0], [1.0, 2.0, 3.0, 4.0]])
-    x, y = np.array([1.5, 1.5, 3, 4]), np.array([2, 1, 3.5, 3.5])
-    found = spearman(a, b)
-    assert found[0] == pytest.approx(np.corrcoef(x, y)[0, 1])
-    assert np.isnan(found[1])
 
 
 def test_false_computes_none():

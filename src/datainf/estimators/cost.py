@@ -17,10 +17,12 @@ factor of about two where nothing else runs: good for choosing, not for promisin
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA, getrlimit
 
 import torch
 
@@ -237,7 +239,8 @@ def available_bytes(device: torch.device | str = "cpu") -> int:
         device: Whose memory.
 
     Returns:
-        Bytes: what the system calls available, within the limit of a container.
+        Bytes: what the system calls available, within the limits of a container and
+        of the process (`ulimit -d`, `ulimit -v`).
     """
     if torch.device(device).type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
@@ -247,14 +250,27 @@ def available_bytes(device: torch.device | str = "cpu") -> int:
         free = int(found) * 1024
     except (OSError, ValueError):  # not Linux
         free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    try:
+    with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
         limit, used = (
             int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii"))
             for name in ("max", "current")
         )
-    except (OSError, ValueError):  # no container, or one without a limit ("max")
-        return free
-    return max(0, min(free, limit - used))
+        free = min(free, limit - used)
+    return max(0, min([free, *_within_own_limits()]))
+
+
+def _within_own_limits() -> Iterator[int]:
+    """Say what the limits of this process leave, limit by limit."""
+    for limit, counted in ((RLIMIT_DATA, "VmData"), (RLIMIT_AS, "VmSize")):
+        most, _ = getrlimit(limit)
+        if most == RLIM_INFINITY:
+            continue
+        used = 0
+        with suppress(OSError, ValueError):  # not Linux
+            known = Path("/proc/self/status").read_text(encoding="ascii")
+            (found,) = re.findall(rf"^{counted}:\s+(\d+) kB", known, re.MULTILINE)
+            used = int(found) * 1024
+        yield most - used
 
 
 def bytes_of(given: object, option: str) -> int:

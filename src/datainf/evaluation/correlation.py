@@ -8,11 +8,11 @@ mean of theirs. N rows; O(N log N).
 import math
 
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from datainf.core.errors import DataError
-from datainf.evaluation.ranking import finite_vector
+from datainf.evaluation.ranking import Ranked, finite_vector
+from datainf.evaluation.ranking import spearman as of_rows
 
 
 def pearson(first: ArrayLike, second: ArrayLike) -> float:
@@ -25,19 +25,11 @@ def pearson(first: ArrayLike, second: ArrayLike) -> float:
     Returns:
         Pearson's r in [−1, 1]; NaN where one of them does not vary.
 
-    Raises:
-        DataError: If they are not of the same rows, or there are fewer than two.
-
     Example:
         >>> round(pearson([1.0, 2.0, 3.0], [2.0, 4.0, 7.0]), 3)
         0.993
     """
-    a, b = finite_vector(first, "first"), finite_vector(second, "second")
-    if len(a) != len(b) or len(a) < 2:
-        raise DataError(
-            "a correlation needs two columns of the same rows, at least 2, got "
-            f"{len(a)} and {len(b)}."
-        )
+    a, b = _of_the_same_rows(first, second)
     # Scaled first: scores may be so small that their squares vanish.
     a, b = ((x - x.mean()) / (np.ptp(x) or 1.0) for x in (a, b))
     length = math.sqrt(float(a @ a) * float(b @ b))
@@ -58,5 +50,18 @@ def spearman(first: ArrayLike, second: ArrayLike) -> float:
         >>> spearman([1.0, 2.0, 3.0], [2.0, 4.0, 700.0])
         1.0
     """
+    a, b = (Ranked(x[None]) for x in _of_the_same_rows(first, second))
+    return float(of_rows(a, b)[0])
+
+
+def _of_the_same_rows(
+    first: ArrayLike, second: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read two columns; refuse those that cannot be correlated."""
     a, b = finite_vector(first, "first"), finite_vector(second, "second")
-    return pearson(pd.Series(a).rank(), pd.Series(b).rank())
+    if len(a) != len(b) or len(a) < 2:
+        raise DataError(
+            "a correlation needs two columns of the same rows, at least 2, got "
+            f"{len(a)} and {len(b)}."
+        )
+    return a, b

@@ -90,7 +90,11 @@ def hits_at(
 
 
 class Ranked:
-    """Rows of numbers, sorted once, whose ranks are then asked for many resamples."""
+    """Rows of numbers, sorted once, whose ranks are then asked for many resamples.
+
+    Attributes:
+        size: Numbers of a row, S.
+    """
 
     def __init__(self, values: Float[np.ndarray, "R S"]) -> None:
         """Sort every row.
@@ -98,7 +102,7 @@ class Ranked:
         Args:
             values: Finite.
         """
-        size = values.shape[1]
+        self.size = size = values.shape[1]
         self._order = np.argsort(values, axis=1, kind="stable")
         ordered = np.take_along_axis(values, self._order, axis=1)
         places = np.arange(size)
@@ -131,18 +135,20 @@ class Ranked:
 
 
 def spearman(
-    first: Ranked, second: Ranked, times: Int[np.ndarray, " S"]
+    first: Ranked, second: Ranked, times: Int[np.ndarray, " S"] | None = None
 ) -> Float[np.ndarray, " R"]:
     """Correlate the ranks of two tables, row by row.
 
     Args:
         first: R rows of S numbers.
         second: As many.
-        times: How often each column counts; ones for the tables as they are.
+        times: How often each column counts; once when None.
 
     Returns:
         One correlation a row; NaN where all numbers of a row are equal.
     """
+    if times is None:
+        times = np.ones(first.size, dtype=np.int64)
     middle = (times.sum() + 1) / 2
     a, b = first.ranks(times) - middle, second.ranks(times) - middle
     product, mine, theirs = (

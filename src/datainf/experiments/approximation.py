@@ -9,19 +9,17 @@ Cells: one an adapter (data set, rank, seed, noise) and method, in
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from datainf.core.errors import DatainfError
 from datainf.evaluation.correlation import pearson, spearman
-from datainf.experiments.mislabeled import Measured
+from datainf.experiments.cells import Key, Measured, Refused, measured
 from datainf.experiments.presets import Study
-from datainf.experiments.records import Records
-from datainf.experiments.surroundings import surroundings
-from datainf.experiments.units import Opened, Unit, opened
+from datainf.experiments.units import Opened, Unit
 from datainf.experiments.variants import Variant, defaults, refusals
 from datainf.workflows.mean import MeanSource
-from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.progress import Reporter
 from datainf.workflows.score import score
 
 NAME = "approximation"
@@ -59,49 +57,42 @@ def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> M
     Returns:
         The measurements.
     """
-    say, folder = progress or Logged(), Path(out)
-    records = Records(folder / f"{NAME}.jsonl", surroundings())
-    variants, units = defaults(), units_of(study)
-    refused = refusals(variants)
-    with say.stage(f"{NAME}: adapters", len(units)) as advance:
-        for unit in units:
-            own = unit.key(study)
-            missing = [
-                variant
-                for variant in variants
-                if variant.method != REFERENCE
-                and variant.label not in refused
-                and {**own, **variant.key} not in records
-            ]
-            if missing:
-                with opened(unit, study, folder) as subject:
-                    found = _correlations(subject, missing, refused)
-                for variant, result in found:
-                    records.add({**own, **variant.key}, result)
-            advance(1)
-    for label, reason in refused.items():
-        say.say(f"{label} is left out: {reason}")
-    return Measured(study, records, units, refused)
+    variants = defaults()
+    return measured(
+        NAME,
+        study,
+        out,
+        units=units_of(study),
+        keys=[v.key for v in variants if v.method != REFERENCE],
+        refused=refusals(variants),
+        cells=_correlations,
+        progress=progress,
+    )
 
 
 def _correlations(
-    subject: Opened, variants: Sequence[Variant], refused: dict[str, str]
-) -> list[tuple[Variant, dict[str, float | None]]]:
-    """Correlate methods with Eq. 2 on one adapter."""
+    unit: Unit,  # noqa: ARG001 - all that is needed stands in the stores
+    subject: Opened,
+    missing: Sequence[Key],
+    refused: Refused,
+) -> Iterator[tuple[Key, dict[str, float | None]]]:
+    """Correlate methods with Eq. 2 on one adapter.
+
+    Yields:
+        Key and result.
+    """
     mean = MeanSource(subject.validation)
     true = score(subject.train, mean, method=REFERENCE, agreement=False).values[0]
-    found = []
-    for variant in variants:
+    for key in missing:
+        method = key["method"]
         try:
-            scores = score(subject.train, mean, method=variant.method, agreement=False)
+            scores = score(subject.train, mean, method=method, agreement=False)
         except DatainfError as error:  # said at the end, and tried the next time
-            refused[variant.label] = str(error)
+            refused[Variant(**key).label] = str(error)
             continue
         measures = {
             "pearson": pearson(scores.values[0], true),
             "spearman": spearman(scores.values[0], true),
         }
         # A correlation that is not defined is kept as such.
-        result = {n: None if math.isnan(x) else x for n, x in measures.items()}
-        found.append((variant, result))
-    return found
+        yield key, {n: None if math.isnan(x) else x for n, x in measures.items()}

@@ -8,7 +8,7 @@ import pandas as pd
 
 from datainf.evaluation.seeds import seed_mean
 from datainf.experiments.approximation import NAME, REFERENCE
-from datainf.experiments.mislabeled import Measured
+from datainf.experiments.cells import Measured
 from datainf.experiments.tables import listed, markdown_table, mean_text
 from datainf.experiments.variants import defaults
 from datainf.reports.figure import Panel, Series, figure, linear_axis, log_axis

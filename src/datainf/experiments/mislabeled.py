@@ -10,7 +10,6 @@ Cells: one a unit (data set, rank, seed) and variant, kept in `mislabeled.jsonl`
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,39 +24,21 @@ from datainf.evaluation.baselines import (
     tfidf_scores,
 )
 from datainf.evaluation.detection import detection_auc, precision_at
+from datainf.experiments.cells import Key, Measured, Refused, measured
 from datainf.experiments.data.study_rows import DEMO, text_of
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
-from datainf.experiments.records import Records
-from datainf.experiments.surroundings import surroundings
-from datainf.experiments.units import Opened, Unit, opened
+from datainf.experiments.units import Opened, Unit
 from datainf.experiments.variants import Variant, all_variants, refusals
 from datainf.integrations.hidden_states import mean_hidden_states, share_right
 from datainf.workflows.mean import MeanSource
-from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.progress import Reporter
 from datainf.workflows.score import score
 
 NAME = "mislabeled"
 BASELINES = ("loss", "TF-IDF", "embedding", "random")
 ADAPTER = {"method": "adapter", "options": {}}
 """The cell that says how well the adapter itself has learned."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What an experiment has measured so far.
-
-    Attributes:
-        study: Its settings.
-        records: Its cells.
-        units: What they are of.
-        refused: Label of a variant -> why it was left out.
-    """
-
-    study: Study
-    records: Records
-    units: Sequence[Unit]
-    refused: Mapping[str, str]
 
 
 def units_of(study: Study) -> list[Unit]:
@@ -88,36 +69,26 @@ def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> M
     Returns:
         The measurements.
     """
-    say, folder = progress or Logged(), Path(out)
-    records = Records(folder / f"{NAME}.jsonl", surroundings())
-    variants, units = all_variants(), units_of(study)
-    refused = refusals(variants)
-    keys = [variant.key for variant in variants]
-    keys += [{"method": name, "options": {}} for name in BASELINES] + [ADAPTER]
-    with say.stage(f"{NAME}: adapters", len(units)) as advance:
-        for unit in units:
-            own = unit.key(study)
-            missing = [
-                key
-                for key in keys
-                if {**own, **key} not in records and Variant(**key).label not in refused
-            ]
-            if missing:
-                with opened(unit, study, folder) as subject:
-                    for key, result in _cells(unit, subject, missing, refused):
-                        records.add({**own, **key}, result)
-            advance(1)
-    for label, reason in refused.items():
-        say.say(f"{label} is left out: {reason}")
-    return Measured(study, records, units, refused)
+    variants = all_variants()
+    baselines = [{"method": name, "options": {}} for name in BASELINES]
+    return measured(
+        NAME,
+        study,
+        out,
+        units=units_of(study),
+        keys=[*(variant.key for variant in variants), *baselines, ADAPTER],
+        refused=refusals(variants),
+        cells=_cells,
+        progress=progress,
+    )
 
 
 def _cells(
     unit: Unit,
     subject: Opened,
-    missing: Sequence[Mapping[str, Any]],
-    refused: dict[str, str],
-) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
+    missing: Sequence[Key],
+    refused: Refused,
+) -> Iterator[tuple[Key, dict[str, Any]]]:
     """Measure the missing cells of one unit.
 
     Yields:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from datainf.evaluation.seeds import SeedMean, seed_mean
-from datainf.experiments.mislabeled import ADAPTER, BASELINES, NAME, Measured
+from datainf.experiments.cells import Measured
+from datainf.experiments.mislabeled import ADAPTER, BASELINES, NAME
 from datainf.experiments.tables import markdown_table, mean_text, share, short
 from datainf.experiments.variants import Variant, all_variants
 from datainf.reports.figure import (

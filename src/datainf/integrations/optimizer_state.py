@@ -163,7 +163,13 @@ def _require_adam(
 def _settings(
     path: Path, groups: Sequence[Mapping[str, Any]]
 ) -> tuple[tuple[float, float], float]:
-    """Give β₁, β₂ and ε, which must be those of all groups."""
+    """Give β₁, β₂ and ε, which must be those of all groups, of Adam or AdamW."""
+    # RAdam keeps tensors of the same names and takes other steps with them.
+    if any(group.get("amsgrad") is not False for group in groups):
+        raise StoreError(
+            f"{path} is of another optimizer than Adam and AdamW, or of their amsgrad "
+            "variant; less needs a training with one of these (optim: adamw_torch)."
+        )
     found = {(*group.get("betas", ()), group.get("eps")) for group in groups}
     if len(found) != 1 or len(next(iter(found))) != 3:
         raise StoreError(

@@ -134,13 +134,14 @@ def log_axis(title: str, values: Iterable[float]) -> Axis:
     """
     given = list(values)
     low, high = min(given), max(given)
-    base = 2 if high / low <= 2**6 else 10
+    base = 2 if high / low <= 2**8 else 10
     first = math.floor(math.log(low, base) + 1e-9)
     last = max(math.ceil(math.log(high, base) - 1e-9), first + 1)
     step = math.ceil((last - first) / 6)
-    ticks = tuple(
-        (float(base) ** i, _power(base, i)) for i in range(first, last + 1, step)
-    )
+    shown = range(first, last + 1, step)
+    # All in one way: 10⁵ beside 10000 would be read twice.
+    short = all(1e-3 <= float(base) ** i < 1e5 for i in shown)
+    ticks = tuple((float(base) ** i, _power(base, i, short=short)) for i in shown)
     return Axis(title, float(base) ** first, float(base) ** last, ticks, log=True)
 
 
@@ -256,11 +257,10 @@ def _spread(labels: Sequence[tuple[float, float, float]], limit: float) -> list[
     return found
 
 
-def _power(base: int, exponent: int) -> str:
-    """Write a power: as a number while it is short."""
-    value = float(base) ** exponent
-    if 1e-3 <= value < 1e5:
-        return f"{value:g}"
+def _power(base: int, exponent: int, *, short: bool) -> str:
+    """Write a power, as a number or as base and exponent."""
+    if short:
+        return f"{float(base) ** exponent:g}"
     return f"{base}" + str(exponent).translate(
         str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
     )

@@ -9,9 +9,6 @@ not that Eq. 2 itself predicts retraining. Costs what `exact` costs.
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Float64
-from numpy.typing import NDArray
 
 from datainf.core.errors import OptionError
 from datainf.core.records import Scores
@@ -19,6 +16,7 @@ from datainf.core.source import GradientSource
 from datainf.estimators.base import Estimator
 from datainf.estimators.cost import Shape, available_bytes, cost
 from datainf.estimators.exact import Exact
+from datainf.evaluation.ranking import Ranked, spearman
 
 # Seconds that `exact` may be estimated to take where nobody asked for agreement.
 UNASKED = 10.0
@@ -81,7 +79,7 @@ def with_agreement(
             made = scores.provenance
             return replace(scores, provenance=replace(made, notes=(*made.notes, note)))
     values = exact.score(exact.fit(curvature), train, queries).values
-    return replace(scores, agreement=spearman(scores.values, values))
+    return replace(scores, agreement=spearman(Ranked(scores.values), Ranked(values)))
 
 
 def exact_cost(
@@ -124,27 +122,3 @@ def exact_cost(
     if found.seconds <= UNASKED and found.bytes <= available_bytes() / 2:
         return None
     return f"it would take {found}"
-
-
-def spearman(
-    a: NDArray[np.floating], b: NDArray[np.floating]
-) -> Float64[np.ndarray, " Q"]:
-    """Correlate the ranks of two tables row by row; tied values share their mean rank.
-
-    Args:
-        a: `[Q, N]`.
-        b: `[Q, N]`.
-
-    Returns:
-        One number in [−1, 1] a row, NaN where all values of a row are equal.
-
-    Example:
-        >>> spearman(np.array([[1.0, 2.0, 9.0]]), np.array([[3.0, 5.0, 4.0]])).tolist()
-        [0.5]
-    """
-    x, y = (pd.DataFrame(table).rank(axis=1).to_numpy() for table in (a, b))
-    x, y = (table - table.mean(axis=1, keepdims=True) for table in (x, y))
-    size = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
-    return np.divide(
-        (x * y).sum(axis=1), size, out=np.full(len(x), np.nan), where=size > 0
-    )

@@ -1,5 +1,6 @@
 """`reproduce theorem`, `mislabeled`, `approximation`: the paper's experiments."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from datainf.cli.console import Bars, tell
@@ -9,6 +10,7 @@ from datainf.core.errors import OptionError
 
 if TYPE_CHECKING:
     from datainf.experiments.presets import Study
+    from datainf.experiments.records import Records
 
 _OUT = "runs/reproduce"
 # Flags whose value is a place on this machine -> what a page says instead.
@@ -21,21 +23,15 @@ def theorem(given: Given) -> None:
     style = format_of(given)
     from datainf.experiments import theorem as job
     from datainf.experiments import theorem_page as pages
-    from datainf.experiments.publish import publish
 
     # Without a model for classifiers: the gradients of the demo's language model.
     datasets = ("sst2",) if given["model"] else ("demo-lm",)
     study = _study(given, datasets, _ALL_RANKS)
     found = job.run(study, given["out"] or _OUT, progress=Bars())
-    page = publish(
-        job.NAME,
-        page=pages.page(found, command_of("theorem", given)),
-        figures={job.NAME: pages.drawing(found)},
-        records=found.records,
-        folder=given["publish"] or given["out"] or _OUT,
-    )
+    page = pages.page(found, command_of(job.NAME, given))
+    figures = {job.NAME: pages.drawing(found)}
+    _publish(given, job.NAME, page, figures, found.records)
     write_table(pages.summary(found), style)
-    tell(f"page: {page}")
 
 
 def mislabeled(given: Given) -> None:
@@ -43,18 +39,12 @@ def mislabeled(given: Given) -> None:
     style = format_of(given)
     from datainf.experiments import mislabeled as job
     from datainf.experiments import mislabeled_page as pages
-    from datainf.experiments.publish import publish
 
     found = job.run(_study(given), given["out"] or _OUT, progress=Bars())
-    page = publish(
-        job.NAME,
-        page=pages.page(found, command_of("mislabeled", given)),
-        figures={job.NAME: pages.by_dataset(found), "methods": pages.by_cost(found)},
-        records=found.records,
-        folder=given["publish"] or given["out"] or _OUT,
-    )
+    page = pages.page(found, command_of(job.NAME, given))
+    figures = {job.NAME: pages.by_dataset(found), "methods": pages.by_cost(found)}
+    _publish(given, job.NAME, page, figures, found.records)
     write_table(pages.summary(found), style)
-    tell(f"page: {page}")
 
 
 def approximation(given: Given) -> None:
@@ -62,19 +52,28 @@ def approximation(given: Given) -> None:
     style = format_of(given)
     from datainf.experiments import approximation as job
     from datainf.experiments import approximation_page as pages
-    from datainf.experiments.publish import publish
 
     study = _study(given, job.DATASETS, _ALL_RANKS)
     found = job.run(study, given["out"] or _OUT, progress=Bars())
-    page = publish(
-        job.NAME,
-        page=pages.page(found, command_of("approximation", given)),
-        figures={job.NAME: pages.drawing(found)},
-        records=found.records,
-        folder=given["publish"] or given["out"] or _OUT,
-    )
+    page = pages.page(found, command_of(job.NAME, given))
+    figures = {job.NAME: pages.drawing(found)}
+    _publish(given, job.NAME, page, figures, found.records)
     write_table(pages.summary(found), style)
-    tell(f"page: {page}")
+
+
+def _publish(
+    given: Given,
+    name: str,
+    page: str,
+    figures: Mapping[str, str],
+    records: "Records",
+) -> None:
+    """Write page, figures and records, and tell where."""
+    from datainf.experiments.publish import publish
+
+    folder = given["publish"] or given["out"] or _OUT
+    found = publish(name, page=page, figures=figures, records=records, folder=folder)
+    tell(f"page: {found}")
 
 
 def command_of(name: str, given: Given) -> str:

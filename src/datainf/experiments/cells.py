@@ -1,0 +1,85 @@
+"""The loop of experiments on adapters: what is not measured yet, adapter by adapter."""
+
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from datainf.experiments.presets import Study
+from datainf.experiments.records import Records
+from datainf.experiments.surroundings import surroundings
+from datainf.experiments.units import Opened, Unit, opened
+from datainf.experiments.variants import Variant
+from datainf.workflows.progress import Logged, Reporter
+
+Key = Mapping[str, Any]
+Refused = MutableMapping[str, str]
+"""Label of a variant -> why it was left out."""
+
+Cells = Callable[
+    [Unit, Opened, Sequence[Key], Refused], Iterable[tuple[Key, Mapping[str, Any]]]
+]
+"""Measures the missing keys of one adapter, one after the other; notes refusals."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an experiment has measured so far.
+
+    Attributes:
+        study: Its settings.
+        records: Its cells.
+        units: What they are of.
+        refused: Label of a variant -> why it was left out.
+    """
+
+    study: Study
+    records: Records
+    units: Sequence[Unit]
+    refused: Mapping[str, str]
+
+
+def measured(  # noqa: PLR0913 - what tells one experiment from another
+    name: str,
+    study: Study,
+    out: str | Path,
+    *,
+    units: Sequence[Unit],
+    keys: Sequence[Key],
+    refused: Refused,
+    cells: Cells,
+    progress: Reporter | None = None,
+) -> Measured:
+    """Measure every cell that is not there yet; each is kept at once.
+
+    Args:
+        name: Of the experiment, and of its file of records.
+        study: The settings.
+        out: Folder for records, adapters and, meanwhile, stores.
+        units: The adapters.
+        keys: What is measured on each: `method` and `options`.
+        refused: Variants that cannot run here; grows by those that refuse on the way.
+        cells: Measures.
+        progress: Told how far it is.
+
+    Returns:
+        The measurements.
+    """
+    say, folder = progress or Logged(), Path(out)
+    records = Records(folder / f"{name}.jsonl", surroundings())
+    with say.stage(f"{name}: adapters", len(units)) as advance:
+        for unit in units:
+            own = unit.key(study)
+            missing = [
+                key
+                for key in keys
+                if {**own, **key} not in records and Variant(**key).label not in refused
+            ]
+            if missing:
+                with opened(unit, study, folder) as subject:
+                    for key, result in cells(unit, subject, missing, refused):
+                        records.add({**own, **key}, result)
+            advance(1)
+    for label, reason in refused.items():
+        say.say(f"{label} is left out: {reason}")
+    return Measured(study, records, units, refused)

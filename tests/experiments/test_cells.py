@@ -1,0 +1,80 @@
+"""The loop over adapters: what is there is not opened, what refuses is said."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+
+from datainf.experiments import cells
+from datainf.experiments.cells import measured
+from datainf.experiments.presets import PRESETS
+from datainf.experiments.units import Unit
+from datainf.experiments.variants import Variant
+
+UNITS = [Unit("sst2", 4, seed) for seed in (0, 1)]
+KEYS = [Variant(name).key for name in ("dot", "exact", "lissa")]
+
+
+@pytest.fixture
+def opens(monkeypatch):
+    """The units that were opened; what they hold is their name."""
+    found = []
+
+    @contextmanager
+    def fake(unit, *_):
+        found.append(unit)
+        yield unit
+
+    monkeypatch.setattr(cells, "opened", fake)
+    monkeypatch.setattr(Unit, "key", lambda self, _: {"seed": self.seed})
+    return found
+
+
+def run(out, work, refused=None):
+    return measured(
+        "toy",
+        PRESETS["small"],
+        out,
+        units=UNITS,
+        keys=KEYS,
+        refused={} if refused is None else refused,
+        cells=work,
+    )
+
+
+def numbers(unit, subject, missing, _):
+    assert subject is unit
+    for key in missing:
+        yield key, {"value": unit.seed}
+
+
+def test_every_missing_cell_is_measured_once(tmp_path, opens):
+    found = run(tmp_path, numbers)
+    assert len(found.records) == len(UNITS) * len(KEYS)
+    assert found.records[{"seed": 1, **KEYS[2]}] == {"value": 1}
+    assert opens == UNITS
+    run(tmp_path, numbers)
+    assert opens == UNITS
+
+
+@pytest.mark.usefixtures("opens")
+def test_a_cell_is_kept_before_the_next_is_measured(tmp_path):
+    def breaks(_unit, _subject, missing, _refused):
+        yield missing[0], {"value": 7}
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, breaks)
+    (line,) = (tmp_path / "toy.jsonl").read_text().splitlines()
+    assert json.loads(line)["result"] == {"value": 7}
+
+
+@pytest.mark.usefixtures("opens")
+def test_what_refuses_is_left_out_of_the_units_that_follow(tmp_path):
+    def refusing(unit, _, missing, refused):
+        assert ("exact" in {key["method"] for key in missing}) == (unit is UNITS[0])
+        refused["exact"] = "no room."
+        yield from ()
+
+    found = run(tmp_path, refusing, {"dot": "not here."})
+    assert found.refused == {"dot": "not here.", "exact": "no room."}
