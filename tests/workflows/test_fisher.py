@@ -23,7 +23,7 @@ from datainf.store.facts import describe_store
 from datainf.store.memory import InMemorySource
 from datainf.store.reader import GradientStore, open_store
 from datainf.store.verify import verify
-from datainf.workflows.attribute import attribute, collected
+from datainf.workflows.attribute import attribute
 from datainf.workflows.collect import collect, collect_estimate
 from datainf.workflows.fisher import (
     curvature_name,
@@ -32,6 +32,7 @@ from datainf.workflows.fisher import (
     require_fisher,
 )
 from datainf.workflows.mislabeled import mislabeled
+from datainf.workflows.pair import collected
 from datainf.workflows.score import score
 from tests.reference import influence_by_inverse
 from tests.reference_gradients import gradients_one_by_one
