@@ -148,3 +148,14 @@ def test_refuses_unknown_blocks_and_sizes_below_one():
         next(source.rows(["lora_B"]))
     with refuses(OptionError, "size must be at least 1, got 0."):
         next(source.rows(size=0))
+
+
+def test_losses_are_one_number_a_row():
+    found = InMemorySource({"a": A}, losses=torch.arange(len(A)).double())
+    assert found.losses is not None
+    assert found.losses.tolist() == list(range(len(A)))
+    with refuses(
+        DataError,
+        f"losses must hold one number for each of {len(A)} rows, got shape [3].",
+    ):
+        InMemorySource({"a": A}, losses=torch.zeros(3))
