@@ -379,5 +379,5 @@ def test_methods_that_need_more_than_losses_of_one_adapter_say_so_first():
     with refused("trak is made of gradients of the margin, got output='loss'; give "
                  "output='margin' (--output margin)."):  # fmt: skip
         attribute(model(), ROWS, QUERIES, CASE.make(), method="trak")
-    with refused("less needs Adam's moments at each checkpoint of a training, which "):
+    with refused("less needs Adam's moments at checkpoints of the training, which an"):
         require_collected(build("less"), CollectOptions())
