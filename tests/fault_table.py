@@ -249,7 +249,7 @@ REFUSED = (
         "collect {run_yaml}",
         "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
         "trust_remote_code, task, train, queries, curvature, collect, score, recipe, "
-        "evaluate, group_by, tokens, out; did you "
+        "evaluate, group_by, tokens, checkpoints, checkpoint_limit, out; did you "
         "mean 'score'?.",
     ),
     Fault(

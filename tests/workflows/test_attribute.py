@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from datasets import Dataset, DatasetDict
-from pandas import DataFrame
 
 from datainf.core.errors import DataError, OptionError, StoreError
 from datainf.core.options import CollectOptions
@@ -16,12 +14,11 @@ from datainf.estimators.lissa import LiSSA
 from datainf.workflows.attribute import (
     attribute,
     check_scoring,
-    collected,
-    queries_name,
     split_options,
     take_fisher,
 )
 from datainf.workflows.collect import collect
+from datainf.workflows.pair import collected, queries_name
 from datainf.workflows.score import score
 from tests.cases import LENGTHS, TokenTask, decoder, token_rows
 from tests.reference import influence_by_inverse
@@ -123,26 +120,6 @@ def test_two_sets_of_queries_are_never_mixed_up(tmp_path):
     again = scores_of(QUERIES, cache=tmp_path)
     np.testing.assert_array_equal(again.values, first.values)
     assert len(list(tmp_path.glob("queries-*"))) == 3
-
-
-def test_queries_whose_folders_collide_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("datainf.workflows.attribute.sha256_of", lambda _: "0" * 64)
-    scores_of(QUERIES, cache=tmp_path)
-    message = (
-        f"{tmp_path / 'queries-00000000'} holds a store of something else: other data; "
-        "rows: 3 against 5. Choose another folder, delete this one, or give reuse=DIR "
-        "(--reuse DIR) to keep the rows that did not change."
-    )
-    with refused(message, StoreError):
-        scores_of(OTHERS, cache=tmp_path)
-
-
-def test_the_name_of_queries_depends_on_what_they_are_and_not_on_their_container():
-    name = queries_name(QUERIES)
-    assert re.fullmatch(r"queries-[0-9a-f]{8}", name)
-    assert queries_name(Dataset.from_list(QUERIES)) == name
-    assert queries_name(tuple(QUERIES)) == name
-    assert len({queries_name(q) for q in (QUERIES, QUERIES[::-1], QUERIES[:2])}) == 3
 
 
 def test_another_cache_is_not_touched_by_another_training_set(tmp_path):
@@ -267,25 +244,6 @@ def test_the_fisher_is_taken_out_of_what_is_for_score():
     assert take_fisher(given, DataInf(), CollectOptions()) == "sampled"
     assert given == {"damping": 1.0}
     assert take_fisher(given, DataInf(), CollectOptions()) == "empirical"
-
-
-NO_ROWS: dict[str, Any] = {
-    "dict": QUERIES[0],
-    "DataFrame": DataFrame(QUERIES),
-    "DatasetDict": DatasetDict(train=Dataset.from_list(QUERIES)),
-    "str": "queries.jsonl",
-    "generator": (row for row in QUERIES),
-}
-
-
-@pytest.mark.parametrize(("kind", "queries"), NO_ROWS.items(), ids=NO_ROWS)
-def test_what_is_no_list_of_queries_is_refused(kind, queries):
-    message = (
-        f"queries must have a length and be read by number, got a {kind}; one query is "
-        "a list of one dictionary."
-    )
-    with refused(message):
-        queries_name(queries)
 
 
 def test_a_query_that_is_no_row_is_named():

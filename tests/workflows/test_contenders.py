@@ -9,7 +9,6 @@ import pytest
 
 from datainf.core.errors import DataError, OptionError, StoreError
 from datainf.evaluation.baselines import random_scores, tfidf_scores
-from datainf.workflows.attribute import collected
 from datainf.workflows.contenders import (
     DEFAULT_METHODS,
     contenders,
@@ -17,6 +16,7 @@ from datainf.workflows.contenders import (
     scores_of,
 )
 from datainf.workflows.ground import Ground
+from datainf.workflows.pair import collected
 from datainf.workflows.score import score
 from tests.workflows.collecting import Told
 from tests.workflows.judging import judged

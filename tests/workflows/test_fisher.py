@@ -23,7 +23,7 @@ from datainf.store.facts import describe_store
 from datainf.store.memory import InMemorySource
 from datainf.store.reader import GradientStore, open_store
 from datainf.store.verify import verify
-from datainf.workflows.attribute import attribute, collected
+from datainf.workflows.attribute import attribute
 from datainf.workflows.collect import collect, collect_estimate
 from datainf.workflows.fisher import (
     curvature_name,
@@ -32,6 +32,7 @@ from datainf.workflows.fisher import (
     require_fisher,
 )
 from datainf.workflows.mislabeled import mislabeled
+from datainf.workflows.pair import collected
 from datainf.workflows.score import score
 from tests.reference import influence_by_inverse
 from tests.reference_gradients import gradients_one_by_one
@@ -378,5 +379,5 @@ def test_methods_that_need_more_than_losses_of_one_adapter_say_so_first():
     with refused("trak is made of gradients of the margin, got output='loss'; give "
                  "output='margin' (--output margin)."):  # fmt: skip
         attribute(model(), ROWS, QUERIES, CASE.make(), method="trak")
-    with refused("less needs Adam's moments at each checkpoint of a training, which "):
+    with refused("less needs Adam's moments at checkpoints of the training, which an"):
         require_collected(build("less"), CollectOptions())

@@ -264,6 +264,20 @@ FLAGS: Mapping[str, Flag] = {
     "tokens": Flag(
         ("--tokens",), int, help_of(RunConfig, "tokens"), ("tokens",), panel=SCORE
     ),
+    "checkpoints": Flag(
+        ("--checkpoints",),
+        str,
+        help_of(RunConfig, "checkpoints"),
+        ("checkpoints",),
+        panel=SCORE,
+    ),
+    "checkpoint_limit": Flag(
+        ("--checkpoint-limit",),
+        int,
+        help_of(RunConfig, "checkpoint_limit"),
+        ("checkpoint_limit",),
+        panel=SCORE,
+    ),
     "agreement": Flag(
         ("--agreement",),
         bool,

@@ -16,6 +16,7 @@
     evaluate: {...}           EvaluateOptions
     group_by: column          of the training data, whose values are groups of examples
     tokens: 3                 pairs to be scored token by token
+    checkpoints: folder       of the adapter's training, over which to score
     out: folder
 
 Only values: reading and writing the file is the workflows' work. Unknown keys are
@@ -115,6 +116,14 @@ class RunConfig:
         "Score the strongest pairs token by token: so many proponents, and opponents, "
         "of each query.",
     )
+    checkpoints: str | None = described(
+        None,
+        "Score over the checkpoints of the adapter's training in this folder; tracin "
+        "and less take the adapter's own when not given.",
+    )
+    checkpoint_limit: int | None = described(
+        None, "At most so many checkpoints, evenly spread, the last among them."
+    )
     out: str = described("runs/datainf", "Folder for stores, scores and report.")
 
     def __post_init__(self) -> None:
@@ -125,6 +134,10 @@ class RunConfig:
         if self.tokens is not None:
             value = number(self.tokens, "tokens", least=1, whole=True)
             object.__setattr__(self, "tokens", value)
+        if self.checkpoint_limit is not None:
+            limit = self.checkpoint_limit
+            value = number(limit, "checkpoint_limit", least=1, whole=True)
+            object.__setattr__(self, "checkpoint_limit", value)
 
     def to_dict(self, version: str) -> dict[str, Any]:
         """Write the run as plain values, defaults included.

@@ -72,14 +72,14 @@ def load_adapter(
         OptionError: If no base is known, or the task is unknown.
     """
     dtype = _DTYPES[word(Precision, precision, "precision")]
-    config = _config_of(name)
+    config = config_of(name)
     found = base or config.base_model_name_or_path
     if not found:
         raise OptionError(
             f"the adapter {name} does not name its base model; give its folder or hub "
             "name with --model, or as `model:` in run.yaml."
         )
-    weights = _weights_of(name)
+    weights = weights_of(name)
     kind = _task_name(config, task_name, found, trust_remote_code)
     images = TASKS[kind].main_input == "pixel_values"
     read = _image_processor_of if images else _tokenizer_of
@@ -110,7 +110,18 @@ def config_list(config: peft.PeftConfig, key: str) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _config_of(name: str) -> peft.PeftConfig:
+def config_of(name: str) -> peft.PeftConfig:
+    """Read what an adapter says of itself.
+
+    Args:
+        name: Its folder or hub name.
+
+    Returns:
+        Its PEFT config.
+
+    Raises:
+        AdapterError: If there is none that can be read.
+    """
     try:
         return peft.PeftConfig.from_pretrained(name)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -120,8 +131,18 @@ def _config_of(name: str) -> peft.PeftConfig:
         ) from error
 
 
-def _weights_of(name: str) -> dict[str, Tensor]:
-    """Read the adapter's tensors; peft reads pickled ones with weights_only."""
+def weights_of(name: str) -> dict[str, Tensor]:
+    """Read an adapter's tensors; peft reads pickled ones with weights_only.
+
+    Args:
+        name: Its folder or hub name.
+
+    Returns:
+        Name -> tensor, as PEFT saves them.
+
+    Raises:
+        AdapterError: If they are not there, or cannot be read safely.
+    """
     names, folder = (SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME), Path(name)
     if folder.is_dir() and not any((folder / file).is_file() for file in names):
         raise AdapterError(

@@ -35,7 +35,7 @@ _NOT_THE_MODEL = {
 }
 # Entries of a PEFT config on which gradients depend and that no tensor and no
 # `scaling` of a layer shows: FourierFT, OFT, VB-LoRA, WaveFT, HRA, tokens, aLoRA.
-_CHOICES = (
+CHOICES = (
     "scaling",
     "random_loc_seed",
     "coft",
@@ -168,7 +168,7 @@ def hash_adapter(model: nn.Module, adapter: Adapter) -> str:
 def _choices(model: nn.Module, name: str) -> str:
     """Write what an adapter's config alone says of its forward pass; "" for most."""
     config = getattr(model, "peft_config", {}).get(name)
-    found = {key: getattr(config, key, None) for key in _CHOICES}
+    found = {key: getattr(config, key, None) for key in CHOICES}
     kept = {key: value for key, value in found.items() if value}
     return canonical_json(kept) if kept else ""
 

@@ -235,6 +235,9 @@ def training_arguments(recipe: Recipe, output: Path) -> TrainingArguments:
         if key in given:
             name = f"recipe.training.{key}"
             given[key] = number(given[key], name, least=least, whole=whole)
+    if str(getattr(given["save_strategy"], "value", given["save_strategy"])) != "no":
+        # Methods along training weigh a checkpoint by the rates that led to it.
+        given.setdefault("logging_steps", 1)
     given.setdefault("dataloader_pin_memory", torch.cuda.is_available())
     try:
         return TrainingArguments(

@@ -1,64 +1,31 @@
 """Attribute: which training examples taught the model these outputs; the main job.
 
-collect(train) + collect(queries) + score. Both stores lie in the cache folder:
-
-    train/               gradients of the training examples
-    queries-1a2b3c4d/    gradients of one set of queries, by the start of its hash
-    curvature-sampled-4-0/  with fisher="sampled": the training examples at labels drawn
-                         from the model, by the number of draws and their seed
-
-so that other queries never collide with these, and the training gradients, the
-expensive part, are reused as long as model, adapter, task, data and options are the
-same.
+collect(train) + collect(queries) + score. The stores lie in the cache folder, and are
+reused as long as nothing changed (`pair.py`); over several checkpoints, in one folder
+for each (`checkpoints.py`).
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import nn
 
-from datainf.core.canonical import sha256_of
 from datainf.core.errors import OptionError, near
-from datainf.core.options import CollectOptions, Fisher, Output, ScoreOptions
+from datainf.core.options import CollectOptions, Fisher, ScoreOptions
 from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
 from datainf.estimators.table import METHODS, build
-from datainf.integrations.fingerprint import hash_row
-from datainf.store.reader import GradientStore
-from datainf.workflows.collect import collect, collect_options
-from datainf.workflows.fisher import (
-    curvature_name,
-    require_collected,
-    require_fisher,
-)
-from datainf.workflows.progress import Logged, Reporter
-from datainf.workflows.rows import numbered, read_by_number
+from datainf.workflows.checkpoints import Places, chosen_checkpoints, gathered
+from datainf.workflows.collect import collect_options
+from datainf.workflows.fisher import require_collected, require_fisher
+from datainf.workflows.progress import Reporter
 from datainf.workflows.score import score
-
-TRAIN = "train"
 
 # What `score` takes that is no option of an estimator.
 _BESIDE = ("keep_blocks", "fisher", "agreement")
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two collected stores of one model.
-
-    Attributes:
-        train: Gradients of the training examples.
-        queries: Gradients of the queries.
-        curvature: Gradients at drawn labels, where the Fisher is sampled.
-    """
-
-    train: GradientStore
-    queries: GradientStore
-    curvature: GradientStore | None = None
 
 
 def attribute(  # noqa: PLR0913 - the call of the README, by name
@@ -70,6 +37,8 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
     method: str | Estimator = "datainf",
     cache: str | Path | None = None,
     adapter_name: str | None = None,
+    checkpoints: Places | None = None,
+    checkpoint_limit: int | None = None,
     progress: Reporter | None = None,
     **options: Any,
 ) -> Scores:
@@ -85,6 +54,11 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
         cache: Folder for the gradient stores, resumed and reused; a temporary one when
             not given.
         adapter_name: Which adapter; the active one when not given.
+        checkpoints: Score over these checkpoints of the adapter's training: a folder of
+            the Trainer's `checkpoint-STEP`, or their own folders. `tracin` and `less`
+            weigh each by the mean learning rate that led to it; scores of other methods
+            are averaged.
+        checkpoint_limit: At most so many of them, evenly spread, the last among them.
         progress: Told the coverage, warnings and how far it is.
         **options: Fields of `CollectOptions` (`dtype`, `batch_tokens`, ...), then
             `fisher`, `damping`, `blocks`, `normalize`, `keep_blocks`, `agreement`, then
@@ -102,157 +76,24 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
     """
     collecting, scoring = split_options(options)
     estimator = check_scoring(method, scoring)
-    fisher = take_fisher(scoring, estimator, collect_options(collecting))
-    with collected(
+    saved = chosen_checkpoints(estimator, checkpoints, checkpoint_limit)
+    fisher = take_fisher(
+        scoring, estimator, collect_options(collecting), over=saved is not None
+    )
+    with gathered(
         model,
         train,
         queries,
         task,
+        saved,
+        estimator,
         cache=cache,
         adapter_name=adapter_name,
         progress=progress,
         fisher=fisher,
         **collecting,
-    ) as pair:
-        return score(
-            pair.train,
-            pair.queries,
-            method=method,
-            curvature=pair.curvature,
-            **scoring,
-        )
-
-
-@contextmanager
-def collected(  # noqa: PLR0913 - as attribute
-    model: nn.Module,
-    train: Any,
-    queries: Any,
-    task: Task | Any,
-    *,
-    cache: str | Path | None,
-    adapter_name: str | None = None,
-    progress: Reporter | None = None,
-    fisher: Fisher = Fisher.EMPIRICAL,
-    **options: Any,
-) -> Iterator[Pair]:
-    """Collect training examples and queries, for as long as their folder is there.
-
-    Args:
-        model: As for `attribute`.
-        train: As for `attribute`.
-        queries: As for `attribute`.
-        task: As for `attribute`.
-        cache: As for `attribute`.
-        adapter_name: As for `attribute`.
-        progress: As for `attribute`.
-        fisher: Whether labels are drawn for the curvature.
-        **options: Fields of `CollectOptions`.
-
-    Yields:
-        The two stores, and that of the curvature where it is another.
-    """
-    chosen = collect_options(options)
-    reporter = progress or Logged()
-    shared = {"adapter_name": adapter_name, "progress": reporter, **_own(options)}
-    with _folder(cache) as folder:
-        # Queries are few: what is wrong with them shows before the long part.
-        reporter.say("queries:")
-        asked = collect(
-            model,
-            queries,
-            task,
-            out=folder / queries_name(queries),
-            **{**shared, "reuse": None},
-        )
-        reporter.say("training examples:")
-        rows = collect(model, train, task, out=folder / TRAIN, **shared)
-        yield Pair(
-            rows, asked, _curvature(model, train, task, folder, fisher, chosen, shared)
-        )
-
-
-@contextmanager
-def collected_train(
-    model: nn.Module,
-    train: Any,
-    task: Task | Any,
-    *,
-    cache: str | Path | None,
-    progress: Reporter | None = None,
-    fisher: Fisher = Fisher.EMPIRICAL,
-    **options: Any,
-) -> Iterator[tuple[GradientStore, GradientStore | None]]:
-    """Collect training examples alone, for as long as their folder is there.
-
-    Args:
-        model: As for `attribute`.
-        train: As for `attribute`.
-        task: As for `attribute`.
-        cache: As for `attribute`.
-        progress: As for `attribute`.
-        fisher: As for `collected`.
-        **options: Fields of `CollectOptions`.
-
-    Yields:
-        The store, and that of the curvature where it is another.
-    """
-    chosen = collect_options(options)
-    shared = {"progress": progress or Logged(), **_own(options)}
-    with _folder(cache) as folder:
-        rows = collect(model, train, task, out=folder / TRAIN, **shared)
-        yield rows, _curvature(model, train, task, folder, fisher, chosen, shared)
-
-
-def _own(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the options of gradients at the examples' own labels."""
-    drawing = ("samples", "sample_seed")
-    return {name: value for name, value in options.items() if name not in drawing}
-
-
-def _curvature(
-    model: nn.Module,
-    train: Any,
-    task: Task | Any,
-    folder: Path,
-    fisher: Fisher,
-    chosen: CollectOptions,
-    shared: Mapping[str, Any],
-) -> GradientStore | None:
-    """Collect the training examples at drawn labels, where they are asked for."""
-    if fisher == Fisher.EMPIRICAL:
-        return None
-    shared["progress"].say("training examples, at labels that the model draws:")
-    place = folder / curvature_name(chosen)
-    drawn = {
-        "output": Output.SAMPLED,
-        "samples": chosen.samples,
-        "sample_seed": chosen.sample_seed,
-        # Its own rows serve again where those of the training store do.
-        "reuse": None if chosen.reuse is None else place,
-    }
-    return collect(model, train, task, out=place, **{**shared, **drawn})
-
-
-def queries_name(queries: Any) -> str:
-    """Name the folder of a set of queries by what is in it.
-
-    Args:
-        queries: The queries.
-
-    Returns:
-        As in "queries-1a2b3c4d".
-
-    Raises:
-        OptionError: If the queries cannot be read by number.
-    """
-    if not read_by_number(queries):
-        raise OptionError(
-            f"queries must have a length and be read by number, got a "
-            f"{type(queries).__name__}; one query is a list of one dictionary."
-        )
-    hashes = [hash_row(query) for _, query in numbered(queries)]
-    return f"queries-{sha256_of(hashes)[:8]}"
+    ) as found:
+        return score(**found.sources, method=method, **scoring)
 
 
 def split_options(
@@ -310,7 +151,11 @@ def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> Estima
 
 
 def take_fisher(
-    scoring: dict[str, Any], estimator: Estimator, collecting: CollectOptions
+    scoring: dict[str, Any],
+    estimator: Estimator,
+    collecting: CollectOptions,
+    *,
+    over: bool = False,
 ) -> Fisher:
     """Take the Fisher out of the options, since it is none of `score`.
 
@@ -318,18 +163,10 @@ def take_fisher(
         scoring: Options of scoring; `fisher` is removed.
         estimator: The method.
         collecting: How gradients will be collected.
+        over: Whether they will be over checkpoints.
 
     Returns:
         The Fisher that is asked for.
     """
-    require_collected(estimator, collecting)
+    require_collected(estimator, collecting, over=over)
     return require_fisher(scoring.pop("fisher", None), estimator, collecting)
-
-
-@contextmanager
-def _folder(cache: str | Path | None) -> Iterator[Path]:
-    if cache is not None:
-        yield Path(cache)
-        return
-    with TemporaryDirectory(prefix="datainf-") as name:
-        yield Path(name)

@@ -20,8 +20,9 @@ from datainf.core.errors import DataError, OptionError, StoreError
 from datainf.core.records import Scores
 from datainf.evaluation.baselines import random_scores, tfidf_scores
 from datainf.store.reader import GradientStore
-from datainf.workflows.attribute import Pair, check_scoring
+from datainf.workflows.attribute import check_scoring
 from datainf.workflows.ground import Ground
+from datainf.workflows.pair import Pair
 from datainf.workflows.score import score
 
 DEFAULT_METHODS = (

@@ -22,7 +22,6 @@ from datainf.__about__ import __version__
 from datainf.core.canonical import canonical_json
 from datainf.core.durable import write_durably
 from datainf.core.run_config import RunConfig
-from datainf.workflows.attribute import collected
 from datainf.workflows.contenders import (
     DEFAULT_METHODS,
     Contender,
@@ -31,6 +30,7 @@ from datainf.workflows.contenders import (
     scores_of,
 )
 from datainf.workflows.ground import Ground
+from datainf.workflows.pair import collected
 from datainf.workflows.progress import Reporter
 from datainf.workflows.run_file import write_run
 

@@ -140,21 +140,29 @@ def require_output(source: GradientSource, estimator: Estimator) -> None:
         )
 
 
-def require_collected(estimator: Estimator, options: CollectOptions) -> None:
-    """Refuse to collect from one adapter what the method cannot score.
+def require_collected(
+    estimator: Estimator, options: CollectOptions, *, over: bool = False
+) -> None:
+    """Refuse to collect what the method cannot score.
 
     Args:
         estimator: The method.
         options: How gradients will be collected.
+        over: Whether at checkpoints of a training.
 
     Raises:
         OptionError: If it needs another output, or an optimizer's moments.
     """
-    if estimator.needs_moments:
+    if estimator.needs_moments and not over:
         raise OptionError(
-            f"{estimator.name} needs Adam's moments at each checkpoint of a training, "
-            "which an adapter alone has not; collect at the checkpoints and give "
-            "score([Checkpoint(..., moments=...), ...])."
+            f"{estimator.name} needs Adam's moments at checkpoints of the training, "
+            "which an adapter alone has not; train with save_strategy: epoch and name "
+            "the checkpoints' folder with checkpoints= (--checkpoints)."
+        )
+    if estimator.needs_moments and options.output != Output.LOSS:
+        raise OptionError(
+            f"{estimator.name} is made of gradients of the loss, as Adam's moments "
+            f"are, got output={str(options.output)!r}; leave it out."
         )
     if estimator.output != Output.LOSS and options.output != estimator.output:
         raise OptionError(

@@ -25,6 +25,7 @@ from datainf.evaluation.agreement import FEWEST
 from datainf.evaluation.lds import NoiseCeiling, noise_ceiling
 from datainf.integrations.fingerprint import hash_base
 from datainf.integrations.peft import adapter_of
+from datainf.workflows.checkpoints import refuse_checkpoints
 from datainf.workflows.data import load_rows, require_data
 from datainf.workflows.progress import Reporter
 from datainf.workflows.retrained import Retrained
@@ -75,6 +76,7 @@ class Ground:
             The ground.
         """
         require_data(config.queries, "queries", "--queries")
+        refuse_checkpoints(config, "datainf evaluate")
         options = config.evaluate or EvaluateOptions()
         settled = _with_adapter(replace(config, evaluate=options), reporter)
         recipe = settled.recipe or Recipe()

@@ -29,17 +29,18 @@ from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
 from datainf.store.reader import GradientStore
-from datainf.workflows.attribute import (
-    check_scoring,
-    collected,
-    collected_train,
-    split_options,
-    take_fisher,
+from datainf.workflows.attribute import check_scoring, split_options, take_fisher
+from datainf.workflows.checkpoints import (
+    Places,
+    Several,
+    chosen_checkpoints,
+    gathered,
 )
 from datainf.workflows.collect import collect_options
 from datainf.workflows.data import label_column
 from datainf.workflows.mean import MeanSource
 from datainf.workflows.measure import measure
+from datainf.workflows.pair import Pair, collected_train
 from datainf.workflows.progress import Reporter
 from datainf.workflows.score import score
 from datainf.workflows.self_influence import self_influence
@@ -71,6 +72,8 @@ def mislabeled(  # noqa: PLR0913 - as attribute
     method: str | Estimator = "datainf",
     cache: str | Path | None = None,
     wrong: NDArray[np.bool_] | None = None,
+    checkpoints: Places | None = None,
+    checkpoint_limit: int | None = None,
     progress: Reporter | None = None,
     **options: Any,
 ) -> Suspects:
@@ -85,6 +88,8 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         method: A name of `datainf.methods()`, or an estimator.
         cache: Folder for the gradient stores; a temporary one when not given.
         wrong: Which rows are known to be wrong, to measure the ranking.
+        checkpoints: As for `attribute`.
+        checkpoint_limit: As for `attribute`.
         progress: Told the coverage, warnings and how far it is.
         **options: As for `attribute`.
 
@@ -92,8 +97,8 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         The ranking, the scores and, with `wrong`, how good the ranking is.
 
     Raises:
-        OptionError: If `wrong` is of other rows, or agreement is asked for without
-            validation data.
+        OptionError: If `wrong` is of other rows, or agreement or checkpoints are asked
+            for without validation data.
     """
     if wrong is not None and len(wrong) != len(train):
         raise OptionError(
@@ -102,7 +107,15 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         )
     collecting, scoring = split_options(options)
     estimator = check_scoring(method, scoring)
-    fisher = take_fisher(scoring, estimator, collect_options(collecting))
+    saved = chosen_checkpoints(estimator, checkpoints, checkpoint_limit)
+    fisher = take_fisher(
+        scoring, estimator, collect_options(collecting), over=saved is not None
+    )
+    if validation is None and saved is not None:
+        raise OptionError(
+            "self-influence is that of one state of the adapter; give validation data, "
+            "or leave checkpoints out."
+        )
     if validation is None and scoring.get("agreement"):
         raise OptionError(
             "agreement compares the rankings of queries, and self-influence has none; "
@@ -116,10 +129,11 @@ def mislabeled(  # noqa: PLR0913 - as attribute
             losses, index = _losses(store), store.index
         suspicion = -scores.values[0]
     else:
-        with collected(model, train, validation, task, **shared) as pair:
-            trusted, scoring["curvature"] = MeanSource(pair.queries), pair.curvature
-            scores = score(pair.train, trusted, method=method, **scoring)
-            losses, index = _losses(pair.train), pair.train.index
+        with gathered(
+            model, train, validation, task, saved, estimator, **shared
+        ) as found:
+            scores = score(**_on_average(found), method=method, **scoring)
+            losses, index = _losses(found.train), found.train.index
         suspicion = scores.values[0]
     # Rows that the store leaves out have neither score nor rank.
     wrong = None if wrong is None else wrong[index]
@@ -129,6 +143,17 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         scores=scores,
         measured={} if wrong is None else measure(suspicion, wrong, losses),
     )
+
+
+def _on_average(found: Pair | Several) -> dict[str, Any]:
+    """Give what `score` takes, all queries as one."""
+    if isinstance(found, Pair):
+        return {**found.sources, "queries": MeanSource(found.queries)}
+    return {
+        "train": [
+            replace(one, queries=MeanSource(one.queries)) for one in found.checkpoints
+        ]
+    }
 
 
 def _losses(store: GradientStore) -> NDArray[np.floating]:

@@ -2,6 +2,7 @@
 
 out/run.yaml        replays the run
 out/train/          gradients of the training examples
+out/checkpoint-*/   the same at each checkpoint, where a run is over several
 out/queries-*/      gradients of the queries, or of the validation examples
 out/curvature-*/    gradients at labels drawn from the model (--fisher sampled only)
 out/scores/         the scores
@@ -20,12 +21,18 @@ from datainf.core.options import Fisher, Output
 from datainf.core.records import HEAD, Scores
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.store.reader import GradientStore, open_store
-from datainf.workflows.attribute import check_scoring, collected, take_fisher
+from datainf.workflows.attribute import check_scoring, take_fisher
+from datainf.workflows.checkpoints import (
+    chosen_checkpoints,
+    gathered,
+    refuse_checkpoints,
+)
 from datainf.workflows.collect import collect, collect_estimate
 from datainf.workflows.data import load_rows, require_data
 from datainf.workflows.estimate import Estimate
 from datainf.workflows.groups import group_facts, require_column, with_column
 from datainf.workflows.mislabeled import Suspects, mislabeled
+from datainf.workflows.pair import Pair
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.report import report
 from datainf.workflows.run_file import RUN_FILE, write_run
@@ -69,6 +76,9 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
 
     Returns:
         Scores and report.
+
+    Raises:
+        OptionError: If tokens are asked for over checkpoints.
     """
     reporter = progress or Logged()
     data = require_data(config.train, "training data", "--train")
@@ -84,26 +94,30 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
         require_token_task(subject.task, config.collect.output)
     options = scoring_of(config.score)
     estimator = check_scoring(config.score.method, options)
-    fisher = take_fisher(options, estimator, config.collect)
+    saved = chosen_checkpoints(
+        estimator, config.checkpoints, config.checkpoint_limit, adapter=config.adapter
+    )
+    if config.tokens is not None and saved is not None:
+        raise OptionError(
+            "tokens are scored at one state of the adapter; leave tokens or the "
+            "checkpoints out."
+        )
+    fisher = take_fisher(options, estimator, config.collect, over=saved is not None)
     out, tokens = Path(config.out), None
-    with collected(
+    with gathered(
         subject.model,
         train.dataset,
         queries.dataset,
         subject.task,
+        saved,
+        estimator,
         cache=out,
         progress=reporter,
         fisher=fisher,
         **asdict(config.collect),
     ) as stores:
-        scores = score(
-            stores.train,
-            stores.queries,
-            method=config.score.method,
-            curvature=stores.curvature,
-            **options,
-        )
-        if config.tokens is not None:
+        scores = score(**stores.sources, method=config.score.method, **options)
+        if config.tokens is not None and isinstance(stores, Pair):
             tokens = score_tokens(
                 Subjects(
                     subject.model,
@@ -150,6 +164,13 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
     if config.queries is not None and config.queries.data:
         validation = load_rows(config.queries, subject.task).dataset
     require_column(config.group_by, train.dataset)
+    estimator = check_scoring(config.score.method, scoring_of(config.score))
+    saved = chosen_checkpoints(
+        estimator,
+        config.checkpoints,
+        config.checkpoint_limit,
+        adapter=None if validation is None else config.adapter,
+    )
     out = Path(config.out)
     found = mislabeled(
         subject.model,
@@ -159,6 +180,7 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
         method=config.score.method,
         cache=out,
         wrong=train.wrong,
+        checkpoints=saved,
         progress=progress or Logged(),
         **asdict(config.collect),
         **scoring_of(config.score),
@@ -189,6 +211,7 @@ def collect_run(config: RunConfig, progress: Reporter | None = None) -> Gradient
         The store.
     """
     data = require_data(config.train, "data", "--data")
+    refuse_checkpoints(config, "datainf collect")
     subject = load_subject(config)
     store = collect(
         subject.model,
@@ -231,6 +254,7 @@ def score_run(config: RunConfig) -> Scores:
             "tokens out, and run `datainf top SCORES --group-by COLUMN --rows FILE`, "
             "or `datainf attribute --tokens K`."
         )
+    refuse_checkpoints(config, "datainf score")
     _require_own_folder(config.out, beside=HEAD)
     curvature = config.curvature
     scores = score(
@@ -297,9 +321,16 @@ def estimate_run(
         parts["queries"] = (config.queries, own)
     if drawn:
         parts["curvature"] = (data, replace(options, output=Output.SAMPLED))
+    saved = chosen_checkpoints(
+        check_scoring(config.score.method, scoring_of(config.score)),
+        config.checkpoints,
+        config.checkpoint_limit,
+        adapter=config.adapter if "queries" in parts else None,
+    )
+    each = "" if saved is None else f" at each of {len(saved)} checkpoints"
     subject = load_subject(config)
     return {
-        name: collect_estimate(
+        f"{name}{each}": collect_estimate(
             subject.model,
             load_rows(part, subject.task).dataset,
             subject.task,

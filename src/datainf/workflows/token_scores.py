@@ -34,14 +34,9 @@ from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.table import as_task
 from datainf.store.memory import InMemorySource
 from datainf.store.reader import GradientStore
-from datainf.workflows.attribute import (
-    Pair,
-    check_scoring,
-    collected,
-    split_options,
-    take_fisher,
-)
+from datainf.workflows.attribute import check_scoring, split_options, take_fisher
 from datainf.workflows.collect import collect_options
+from datainf.workflows.pair import Pair, collected
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.score import score
 

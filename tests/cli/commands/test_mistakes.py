@@ -184,7 +184,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(at, line, message):
             {"scor": {}},
             "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
             "trust_remote_code, task, train, queries, curvature, collect, score, "
-            "recipe, evaluate, group_by, tokens, out; did you mean 'score'?.",
+            "recipe, evaluate, group_by, tokens, checkpoints, checkpoint_limit, "
+            "out; did you mean 'score'?.",
         ),
         (
             {"score": {"metod": "dot"}},
