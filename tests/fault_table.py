@@ -11,7 +11,7 @@ READ = COLLECT + "--data "
 FILMS = "collect --adapter {films} --out {out} --data "
 ATTRIBUTE = "attribute --adapter {lm} --train {rows} --queries {queries} --out {out} "
 SCORE = "score --train {s_lm} --out {out} --queries "
-METHODS = "dot, scaled-dot, cosine, datainf, exact, lissa"
+METHODS = "dot, scaled-dot, cosine, datainf, exact, lissa, ekfac"
 TASKS = (
     "sequence-classification, causal-lm, seq2seq, token-classification, "
     "image-classification"

@@ -21,7 +21,7 @@ from tests.estimators.gradient_sets import (
 
 ZERO = "h.0.q.lora_A.weight"
 DIVIDING = [method for method in METHODS if METHODS[method].cls.divides]
-SOLVING = ["datainf", "exact", "lissa"]
+SOLVING = ["datainf", "exact", "lissa", "ekfac"]
 
 
 @pytest.mark.parametrize("blocks", GROUPS)

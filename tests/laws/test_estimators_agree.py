@@ -7,8 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datainf.estimators.table import METHODS, build
-from datainf.store.memory import InMemorySource
-from tests.estimators.gradient_sets import GROUPS, N, Q, random_gradients, scored
+from tests.estimators.gradient_sets import (
+    FACTORS,
+    GROUPS,
+    N,
+    Q,
+    random_gradients,
+    scored,
+    source_of,
+)
 from tests.reference import (
     influence_by_inverse,
     mean_of_inverses,
@@ -37,7 +44,7 @@ def test_datainf_equals_exact_for_one_example(sizes, damping):
 
 
 @pytest.mark.parametrize("blocks", GROUPS)
-@pytest.mark.parametrize("method", ["datainf", "exact", "lissa", "scaled-dot"])
+@pytest.mark.parametrize("method", ["datainf", "exact", "lissa", "scaled-dot", "ekfac"])
 def test_scores_times_lambda_tend_to_dot_as_lambda_grows(method, blocks):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     dot = scored("dot", train, queries, blocks=blocks)
@@ -45,9 +52,9 @@ def test_scores_times_lambda_tend_to_dot_as_lambda_grows(method, blocks):
     missing = []
     for damping in (1e4, 1e8):
         estimator = build(method, damping=damping, blocks=blocks)
-        rows = InMemorySource(train)
+        rows = source_of(train)
         state = estimator.fit(rows)
-        found = estimator.score(state, rows, InMemorySource(queries), keep_blocks=True)
+        found = estimator.score(state, rows, source_of(queries), keep_blocks=True)
         lambdas = np.array([state.damping[name] for name in found.groups])
         weighted = (lambdas[:, None, None] * found.per_block).sum(axis=0)
         missing.append(np.abs(weighted - dot.values).max() / size)
@@ -123,7 +130,7 @@ def test_the_training_rows_as_another_source_are_the_same_curvature(method, norm
 
 
 @pytest.mark.parametrize("normalize", ["none", "example"])
-@pytest.mark.parametrize("method", ["scaled-dot", "datainf", "exact", "lissa"])
+@pytest.mark.parametrize("method", ["scaled-dot", "datainf", "exact", "lissa", "ekfac"])
 def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     curvature = random_gradients(5, 3)
@@ -144,6 +151,7 @@ def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
         groups=GROUPS["module"],
         unit_length=normalize == "example",
         curvature=curvature,
+        factors=FACTORS,
     )
     size = float(expected.abs().max())
     np.testing.assert_allclose(found.values, expected, rtol=0, atol=1e-9 * size)

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from datainf.estimators.table import METHODS, build
-from datainf.store.memory import InMemorySource
-from tests.estimators.gradient_sets import N, Portioned, Q, random_gradients
+from tests.estimators.gradient_sets import (
+    N,
+    Portioned,
+    Q,
+    random_gradients,
+    source_of,
+)
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -14,8 +19,8 @@ from tests.estimators.gradient_sets import N, Portioned, Q, random_gradients
 def test_scores_do_not_depend_on_the_size_of_a_portion(method, normalize, size):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     estimator = build(method, blocks="module", normalize=normalize)
-    whole = InMemorySource(train)
-    expected = estimator.score(estimator.fit(whole), whole, InMemorySource(queries))
+    whole = source_of(train)
+    expected = estimator.score(estimator.fit(whole), whole, source_of(queries))
     cut = Portioned(train, size)
     assert max(len(part) for part in cut.rows()) == size
     found = estimator.score(estimator.fit(cut), cut, Portioned(queries, 2))

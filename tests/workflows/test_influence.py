@@ -16,6 +16,7 @@ from tests.reference import influence_by_inverse
 CASES = [
     (method, normalize)
     for method in METHODS
+    if not METHODS[method].cls.needs_factors
     for normalize in ("none", "example")
     if (method, normalize) != ("cosine", "none")
 ]

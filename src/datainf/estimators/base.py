@@ -78,6 +78,8 @@ class Estimator(ABC):
     """Whether the method divides by curvature or λ, and so takes a damping."""
     unit_queries: ClassVar[bool] = False
     """Whether queries are scaled to unit length over all blocks."""
+    needs_factors: ClassVar[bool] = False
+    """Whether the curvature rows must have Kronecker factors."""
 
     def __post_init__(self) -> None:
         """Fill in defaults and check the options all methods share.

@@ -15,6 +15,7 @@ from datainf.estimators.base import Estimator
 from datainf.estimators.cosine import Cosine
 from datainf.estimators.datainf import DataInf
 from datainf.estimators.dot import Dot
+from datainf.estimators.ekfac import EKFAC
 from datainf.estimators.exact import Exact
 from datainf.estimators.lissa import LiSSA
 from datainf.estimators.scaled_dot import ScaledDot
@@ -86,6 +87,13 @@ METHODS: Mapping[str, MethodEntry] = {
             "tends to exact with steps; says how far it came",
             "Agarwal et al., JMLR 2017, arXiv:1602.03943",
         ),
+        MethodEntry(
+            EKFAC,
+            "as exact, with the eigenvectors of Kronecker factors",
+            "O(ND(o + i) + Σ (o³ + i³) + NQD), o×i the block; two readings",
+            "exact where the curvature has these eigenvectors",
+            "George et al., NeurIPS 2018, arXiv:1806.03884",
+        ),
     )
 }
 
@@ -98,7 +106,7 @@ def methods() -> pd.DataFrame:
 
     Example:
         >>> list(methods()["name"])
-        ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'lissa']
+        ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'lissa', 'ekfac']
     """
     rows = [{"name": name, **asdict(entry)} for name, entry in METHODS.items()]
     return pd.DataFrame(rows).drop(columns="cls")
