@@ -4,15 +4,13 @@ The weights of linear layers have, taken by the rule of `linear.py`. Every other
 is told apart with a reason: vectors, other layers, replayed or looped parameters, and
 weights with a side beyond `MAX_SIDE`.
 
-Only tokens with a gradient count. Padding never has one (a probe refuses losses that
-depend on it), so no mask is needed, whatever the model calls it; and a token whose δ is
-zero adds nothing to the Fisher matrix E[(x xᵀ) ⊗ (δ δᵀ)] that the factors stand for. A
-mask of attention would count it in A all the same: other libraries do, and differ in
-layers where real tokens get no gradient (the last one, below a classifier that looks at
-one token, or at the tokens of a prompt). Some gradients are zero but for rounding (the
-query of a token that sees itself alone), so a token counts from a thousandth of its
-example's largest δ: what is below adds less than a millionth to
-S. Left is an example whose every δ is zero but for rounding: it counts or not by chance.
+Which tokens count: those of the batch's attention mask, as in other libraries, wherever
+the layer was called with as many tokens as the mask has; a token whose δ is zero counts
+too then, in A and in the mean. Elsewhere (a head on one vector an example, a decoder
+beside an encoder, soft prompts, no mask at all) a token counts if it has a gradient:
+padding never has, a probe refuses losses that depend on it. Some gradients are zero but
+for rounding, so there a thousandth of the example's largest δ is asked for; what is
+below adds less than a millionth to S.
 
 i, o: a layer's inputs and outputs.
 """
@@ -20,7 +18,7 @@ i, o: a layer's inputs and outputs.
 from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from datainf.capture.readers import Reader
@@ -67,20 +65,26 @@ def unfactored(
 
 
 def token_sums(
-    inputs: Float[Tensor, "B *T i"], grad_output: Float[Tensor, "B *T o"]
+    inputs: Float[Tensor, "B *T i"],
+    grad_output: Float[Tensor, "B *T o"],
+    mask: Shaped[Tensor, "B M"] | None = None,
 ) -> BlockSums | None:
     """Sum the outer products of one call's tokens.
 
     Args:
         inputs: What the layer was called with.
         grad_output: Gradient of the summed losses with respect to the layer's output.
+        mask: The batch's attention mask: not zero for what is no padding.
 
     Returns:
-        The sums over tokens with a gradient; None where there is none.
+        The sums over the tokens that count; None where none does.
     """
     lengths = torch.linalg.vector_norm(grad_output, dim=-1)
     largest = lengths.flatten(1).amax(1) if lengths.ndim > 1 else lengths
     used = lengths > _LEAST * largest.view(-1, *[1] * (lengths.ndim - 1))
+    if mask is not None and mask.shape == used.shape:
+        # Joined, for a decoder whose length is by accident that of the encoder's mask.
+        used |= mask.to(used.device) != 0
     x, g = inputs[used], grad_output[used]
     return BlockSums(x.T @ x, g.T @ g, len(x)) if len(x) else None
 

@@ -46,6 +46,7 @@ class Recorder:
         self.lost: set[str] = set()
         self.factors = FactorSums()
         self._factored: Collection[str] = ()
+        self._mask: Tensor | None = None
         self.recomputed = False
         self._wanted = wanted
         self._expected = 0
@@ -77,6 +78,7 @@ class Recorder:
         losses_of: Callable[[], Tensor],
         examples: int,
         factored: Collection[str] = (),
+        mask: Tensor | None = None,
     ) -> Float[Tensor, " B"]:
         """Run the forward and backward pass that fills `sums` and `lost`.
 
@@ -84,6 +86,7 @@ class Recorder:
             losses_of: Runs the model and gives the losses.
             examples: B.
             factored: Blocks whose Kronecker sums are to be taken too.
+            mask: The batch's attention mask, for those sums.
 
         Returns:
             The losses, without their graph.
@@ -92,7 +95,7 @@ class Recorder:
             AdapterError: If there is not one loss an example.
         """
         self.sums, self.lost, self._unsure = {}, set(), []
-        self.factors, self._factored = FactorSums(), factored
+        self.factors, self._factored, self._mask = FactorSums(), factored, mask
         self._expected, self._phase = examples, "forward"
         try:
             with torch.inference_mode(False), torch.enable_grad():
@@ -111,7 +114,7 @@ class Recorder:
             self.sums, self.factors = {}, FactorSums()
             raise
         finally:
-            self._phase, self._unsure = "idle", []
+            self._phase, self._unsure, self._mask = "idle", [], None
             self._anchor.grad = None
         for block in self.lost:
             self.sums.pop(block, None)
@@ -187,7 +190,7 @@ class Recorder:
             for block in ruled:
                 rule = RULES[type(reader.module)][reader.names[block]]
                 self._sum(block, rule(reader.module, x, g))
-                if block in self._factored and (sums := token_sums(x, g)):
+                if block in self._factored and (sums := token_sums(x, g, self._mask)):
                     self.factors.add({block: sums})
 
     def _by_replay(

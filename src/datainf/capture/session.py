@@ -256,6 +256,7 @@ class CaptureSession:
             lambda: self._task.losses(self._model, batch),
             batch_size(batch),
             () if factors is None else {*self.coverage} - {*factors.missing},
+            batch.get("attention_mask"),
         )
 
     def _require_entered(self) -> None:

@@ -216,6 +216,13 @@ FLAGS: Mapping[str, Flag] = {
         ("collect", "reuse"),
         panel=COLLECT,
     ),
+    "factors": Flag(
+        ("--factors",),
+        bool,
+        help_of(CollectOptions, "factors"),
+        ("collect", "factors"),
+        panel=COLLECT,
+    ),
     # scoring
     "method": Flag(
         ("--method",),
@@ -341,7 +348,8 @@ FOR_TASK = (
 )  # fmt: skip
 FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
 FOR_COLLECT = (
-    "parameters", "dtype", "batch_tokens", "shard_rows", "on_nonfinite", "reuse"
+    "parameters", "dtype", "batch_tokens", "shard_rows", "on_nonfinite", "reuse",
+    "factors"
 )  # fmt: skip
 FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
 FOR_RECIPE = (

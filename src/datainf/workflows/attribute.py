@@ -87,6 +87,7 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
     """
     collecting, scoring = split_options(options)
     check_scoring(method, scoring)
+    collecting |= wanted_factors(method)
     with collected(
         model,
         train,
@@ -129,6 +130,7 @@ def collected(
     """
     collect_options(options)
     reporter = progress or Logged()
+    factors = bool(options.pop("factors", False))
     shared = {"adapter_name": adapter_name, "progress": reporter, **options}
     with _folder(cache) as folder:
         # Queries are few: what is wrong with them shows before the long part.
@@ -141,7 +143,9 @@ def collected(
             **{**shared, "reuse": None},
         )
         reporter.say("training examples:")
-        rows = collect(model, train, task, out=folder / TRAIN, **shared)
+        rows = collect(
+            model, train, task, out=folder / TRAIN, **shared, factors=factors
+        )
         yield Pair(rows, asked)
 
 
@@ -215,6 +219,18 @@ def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> None:
             if name not in shared and name != "keep_blocks"
         },
     )
+
+
+def wanted_factors(method: str | Estimator) -> dict[str, bool]:
+    """Ask for Kronecker factors of the training rows where the method needs them.
+
+    Args:
+        method: A name or an estimator, checked.
+
+    Returns:
+        An option of collecting, or none.
+    """
+    return {"factors": True} if build(method).needs_factors else {}
 
 
 @contextmanager

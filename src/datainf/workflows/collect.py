@@ -32,6 +32,7 @@ from datainf.store.start import Asked, Start
 from datainf.store.writer import StoreWriter
 from datainf.workflows.coverage import coverage_rows, coverage_text
 from datainf.workflows.estimate import Estimate, estimate
+from datainf.workflows.factors import FactorPass, Gathering, has_factors
 from datainf.workflows.fill import Filling
 from datainf.workflows.nonfinite import probe, tell_excluded
 from datainf.workflows.older import Older
@@ -61,7 +62,8 @@ def collect(
         adapter_name: Which adapter; the active one when not given.
         progress: Told the coverage, warnings and how far it is.
         **options: Fields of `CollectOptions`: `dtype`, `parameters`, `output`,
-            `batch_tokens`, `shard_rows`, `store_text`, `on_nonfinite`, `reuse`.
+            `batch_tokens`, `shard_rows`, `store_text`, `on_nonfinite`, `reuse`,
+                `factors`.
 
     Returns:
         The finished store, memory-mapped.
@@ -85,11 +87,17 @@ def collect(
         folder = folder.resolve()
     older = None if chosen.reuse is None else Older(Path(chosen.reuse), folder)
     replaced = older is not None and older.replaced_by(job.asked())
-    if replaced or not _there(job, folder):
-        if older is not None:
-            older.require_fitting(job.asked())
+    there = not replaced and _there(job, folder)
+    if not there and older is not None:
+        older.require_fitting(job.asked())
+    if not there or (chosen.factors and not has_factors(folder)):
         with job.session() as session:
-            _make(job, session, folder, older)
+            if not there:
+                _make(job, session, folder, older)
+            if chosen.factors:
+                FactorPass(session, job.task, job.rows, chosen, job.reporter).run(
+                    folder
+                )
     if older is not None:
         older.clear()
     store = open_store(folder)
@@ -264,6 +272,8 @@ def _make(job: _Job, session: CaptureSession, out: Path, older: Older | None) ->
             "are reused"
         )
     with StoreWriter.open(out, job.asked(coverage, reused)) as writer:
-        Filling(session, job.task, job.rows, job.options, job.reporter, rows).fill(
-            writer
+        gathering = Gathering(out, session.unfactored) if job.options.factors else None
+        filling = Filling(
+            session, job.task, job.rows, job.options, job.reporter, rows, gathering
         )
+        filling.fill(writer)

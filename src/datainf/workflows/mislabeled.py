@@ -23,7 +23,12 @@ from datainf.core.errors import OptionError
 from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
-from datainf.workflows.attribute import check_scoring, collected, split_options
+from datainf.workflows.attribute import (
+    check_scoring,
+    collected,
+    split_options,
+    wanted_factors,
+)
 from datainf.workflows.data import label_column
 from datainf.workflows.mean import MeanSource
 from datainf.workflows.measure import measure
@@ -87,6 +92,7 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         )
     collecting, scoring = split_options(options)
     check_scoring(method, scoring)
+    collecting |= wanted_factors(method)
     with collected(
         model, train, validation, task, cache=cache, progress=progress, **collecting
     ) as pair:
