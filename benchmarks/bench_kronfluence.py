@@ -103,7 +103,7 @@ def theirs(
 ) -> NDArray[np.floating]:
     """Score by kronfluence; its sign is the other one."""
     from kronfluence.analyzer import Analyzer, prepare_model
-    from kronfluence.arguments import FactorArguments
+    from kronfluence.arguments import FactorArguments, ScoreArguments
     from kronfluence.task import Task
     from kronfluence.utils.dataset import DataLoaderKwargs
 
@@ -148,6 +148,8 @@ def theirs(
             train_dataset=train,
             per_device_query_batch_size=10,
             per_device_train_batch_size=16,
+            # None is 0.1 × the mean eigenvalue; its default of 1e-8 is another method.
+            score_args=ScoreArguments(damping_factor=None),
         )
         found = analyzer.load_pairwise_scores("s")["all_modules"]
     return -found.double().numpy()

@@ -11,7 +11,7 @@ READ = COLLECT + "--data "
 FILMS = "collect --adapter {films} --out {out} --data "
 ATTRIBUTE = "attribute --adapter {lm} --train {rows} --queries {queries} --out {out} "
 SCORE = "score --train {s_lm} --out {out} --queries "
-METHODS = "dot, scaled-dot, cosine, datainf, exact, lissa, ekfac"
+METHODS = "dot, scaled-dot, cosine, datainf, exact, cg, lissa, ekfac, auto"
 TASKS = (
     "sequence-classification, causal-lm, seq2seq, token-classification, "
     "image-classification"
@@ -248,14 +248,15 @@ REFUSED = (
         "unknown key of run.yaml",
         "collect {run_yaml}",
         "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
-        "trust_remote_code, task, train, queries, collect, score, recipe, out; did you "
+        "trust_remote_code, task, train, queries, curvature, collect, score, recipe, "
+        "out; did you "
         "mean 'score'?.",
     ),
     Fault(
         "unknown key of a section",
         "collect {section_yaml}",
         "run.yaml: score.metod is unknown: expected one of: method, damping, blocks, "
-        "normalize, options, keep_blocks; did you mean 'method'?.",
+        "normalize, fisher, options, keep_blocks, agreement; did you mean 'method'?.",
     ),
     # what does not go together
     Fault(

@@ -100,7 +100,7 @@ def preconditioner(
             return eye / lam
         case "datainf":
             return mean_of_inverses(g, lam)
-        case "exact" | "lissa":
+        case "exact" | "cg" | "lissa" | "auto":
             return damped_inverse(g, lam)
         case "ekfac":
             assert basis is not None

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from datainf.core.recipe import Recipe
     from datainf.core.records import Scores
     from datainf.core.source import GradientSource
+    from datainf.estimators.auto import Auto
+    from datainf.estimators.cg import CG
     from datainf.estimators.cosine import Cosine
     from datainf.estimators.datainf import DataInf
     from datainf.estimators.dot import Dot
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from datainf.workflows.influence import influence
     from datainf.workflows.report import report
     from datainf.workflows.score import score
+    from datainf.workflows.self_influence import self_influence
 
 __all__ = [  # noqa: RUF022 - grouped by job
     # jobs
@@ -56,6 +59,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "collect",
     "open_store",
     "score",
+    "self_influence",
     "influence",
     "methods",
     "report",
@@ -72,7 +76,9 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "Cosine",
     "DataInf",
     "Exact",
+    "CG",
     "LiSSA",
+    "Auto",
     # values
     "GradientSource",
     "GradientStore",
@@ -98,6 +104,7 @@ _HOME = {
     "collect": "workflows.collect",
     "open_store": "store.reader",
     "score": "workflows.score",
+    "self_influence": "workflows.self_influence",
     "influence": "workflows.influence",
     "methods": "estimators.table",
     "report": "workflows.report",
@@ -112,7 +119,9 @@ _HOME = {
     "Cosine": "estimators.cosine",
     "DataInf": "estimators.datainf",
     "Exact": "estimators.exact",
+    "CG": "estimators.cg",
     "LiSSA": "estimators.lissa",
+    "Auto": "estimators.auto",
     "GradientSource": "core.source",
     "GradientStore": "store.reader",
     "InMemorySource": "store.memory",

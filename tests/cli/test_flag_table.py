@@ -25,7 +25,10 @@ VALUES = {
     "parameters": "paper",
     "precision": "bfloat16",
     "blocks": "layer",
+    "damping": "auto",
     "normalize": "example",
+    "fisher": "sampled",
+    "output": "margin",
     "target": ["q_proj"],
 }
 ANY = {str: "word", int: 7, float: 0.25, bool: True}

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from datainf.core.identity import Identity
+from datainf.core.identity import Identity, identity_of
 
 MINE = Identity("base", "adapter", {"max_length": 128, "name": "t"}, "data", {"p": "x"})
 
@@ -62,3 +62,44 @@ def test_a_dictionary_gives_the_same_back():
 def test_a_dictionary_without_names_for_people_is_read():
     value = {k: v for k, v in MINE.to_dict().items() if k != "about"}
     assert Identity.from_dict(value).about == {}
+
+
+LOSS = Identity("b", "a", {"name": "t", "max_length": 5}, "d")
+
+
+def at(**output: object) -> Identity:
+    return dataclasses.replace(LOSS, task={**LOSS.task, "output": output})
+
+
+def test_what_is_differentiated_is_the_loss_unless_the_task_says_so():
+    assert LOSS.output == {"name": "loss"}
+    assert at(name="margin").output == {"name": "margin"}
+    own = dataclasses.replace(LOSS, task={"name": "t", "output": "logits"})
+    assert own.output == {"name": "loss"}
+    assert own.of_the_loss is own
+
+
+def test_of_the_loss_leaves_out_what_is_differentiated_and_nothing_else():
+    assert LOSS.of_the_loss is LOSS
+    drawn = at(name="sampled", samples=2, sample_seed=0)
+    assert drawn.of_the_loss == LOSS
+    assert drawn.model != LOSS.model
+
+
+def test_outputs_that_differ_are_named_and_so_is_how_labels_are_drawn():
+    two, four = (at(name="sampled", samples=n, sample_seed=7) for n in (2, 4))
+    assert LOSS.differences(two) == ["output: loss against sampled"]
+    assert two.differences(four) == ["samples: 2 against 4"]
+    assert two.differences(at(name="sampled", samples=2, sample_seed=8)) == [
+        "sample_seed: 7 against 8"
+    ]
+    other = dataclasses.replace(four, task={**four.task, "max_length": 6})
+    assert at(name="margin").differences(other) == [
+        "task max_length: 5 against 6",
+        "output: margin against sampled",
+    ]
+
+
+def test_what_carries_no_identity_has_none():
+    assert identity_of(object()) is None
+    assert identity_of(type("Rows", (), {"identity": LOSS})()) is LOSS

@@ -49,7 +49,15 @@ def test_an_unknown_word_is_refused_with_those_there_are():
             {"parameters": "some"},
             "parameters='some' is unknown: expected one of: all, paper.",
         ),
-        ({"output": "margin"}, "output='margin' is unknown: expected one of: loss."),
+        (
+            {"output": "labels"},
+            "output='labels' is unknown: expected one of: loss, margin, sampled.",
+        ),
+        ({"samples": 0}, "samples must be a whole number of at least 1, got 0."),
+        (
+            {"sample_seed": -1},
+            "sample_seed must be a whole number of at least 0, got -1.",
+        ),
         (
             {"batch_tokens": 0},
             "batch_tokens must be a whole number of at least 1, got 0.",
@@ -88,6 +96,17 @@ def test_numbers_are_read_from_yaml_as_they_are_meant(given, whole, value):
     found = number(given, "x", least=0.0, whole=whole)
     assert found == value
     assert type(found) is type(value)
+
+
+def test_agreement_is_true_false_or_left_out():
+    message = "agreement must be true, false or left out, got 'yes'."
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
+        ScoreOptions(agreement="yes")  # type: ignore[arg-type]
+    assert [ScoreOptions(agreement=a).agreement for a in (None, True, False)] == [
+        None,
+        True,
+        False,
+    ]
 
 
 def test_a_damping_out_of_range_is_refused():

@@ -55,6 +55,10 @@ def test_row_tables_are_made_where_there_are_none():
             "with ['row'].",
         ),
         (
+            {"agreement": np.ones(2)},
+            "scores.agreement must have shape [3], got [2].",
+        ),
+        (
             {"residual": np.ones((Q, 1))},
             "scores.residual must have shape [3, 2], got [3, 1].",
         ),

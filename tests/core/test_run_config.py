@@ -54,8 +54,8 @@ def test_the_version_stands_first_and_is_not_checked():
         (
             {"adaptor": "x"},
             "run.yaml: adaptor is unknown: expected one of: model, adapter, precision, "
-            "trust_remote_code, task, train, queries, collect, score, recipe, out; did "
-            "you mean 'adapter'?.",
+            "trust_remote_code, task, train, queries, curvature, collect, score, "
+            "recipe, out; did you mean 'adapter'?.",
         ),
         (
             {"train": "train.jsonl"},

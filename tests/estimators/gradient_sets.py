@@ -28,6 +28,12 @@ SIZES = {
     "h.1.q.lora_A.weight": 11,
     "score.bias": 1,
 }
+# Options with which a method that iterates is its limit, to rounding.
+CONVERGED: dict[str, dict[str, Any]] = {
+    "cg": {"tolerance": 1e-13},
+    "lissa": {"steps": 3000, "tolerance": 1e-12},
+}
+
 _QA, _QB, _VA, _1A, _BIAS = SIZES
 GROUPS = {
     "tensor": [[name] for name in SIZES],

@@ -49,7 +49,7 @@ def test_a_matrix_beyond_max_bytes_is_refused_before_any_reading():
     message = (
         "exact: curvature group h.1.q.lora_A.weight (d = 11, N = 7) needs a 7×7 matrix "
         "of 3.65e-07 GiB, max_bytes allows 3.64e-07 GiB; use smaller blocks=, fewer "
-        "curvature rows, method='datainf' or 'lissa', or raise max_bytes."
+        "curvature rows, method='cg', or raise max_bytes."
     )
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
         Exact(max_bytes=391).fit(Unread(random_gradients(N, 1)))

@@ -12,6 +12,7 @@ from datainf.core.options import Normalize
 from datainf.estimators.self_influence import relative_divisor
 from datainf.estimators.table import METHODS, build
 from tests.estimators.gradient_sets import (
+    CONVERGED,
     FACTORS,
     GROUPS,
     N,
@@ -23,7 +24,6 @@ from tests.estimators.gradient_sets import (
 )
 from tests.reference import influence_by_inverse, own_influence_by_inverse
 
-CONVERGED = {"lissa": {"steps": 3000, "tolerance": 1e-12}}
 WITH_LENGTHS = [name for name in METHODS if not METHODS[name].cls.unit_queries]
 
 

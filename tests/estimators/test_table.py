@@ -10,7 +10,17 @@ from datainf.estimators.datainf import DataInf
 from datainf.estimators.lissa import LiSSA
 from datainf.estimators.table import METHODS, build, methods
 
-NAMES = ["dot", "scaled-dot", "cosine", "datainf", "exact", "lissa", "ekfac"]
+NAMES = [
+    "dot",
+    "scaled-dot",
+    "cosine",
+    "datainf",
+    "exact",
+    "cg",
+    "lissa",
+    "ekfac",
+    "auto",
+]
 
 
 def refuses(message):
@@ -60,7 +70,7 @@ def test_options_beside_an_instance_are_refused():
 def test_unknown_names_are_refused_with_the_near_one():
     with refuses(
         "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-        "datainf, exact, lissa, ekfac; did you mean 'datainf'?."
+        "datainf, exact, cg, lissa, ekfac, auto; did you mean 'datainf'?."
     ):
         build("datinf")
     with refuses(

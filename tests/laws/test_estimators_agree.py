@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from datainf.estimators.table import METHODS, build
 from tests.estimators.gradient_sets import (
+    CONVERGED,
     FACTORS,
     GROUPS,
     N,
@@ -23,6 +24,7 @@ from tests.reference import (
     mean_square_damping,
 )
 
+CURVED = ["scaled-dot", "datainf", "exact", "cg", "lissa", "ekfac"]
 SIZES = st.tuples(st.integers(1, 12), st.integers(1, 4), st.integers(1, 9))
 
 
@@ -44,7 +46,7 @@ def test_datainf_equals_exact_for_one_example(sizes, damping):
 
 
 @pytest.mark.parametrize("blocks", GROUPS)
-@pytest.mark.parametrize("method", ["datainf", "exact", "lissa", "scaled-dot", "ekfac"])
+@pytest.mark.parametrize("method", CURVED)
 def test_scores_times_lambda_tend_to_dot_as_lambda_grows(method, blocks):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     dot = scored("dot", train, queries, blocks=blocks)
@@ -130,11 +132,10 @@ def test_the_training_rows_as_another_source_are_the_same_curvature(method, norm
 
 
 @pytest.mark.parametrize("normalize", ["none", "example"])
-@pytest.mark.parametrize("method", ["scaled-dot", "datainf", "exact", "lissa", "ekfac"])
+@pytest.mark.parametrize("method", CURVED)
 def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     curvature = random_gradients(5, 3)
-    own = {"steps": 3000, "tolerance": 1e-12} if method == "lissa" else None
     found = scored(
         method,
         train,
@@ -142,7 +143,7 @@ def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
         curvature=curvature,
         normalize=normalize,
         blocks="module",
-        options=own,
+        options=CONVERGED.get(method),
     )
     expected = influence_by_inverse(
         method,

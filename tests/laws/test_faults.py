@@ -198,7 +198,8 @@ def test_python_says_the_same(model, at, tmp_path):
             library.OptionError,
             collect(SAID, batch_token=3),
             "option 'batch_token' is unknown: expected one of: dtype, parameters, "
-            "output, batch_tokens, shard_rows, store_text, on_nonfinite, reuse; did "
+            "output, samples, sample_seed, batch_tokens, shard_rows, store_text, "
+            "on_nonfinite, reuse; did "
             "you "
             "mean 'batch_tokens'?.",
         ),

@@ -6,6 +6,7 @@ import torch
 from datainf.linalg.gram import (
     apply_curvature,
     curvature_matrix,
+    curvature_times,
     gram_matrix,
     products,
     weighted_sum,
@@ -26,6 +27,7 @@ def test_streamed_products_equal_whole_ones(portion):
     applied, found = apply_curvature(rows, X, count=7)
     close(applied, X @ G.T @ G / 7)
     close(found, X @ G.T)
+    close(curvature_times(rows, X, count=7), applied)
     close(curvature_matrix(rows, count=7, size=5), G.T @ G / 7)
     close(gram_matrix(G.split(portion, dim=1), count=7), G @ G.T)
 

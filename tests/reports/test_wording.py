@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from datainf.reports.wording import (
+    agreement_sentence,
     counted,
     query_residual,
     question,
@@ -70,6 +71,23 @@ def test_a_method_without_a_system_has_no_residual() -> None:
         "dot solves no linear system, so there is no residual to report."
     ]
     assert query_residual(np.array([np.nan, np.nan])) == ""
+
+
+def test_agreement_is_told_for_the_median_query_and_the_lowest() -> None:
+    scores = replace(nasty_scores(), agreement=np.array([0.75, np.nan, -0.5]))
+    assert agreement_sentence(scores) == (
+        "Agreement with exact (Spearman's rank correlation of the training examples): "
+        "0.12 for the median query, the lowest -0.50 (query 11)."
+    )
+    one = replace(bare_scores(np.ones((1, 3))), agreement=np.array([0.5]))
+    assert agreement_sentence(one).endswith("0.50 for the query.")
+
+
+def test_no_agreement_is_told_where_there_is_none_to_tell() -> None:
+    assert agreement_sentence(nasty_scores()) == ""
+    exact = replace(nasty_scores(), agreement=np.ones(3))
+    made = replace(exact.provenance, method="exact")
+    assert agreement_sentence(replace(exact, provenance=made)) == ""
 
 
 def test_a_query_has_its_own_sentence() -> None:

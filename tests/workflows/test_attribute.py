@@ -194,7 +194,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "method": (
         {"method": "datinf"},
         "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-        "datainf, exact, lissa; did you mean 'datainf'?.",
+        "datainf, exact, cg, lissa, auto; did you mean 'datainf'?.",
     ),
     "damping": (
         {"damping": 0.0},
@@ -207,19 +207,21 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "normalize": (
         {"normalize": "unit"},
-        "normalize='unit' is unknown: expected one of: none, example.",
+        "normalize='unit' is unknown: expected one of: none, example, relatif.",
     ),
     "the method's own": (
         {"method": "lissa", "step": 3},
         "option 'step' is unknown: expected one of: damping, blocks, normalize, steps, "
-        "tolerance, scale, seed, keep_blocks, dtype, parameters, output, batch_tokens, "
-        "shard_rows, store_text, on_nonfinite, reuse; did you mean 'steps'?.",
+        "tolerance, scale, seed, keep_blocks, fisher, agreement, dtype, parameters, "
+        "output, samples, sample_seed, batch_tokens, shard_rows, store_text, "
+        "on_nonfinite, reuse; did you mean 'steps'?.",
     ),
     "no such": (
         {"batch_token": 3},
         "option 'batch_token' is unknown: expected one of: damping, blocks, normalize, "
-        "keep_blocks, dtype, parameters, output, batch_tokens, shard_rows, store_text, "
-        "on_nonfinite, reuse; did you mean 'batch_tokens'?.",
+        "keep_blocks, fisher, agreement, dtype, parameters, output, samples, "
+        "sample_seed, batch_tokens, shard_rows, store_text, on_nonfinite, reuse; did "
+        "you mean 'batch_tokens'?.",
     ),
     "beside an instance": (
         {"method": DataInf(), "damping": 0.3},
@@ -251,8 +253,12 @@ def test_options_of_collecting_are_told_from_those_of_scoring():
 
 
 def test_good_options_of_scoring_pass():
-    check_scoring("lissa", {"damping": 1.0, "steps": 5, "keep_blocks": True})
-    check_scoring(DataInf(), {"keep_blocks": True})
+    good, how = {"damping": 1.0, "steps": 5, "keep_blocks": True}, CollectOptions()
+    assert check_scoring("lissa", dict(good), how) == "empirical"
+    assert check_scoring(DataInf(), {"keep_blocks": True}, how) == "empirical"
+    given = {**good, "fisher": "sampled"}
+    assert check_scoring("lissa", given, how) == "sampled"
+    assert given == good  # what is left is for `score`
 
 
 NO_ROWS: dict[str, Any] = {

@@ -9,7 +9,7 @@ from datainf.core.errors import DatainfWarning, OptionError
 from datainf.estimators.datainf import DataInf
 from datainf.estimators.table import METHODS
 from datainf.workflows.influence import influence
-from tests.estimators.gradient_sets import GROUPS, N, Q, random_gradients
+from tests.estimators.gradient_sets import CONVERGED, GROUPS, N, Q, random_gradients
 from tests.reference import influence_by_inverse
 
 # `cosine` scales in any case and refuses to be told not to.
@@ -20,7 +20,6 @@ CASES = [
     for normalize in ("none", "example")
     if (method, normalize) != ("cosine", "none")
 ]
-CONVERGED = {"steps": 3000, "tolerance": 1e-12}
 
 
 @pytest.mark.parametrize("blocks", GROUPS)
@@ -37,7 +36,7 @@ def test_influence_equals_the_written_formula_by_explicit_inverse(
         damping=damping,
         blocks=blocks,
         normalize=normalize,
-        **(CONVERGED if method == "lissa" else {}),
+        **CONVERGED.get(method, {}),
     )
     expected = influence_by_inverse(
         method,

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from datainf.core.errors import OptionError
-from datainf.core.records import Provenance, Scores
 from datainf.evaluation.bootstrap import bootstrap_interval
+from datainf.evaluation.detection import detection_auc
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.workflows.attribute import attribute
@@ -18,7 +18,7 @@ from datainf.workflows.collect import collect
 from datainf.workflows.measure import measure
 from datainf.workflows.mislabeled import mislabeled, rank
 from tests.cases import LENGTHS, TokenTask, encoder, token_rows
-from tests.reference import influence_by_inverse
+from tests.reference import influence_by_inverse, own_influence_by_inverse
 from tests.tiny_models import tiny_tokenizer
 from tests.workflows.collecting import StoppedError, Watched, state_of, together
 
@@ -157,18 +157,34 @@ def test_options_reach_collecting_and_scoring(tmp_path):
     assert '"dtype": "bf16"' in (tmp_path / "train" / "manifest.json").read_text()
 
 
+@pytest.mark.parametrize("method", ["datainf", "exact", "dot"])
+def test_without_trusted_data_suspicion_is_self_influence(tmp_path, method):
+    found = mislabeled(encoder(), TRAIN, None, TokenTask(), method=method, wrong=WRONG)
+    store = collect(encoder(), TRAIN, TokenTask(), out=tmp_path / "train")
+    by_hand = own_influence_by_inverse(
+        method, together(store), groups=[[name] for name in store.layout.names]
+    ).numpy()
+    order = np.argsort(-by_hand, kind="stable")
+    assert found.ranking["index"].tolist() == order.tolist()
+    np.testing.assert_allclose(found.ranking["suspicion"], by_hand[order], rtol=1e-4)
+    assert found.measured["auc"] == detection_auc(by_hand, WRONG)
+    assert found.scores.provenance.notes[0] == (
+        "no validation data: rows are ranked by self-influence, which is large for "
+        "wrong rows and for rare or hard ones; trusted examples (--validation) tell "
+        "them apart."
+    )
+
+
 # --- ranking by itself --------------------------------------------------------------
 
 
-def scored(suspicion: list[float], **columns: Any) -> Scores:
-    values = np.array([suspicion], dtype=np.float32)
-    nothing = np.full((1, 1), np.nan)
-    train = pd.DataFrame({"index": np.arange(len(suspicion)) + 2, **columns})
-    return Scores(values, ("all",), nothing, nothing, Provenance("dot"), train)
+def ranked(suspicion, rows, task, wrong=None, **columns: Any) -> pd.DataFrame:
+    known = pd.DataFrame({"index": np.arange(len(suspicion)) + 2, **columns})
+    return rank(np.array(suspicion), known, rows, task, wrong)
 
 
 def test_ties_keep_the_order_of_the_data():
-    found = rank(scored([0.0, 1.0, 0.0, -1.0, 1.0]), [{}] * 5, TokenTask(), None)
+    found = ranked([0.0, 1.0, 0.0, -1.0, 1.0], [{}] * 5, TokenTask())
     assert found["index"].tolist() == [3, 6, 2, 4, 5]
     assert found["suspicion"].tolist() == [1.0, 1.0, 0.0, 0.0, -1.0]
 
@@ -176,7 +192,7 @@ def test_ties_keep_the_order_of_the_data():
 def test_the_label_of_a_language_model_is_its_completion():
     rows = [{"prompt": "a", "completion": "b"}, {"prompt": "c", "completion": "d"}]
     task = CausalLM(tiny_tokenizer())
-    found = rank(scored([1.0, 2.0], text=["x", "y"]), rows, task, None)
+    found = ranked([1.0, 2.0], rows, task, text=["x", "y"])
     assert found["label"].tolist() == ["d", "b"]
     assert found["text"].tolist() == ["y", "x"]
 
@@ -186,24 +202,18 @@ def test_the_label_of_a_classification_is_shown_as_it_stands_in_the_row():
     task = SequenceClassification(
         tiny_tokenizer(), label_column="mood", labels=["bad", "good"]
     )
-    found = rank(scored([1.0, 2.0]), rows, task, np.array([True, False]))
+    found = ranked([1.0, 2.0], rows, task, np.array([True, False]))
     assert found["label"].tolist() == ["good", "bad"]
     assert found["wrong"].tolist() == [False, True]
 
 
 def test_a_label_that_some_rows_lack_is_no_column():
     rows = [{"completion": "a"}, {"messages": "b"}]
-    found = rank(scored([1.0, 2.0]), rows, CausalLM(tiny_tokenizer()), None)
+    found = ranked([1.0, 2.0], rows, CausalLM(tiny_tokenizer()))
     assert "label" not in found
 
 
 # --- refused before the model works -------------------------------------------------
-
-
-def test_no_validation_data_are_refused():
-    message = "self-influence is not in this version; give --validation."
-    with refused(message):
-        mislabeled(encoder(), TRAIN, None, TokenTask())
 
 
 def test_flags_of_other_rows_are_refused_before_the_work():
@@ -221,6 +231,17 @@ def test_wrong_options_are_refused_before_the_work():
     task = Watched()
     with refused("datainf: damping must be a positive number, got 0.0."):
         mislabeled(encoder(), TRAIN, TRUSTED, task, damping=0.0, progress=task.told)
+    assert task.told.events == []
+
+
+def test_agreement_without_queries_is_refused_before_the_work():
+    task = Watched()
+    message = (
+        "agreement compares the rankings of queries, and self-influence has none; give "
+        "validation data, or leave agreement out."
+    )
+    with refused(message):
+        mislabeled(encoder(), TRAIN, None, task, agreement=True, progress=task.told)
     assert task.told.events == []
 
 

@@ -10,6 +10,7 @@ from datainf.core.errors import DataError
 from datainf.integrations.fingerprint import hash_row
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.outputs import DRAW
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.workflows.rows import look_at, numbered, read_by_number
 from tests.tiny_models import tiny_tokenizer
@@ -200,3 +201,24 @@ def test_half_a_surrogate_pair_is_tokenised_and_described_as_its_sign():
     found = look([{"text": "a\ud83d"}])
     assert found.lengths == [3]
     assert found.table["text"].tolist() == ["a\ufffd"]
+
+
+def test_rows_of_draws_follow_each_other_and_have_hashes_of_their_own():
+    rows = look(ROWS[:2]).drawn(3)
+    assert len(rows.dataset) == 6
+    assert rows.table["index"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert rows.table["tokens"].tolist() == [4] * 3 + [2] * 3
+    assert len(set(rows.hashes)) == 6
+    more = look(ROWS[:2]).drawn(4)
+    assert rows.hashes == [*more.hashes[:3], *more.hashes[4:7]]
+    read = rows.read([1, 5])
+    assert [row["number"] for row in read] == [3, 1]
+    assert [row[DRAW][1] for row in read] == [1, 2]
+
+
+def test_a_row_is_named_by_its_example_and_its_draw():
+    rows = look(ROWS[:2])
+    assert rows.name(1) == "example 1"
+    assert rows.drawn(1).name(1) == "example 1"
+    assert rows.drawn(3).name(5) == "example 1 (draw 2)"
+    assert (rows.draws, rows.drawn(3).draws) == (1, 3)

@@ -191,10 +191,15 @@ def test_the_run_that_is_left_replays_the_ranking_to_the_bit(suspected, tmp_path
     pd.testing.assert_frame_equal(again.ranking, found.ranking)
 
 
-@pytest.mark.parametrize("queries", [None, DataConfig()])
-def test_without_validation_data_there_is_no_ranking(reviews, tmp_path, queries):
-    with refused("self-influence is not in this version; give --validation."):
-        runs.mislabeled_run(reviews.run(tmp_path, queries=queries))
+@pytest.mark.parametrize("queries", [None, {}])
+def test_without_validation_data_rows_are_ranked_by_self_influence(
+    reviews, tmp_path, queries
+):
+    flags = {"adapter": reviews.adapter, "queries": queries, "out": str(tmp_path)}
+    found = runs.mislabeled_run(resolve(flags))
+    assert found.scores.queries["index"].tolist() == ["itself"]
+    assert (tmp_path / runs.RANKING).is_file()
+    assert not list(tmp_path.glob("queries-*"))
 
 
 # --- collect, then score ------------------------------------------------------------

@@ -24,6 +24,7 @@ def test_every_option_is_passed_on_beside_the_methods_own():
         normalize="example",
         options={"steps": 7},
         keep_blocks=True,
+        agreement=False,
     )
     assert scoring_of(options) == {
         "damping": 0.3,
@@ -31,6 +32,7 @@ def test_every_option_is_passed_on_beside_the_methods_own():
         "normalize": Normalize.EXAMPLE,
         "steps": 7,
         "keep_blocks": True,
+        "agreement": False,
     }
 
 
@@ -52,7 +54,7 @@ def test_score_takes_what_comes_of_it():
         (
             ScoreOptions(method="datinf"),
             "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-            "datainf, exact, lissa; did you mean 'datainf'?.",
+            "datainf, exact, cg, lissa, auto; did you mean 'datainf'?.",
         ),
         (
             ScoreOptions(method="dot", damping=0.1),

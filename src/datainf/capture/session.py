@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from datainf.capture.devices import device_of, input_embeddings, moved
 from datainf.capture.factors import lost, unfactored
 from datainf.capture.looped import batch_size, looped_gradients, unused
 from datainf.capture.probe import (
@@ -94,7 +95,7 @@ class CaptureSession:
             # Switching an adapter on may unfreeze it and change modes; freeze again.
             stack.enter_context(quiet(self._model))
             self._checkpoints = checkpoints(self._model)
-            embeddings = _input_embeddings(self._model) if self._checkpoints else None
+            embeddings = input_embeddings(self._model) if self._checkpoints else None
             if embeddings is not None:
                 handle = embeddings.register_forward_hook(self._begin_graph)
                 stack.callback(handle.remove)
@@ -131,7 +132,7 @@ class CaptureSession:
             AdapterError: If a parameter took no part in the forward pass.
         """
         self._require_entered()
-        batch = _to(batch, self._device)
+        batch = moved(batch, device_of(self._model))
         losses = self._pass(batch, factors)
         found = {n: total.flatten(1) for n, total in self._recorder.sums.items()}
         self._recorder.sums = {}
@@ -184,7 +185,8 @@ class CaptureSession:
         """
         self._require_entered()
         losses, trained = self._task.losses, self._adapter.parameters
-        batch = _to(self._task.collate(examples), self._device)
+        device = device_of(self._model)
+        batch = moved(self._task.collate(examples), device)
         tolerance = tolerance_for(self._model)
         idle = unused(self._model, batch, losses, trained)
         active = {_family(t.block.name) for t in trained if t not in idle}
@@ -207,7 +209,7 @@ class CaptureSession:
         ]
         refuse_nonfinite(trained, truth)
         if len(examples) > 1:
-            singles = [_to(self._task.collate([e]), self._device) for e in examples]
+            singles = [moved(self._task.collate([e]), device) for e in examples]
             refuse_padding(self._model, singles, losses, trained, truth, tolerance)
         largest = max(float(right.norm()) for right in truth)
         for parameter, right in zip(trained, truth, strict=True):
@@ -235,12 +237,6 @@ class CaptureSession:
                 DatainfWarning,
                 stacklevel=3,
             )
-
-    @property
-    def _device(self) -> torch.device:
-        embeddings = _input_embeddings(self._model)
-        source = embeddings if embeddings is not None else self._model
-        return next((p.device for p in source.parameters()), torch.device("cpu"))
 
     @property
     def unfactored(self) -> dict[str, str]:
@@ -284,26 +280,3 @@ def _family(block: str) -> str:
 def _wide(tensor: Tensor) -> Tensor:
     """Detach, in at least float32, so that sums over tokens keep their digits."""
     return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32))
-
-
-def _input_embeddings(model: nn.Module) -> nn.Module | None:
-    find = getattr(model, "get_input_embeddings", None)
-    try:
-        found = find() if callable(find) else None
-    except (AttributeError, NotImplementedError):
-        return None
-    return found if isinstance(found, nn.Module) else None
-
-
-def _to(batch: Mapping[str, Any], device: torch.device) -> dict[str, Any]:
-    moved = {
-        key: value.to(device) if isinstance(value, Tensor) else value
-        for key, value in batch.items()
-    }
-    with torch.inference_mode(False):  # inference tensors cannot be saved for backward
-        return {
-            key: value.clone()
-            if isinstance(value, Tensor) and value.is_inference()
-            else value
-            for key, value in moved.items()
-        }

@@ -86,6 +86,7 @@ _add(
         "completion",
         *FOR_COLLECT,
         *FOR_SCORE,
+        "fisher",
         "out",
         "k",
         "order",
@@ -103,6 +104,7 @@ _add(
         *_VALIDATION,
         *FOR_COLLECT,
         *FOR_SCORE,
+        "fisher",
         "out",
         "k",
         "format",
@@ -119,7 +121,16 @@ _add(
 _add(
     "score",
     jobs.score,
-    ("train_store", "query_store", *FOR_SCORE, "scores_folder", "k", "order", "format"),
+    (
+        "train_store",
+        "query_store",
+        "curvature",
+        *FOR_SCORE,
+        "scores_folder",
+        "k",
+        "order",
+        "format",
+    ),
     "[RUN.yaml]",
 )
 _add("top", results.top, ("k", "order", "query", "format"), "SCORES")

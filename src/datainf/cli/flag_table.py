@@ -149,7 +149,8 @@ FLAGS: Mapping[str, Flag] = {
     "validation": Flag(
         ("--validation",),
         str,
-        "Examples that can be trusted: a data file like that of --train.",
+        "Examples that can be trusted: a data file like that of --train; without "
+        "them rows are ranked by self-influence.",
         ("queries", "data"),
         panel=DATA,
     ),
@@ -179,6 +180,27 @@ FLAGS: Mapping[str, Flag] = {
         str,
         help_of(CollectOptions, "parameters"),
         ("collect", "parameters"),
+        panel=COLLECT,
+    ),
+    "output": Flag(
+        ("--output",),
+        str,
+        help_of(CollectOptions, "output"),
+        ("collect", "output"),
+        panel=COLLECT,
+    ),
+    "samples": Flag(
+        ("--samples",),
+        int,
+        help_of(CollectOptions, "samples"),
+        ("collect", "samples"),
+        panel=COLLECT,
+    ),
+    "sample_seed": Flag(
+        ("--sample-seed",),
+        int,
+        help_of(CollectOptions, "sample_seed"),
+        ("collect", "sample_seed"),
         panel=COLLECT,
     ),
     "dtype": Flag(
@@ -233,7 +255,7 @@ FLAGS: Mapping[str, Flag] = {
     ),
     "damping": Flag(
         ("--damping",),
-        float,
+        str,
         help_of(ScoreOptions, "damping"),
         ("score", "damping"),
         panel=SCORE,
@@ -243,6 +265,13 @@ FLAGS: Mapping[str, Flag] = {
         str,
         help_of(ScoreOptions, "blocks"),
         ("score", "blocks"),
+        panel=SCORE,
+    ),
+    "fisher": Flag(
+        ("--fisher",),
+        str,
+        help_of(ScoreOptions, "fisher"),
+        ("score", "fisher"),
         panel=SCORE,
     ),
     "normalize": Flag(
@@ -259,6 +288,13 @@ FLAGS: Mapping[str, Flag] = {
         None,
         True,
         SCORE,
+    ),
+    "agreement": Flag(
+        ("--agreement",),
+        bool,
+        help_of(ScoreOptions, "agreement"),
+        ("score", "agreement"),
+        panel=SCORE,
     ),
     # training
     "recipe": Flag(
@@ -317,6 +353,13 @@ FLAGS: Mapping[str, Flag] = {
     "query_store": Flag(
         ("--queries",), str, "Store of the query gradients.", ("queries", "data")
     ),
+    "curvature": Flag(
+        ("--curvature",),
+        str,
+        "Store of the gradients that the curvature is made of; that of --train when "
+        "not given.",
+        ("curvature", "data"),
+    ),
     "report_file": Flag(
         ("--out",), str, "The HTML file; report.html beside the scores when not given."
     ),
@@ -348,10 +391,10 @@ FOR_TASK = (
 )  # fmt: skip
 FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
 FOR_COLLECT = (
-    "parameters", "dtype", "batch_tokens", "shard_rows", "on_nonfinite", "reuse",
-    "factors"
+    "parameters", "output", "samples", "sample_seed", "dtype", "batch_tokens",
+    "shard_rows", "on_nonfinite", "reuse", "factors",
 )  # fmt: skip
-FOR_SCORE = ("method", "damping", "blocks", "normalize", "option")
+FOR_SCORE = ("method", "damping", "blocks", "normalize", "option", "agreement")
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
 )  # fmt: skip

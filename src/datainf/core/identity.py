@@ -5,10 +5,13 @@ would mix gradients of different origin is refused with the parts that differ.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from datainf.core.canonical import sha256_of
+
+OUTPUT = "output"
+"""Among a task's settings: what is differentiated, where that is not the loss."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,24 @@ class Identity:
         """Hash of base, adapter and task: equal where stores may be scored together."""
         return sha256_of([self.base, self.adapter, dict(self.task)])
 
+    @property
+    def output(self) -> Mapping[str, Any]:
+        """What is differentiated, by `name`: loss, margin or sampled, and its settings.
+
+        A task's own setting of that name, which is no such description, does not count.
+        """
+        found = self.task.get(OUTPUT)
+        known = isinstance(found, Mapping) and "name" in found
+        return found if known and isinstance(found, Mapping) else {"name": "loss"}
+
+    @property
+    def of_the_loss(self) -> "Identity":
+        """The same model, adapter, task and data, were the loss differentiated."""
+        if self.output["name"] == "loss":
+            return self
+        rest = {key: value for key, value in self.task.items() if key != OUTPUT}
+        return replace(self, task=rest)
+
     def differences(self, other: "Identity", *, data: bool = True) -> list[str]:
         """Say in words where two identities part.
 
@@ -59,10 +80,18 @@ class Identity:
             found.append("another adapter")
         # Two tasks share few settings: where their names differ, that says it.
         same = self.task.get("name") == other.task.get("name")
-        for key in sorted({*self.task, *other.task}) if same else ["name"]:
-            mine, theirs = self.task.get(key), other.task.get(key)
-            if mine != theirs:
-                found.append(f"task {key}: {mine!r} against {theirs!r}")
+        mine, theirs = self.of_the_loss.task, other.of_the_loss.task
+        for key in sorted({*mine, *theirs}) if same else ["name"]:
+            if mine.get(key) != theirs.get(key):
+                found.append(
+                    f"task {key}: {mine.get(key)!r} against {theirs.get(key)!r}"
+                )
+        mine, theirs = self.output, other.output
+        alike = mine["name"] == theirs["name"]
+        for key in sorted({*mine, *theirs}) if alike else ["name"]:
+            if mine.get(key) != theirs.get(key):
+                what = OUTPUT if key == "name" else key
+                found.append(f"{what}: {mine.get(key)} against {theirs.get(key)}")
         if data and self.data != other.data:
             found.append("other data")
         return found
@@ -82,3 +111,16 @@ class Identity:
         """Read what `to_dict` wrote."""
         return cls(**{key: value[key] for key in ("base", "adapter", "task", "data")},
                    about=value.get("about", {}))  # fmt: skip
+
+
+def identity_of(source: object) -> Identity | None:
+    """Give the identity that a source of gradients carries.
+
+    Args:
+        source: A store, or rows made of one.
+
+    Returns:
+        The identity; None for plain tensors.
+    """
+    found = getattr(source, "identity", None)
+    return found if isinstance(found, Identity) else None

@@ -50,6 +50,26 @@ class Order(StrEnum):
     """Largest absolute score first, the paper's "most influential" (Fig. 3)."""
 
 
+class Output(StrEnum):
+    """What of an example is differentiated."""
+
+    LOSS = "loss"
+    """Its loss at its own label: what it taught, or what is asked about."""
+    MARGIN = "margin"
+    """log(p / (1 - p)) of its label, the mean over its label tokens."""
+    SAMPLED = "sampled"
+    """Its loss at labels drawn from the model: rows for the curvature alone."""
+
+
+class Fisher(StrEnum):
+    """Which gradients the curvature is made of."""
+
+    EMPIRICAL = "empirical"
+    """Those of the training examples, at their labels, as in the paper."""
+    SAMPLED = "sampled"
+    """Those at labels drawn from the model, an unbiased estimate of its Fisher."""
+
+
 class StoreDtype(StrEnum):
     """How gradients are kept on disk."""
 
@@ -164,6 +184,10 @@ def number(
     return int(value) if whole else value
 
 
+AUTO = "auto"
+"""The damping that is chosen from the gradients themselves."""
+
+
 def described(default: Any, text: str, *, late: bool = False) -> Any:
     """Make a dataclass field that carries its own description.
 
@@ -208,9 +232,17 @@ class CollectOptions:
         "Which trained parameters: all, or paper (LoRA matrices and the head's last "
         "weight).",
     )
-    output: str = described(
-        "loss", "What is differentiated; loss is the only choice of this version."
+    output: Output | str = described(
+        Output.LOSS,
+        "What is differentiated: loss; margin (log of p over 1 - p of the label, as "
+        "TRAK); or sampled (the loss at labels drawn from the model, for curvature).",
     )
+    samples: int = described(
+        1,
+        "Labels drawn for each example, where the Fisher or the output is sampled.",
+        late=True,
+    )
+    sample_seed: int = described(0, "Chooses the labels that are drawn.", late=True)
     batch_tokens: int = described(
         4096, "Most padded tokens in one batch; halves itself when memory runs out."
     )
@@ -254,15 +286,19 @@ class CollectOptions:
         )
         if self.reuse is not None:  # a Path in a program, a text in run.yaml
             object.__setattr__(self, "reuse", str(self.reuse))
-        if self.output != "loss":
-            raise OptionError(
-                f"output={self.output!r} is unknown: expected one of: loss."
-            )
-        for name in ("batch_tokens", "shard_rows"):
+        object.__setattr__(self, "output", word(Output, self.output, "output"))
+        for name in ("batch_tokens", "shard_rows", "samples"):
             given = getattr(self, name)
             if given is not None:
                 value = number(given, name, least=1, whole=True)
                 object.__setattr__(self, name, value)
+        seed = number(self.sample_seed, "sample_seed", least=0, whole=True)
+        object.__setattr__(self, "sample_seed", seed)
+
+    @property
+    def draws(self) -> bool:
+        """Whether it says anything about how labels are drawn."""
+        return (self.samples, self.sample_seed) != (1, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,9 +308,10 @@ class ScoreOptions:
     method: str = described(
         "datainf", "The estimator; `datainf methods` lists them with their formulas."
     )
-    damping: float | None = described(
+    damping: float | str | None = described(
         None,
-        "λ of a block = damping × its mean squared gradient entry; the paper's is 0.1.",
+        "λ of a block = damping × its mean squared gradient entry; the paper's is 0.1. "
+        "auto: chosen for each block by how well its inverse does on rows held out.",
     )
     blocks: Blocks | str | None = described(
         None, "Which tensors share a curvature block: tensor, module, layer or all."
@@ -284,16 +321,37 @@ class ScoreOptions:
         "none; example: scale every training gradient to unit length over all blocks; "
         "relatif: divide scores by the root of the example's self-influence.",
     )
+    fisher: Fisher | str = described(
+        Fisher.EMPIRICAL,
+        "What the curvature is made of: empirical (the training gradients), or sampled "
+        "(gradients at labels drawn from the model).",
+        late=True,
+    )
     options: dict[str, Any] = described(
         {}, "Further options of the method itself, such as LiSSA's steps."
     )
     keep_blocks: bool = described(
         False, "Keep the score of every block by itself too ([groups, Q, N])."
     )
+    agreement: bool | None = described(
+        None,
+        "Rank correlation with exact, query by query: true, false, or only where exact "
+        "takes seconds, which is the default.",
+        late=True,
+    )
 
     def __post_init__(self) -> None:
-        """Check words and numbers."""
-        if self.damping is not None:
+        """Check words and numbers.
+
+        Raises:
+            OptionError: If a value is outside its range.
+        """
+        if self.agreement not in (None, True, False):
+            raise OptionError(
+                f"agreement must be true, false or left out, got {self.agreement!r}."
+            )
+        object.__setattr__(self, "fisher", word(Fisher, self.fisher, "fisher"))
+        if self.damping is not None and self.damping != AUTO:
             value = number(self.damping, "damping", least=0)
             object.__setattr__(self, "damping", value)
         if self.blocks is not None:

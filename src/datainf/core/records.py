@@ -47,6 +47,10 @@ class Provenance:
     notes: tuple[str, ...] = ()
 
 
+def _unmeasured() -> NDArray[np.floating]:
+    return np.empty(0)
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """Influence of N training examples on Q queries.
@@ -61,6 +65,8 @@ class Scores:
         train: One row a candidate: `index` in the training data, `text` where kept.
         queries: One row a query, likewise.
         per_block: `[G, Q, N]`, summing to `values`; only with `keep_blocks=True`.
+        agreement: `[Q]` in [−1, 1]: Spearman's rank correlation with the scores of
+            `exact` on the same rows and options; NaN where it was not computed.
     """
 
     values: NDArray[np.floating]
@@ -72,6 +78,8 @@ class Scores:
     train: pd.DataFrame = field(default_factory=pd.DataFrame)
     queries: pd.DataFrame = field(default_factory=pd.DataFrame)
     per_block: NDArray[np.floating] | None = None
+    # An empty one stands for NaN throughout, which __post_init__ makes.
+    agreement: NDArray[np.floating] = field(default_factory=_unmeasured)
 
     def __post_init__(self) -> None:
         """Fill in the row tables and check shapes and finiteness.
@@ -94,16 +102,9 @@ class Scores:
                     f"scores.{name} must be a table of {rows} rows with a column "
                     f"'index', got {len(table)} rows with {list(table.columns)}."
                 )
-        solved = (q, len(self.groups))
-        expected: dict[str, tuple[int, ...]] = {"residual": solved, "scale": solved}
-        if self.per_block is not None:
-            expected["per_block"] = (len(self.groups), q, n)
-        for name, shape in expected.items():
-            if getattr(self, name).shape != shape:
-                raise OptionError(
-                    f"scores.{name} must have shape {list(shape)}, "
-                    f"got {list(getattr(self, name).shape)}."
-                )
+        if not len(self.agreement):
+            object.__setattr__(self, "agreement", np.full(q, np.nan))
+        self._require_shapes()
         if self.per_block is not None and not np.isfinite(self.per_block).all():
             group = self.groups[int(np.argwhere(~np.isfinite(self.per_block))[0][0])]
             raise NonFiniteError(
@@ -117,6 +118,24 @@ class Scores:
                 f"{self.values[row, column]}; check the gradients with "
                 "`datainf verify`."
             )
+
+    def _require_shapes(self) -> None:
+        """Refuse arrays that do not fit the values."""
+        q, n = self.values.shape
+        solved = (q, len(self.groups))
+        expected: dict[str, tuple[int, ...]] = {
+            "residual": solved,
+            "scale": solved,
+            "agreement": (q,),
+        }
+        if self.per_block is not None:
+            expected["per_block"] = (len(self.groups), q, n)
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise OptionError(
+                    f"scores.{name} must have shape {list(shape)}, "
+                    f"got {list(getattr(self, name).shape)}."
+                )
 
     def with_rows(
         self, *, train: pd.DataFrame | None = None, queries: pd.DataFrame | None = None
@@ -236,6 +255,8 @@ class Scores:
         arrays = {"values": self.values, "residual": self.residual, "scale": self.scale}
         if self.per_block is not None:
             arrays["per_block"] = self.per_block
+        if np.isfinite(self.agreement).any():
+            arrays["agreement"] = self.agreement
         head = {
             "format": SCORES_FORMAT,
             "groups": list(self.groups),

@@ -9,6 +9,7 @@
     task: {name: causal-lm, ...}
     train: {data: FILE, ...}  the examples that are ranked
     queries: {data: FILE}     the outputs that are explained
+    curvature: {data: STORE}  `score` only: what the curvature is made of
     collect: {...}            CollectOptions
     score: {...}              ScoreOptions
     recipe: {...}             Recipe
@@ -97,6 +98,7 @@ class RunConfig:
     )
     train: DataConfig | None = field(default=None)
     queries: DataConfig | None = field(default=None)
+    curvature: DataConfig | None = field(default=None)
     collect: CollectOptions = field(default_factory=CollectOptions)
     score: ScoreOptions = field(default_factory=ScoreOptions)
     recipe: Recipe | None = field(default=None)
@@ -161,6 +163,7 @@ class RunConfig:
         parts: dict[str, Any] = {
             "train": DataConfig,
             "queries": DataConfig,
+            "curvature": DataConfig,
             "collect": CollectOptions,
             "score": ScoreOptions,
         }

@@ -22,10 +22,11 @@ import pandas as pd
 
 from datainf.core.errors import OptionError
 from datainf.core.layout import Layout
-from datainf.core.options import Blocks, Normalize, word
+from datainf.core.options import AUTO, Blocks, Normalize, word
 from datainf.core.records import Provenance, Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.census import take_census
+from datainf.estimators.held_out import judged_dampings, said
 from datainf.estimators.problem import Problem, Solver
 from datainf.estimators.scoring import score_groups, silent_notes
 from datainf.estimators.self_influence import own_scores
@@ -41,11 +42,13 @@ class State:
         estimator: The value that was fitted.
         source: The curvature rows, read again while scoring.
         damping: λ of each curvature group; empty for methods without one.
+        notes: What there is to say about how it was chosen.
     """
 
     estimator: "Estimator"
     source: GradientSource
     damping: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,8 @@ class Estimator(ABC):
         - `residual` lies in [0, 1], NaN where no system is solved.
 
     Attributes:
-        damping: λ of a group = damping × its mean squared gradient entry.
+        damping: λ of a group = damping × its mean squared gradient entry; "auto"
+            chooses each group's by rows held out (`estimators.held_out`).
         blocks: Which tensors share a curvature group.
         normalize: Whether training gradients (curvature rows and candidates, never
             queries) are scaled to unit length over all blocks, or scores divided by
@@ -69,13 +73,15 @@ class Estimator(ABC):
     None stands for the method's own default.
     """
 
-    damping: float | None = 0.1
+    damping: float | str | None = 0.1
     blocks: Blocks | str | None = Blocks.TENSOR
     normalize: Normalize | str | None = Normalize.NONE
 
     name: ClassVar[str]
     divides: ClassVar[bool] = True
     """Whether the method divides by curvature or λ, and so takes a damping."""
+    compared: ClassVar[bool] = True
+    """Whether it approximates what `exact` solves, so that the two can be compared."""
     unit_queries: ClassVar[bool] = False
     """Whether queries are scaled to unit length over all blocks."""
     needs_factors: ClassVar[bool] = False
@@ -92,9 +98,9 @@ class Estimator(ABC):
                 object.__setattr__(self, option.name, option.default)
         for name, kind in (("blocks", Blocks), ("normalize", Normalize)):
             object.__setattr__(self, name, word(kind, getattr(self, name), name))
-        if self.divides:
+        if self.divides and self.damping != AUTO:
             require_positive(self.name, "damping", self.damping)
-        elif self.damping is not None:
+        elif not self.divides and self.damping is not None:
             raise OptionError(
                 f"{self.name} does not use damping, got {self.damping!r}; leave it out."
             )
@@ -118,17 +124,29 @@ class Estimator(ABC):
         census = take_census(
             curvature, "curvature rows", unit_length=self.unit_training
         )
+        totals = {
+            group: sum(census.totals[name] for name in members)
+            for group, members in groups.items()
+        }
+        chosen: Mapping[str, float] = {}
+        if self.damping == AUTO:
+            chosen = judged_dampings(
+                curvature,
+                groups,
+                totals,
+                lengths=census.lengths,
+                unit_length=self.unit_training,
+            )
+        elif self.damping is not None:
+            chosen = dict.fromkeys(groups, float(self.damping))
         damping = {
             group: block_damping(
-                sum(census.totals[name] for name in members),
-                rows=len(curvature),
-                size=sizes[group],
-                damping=self.damping,
+                totals[group], rows=len(curvature), size=sizes[group], damping=each
             )
-            for group, members in groups.items()
-            if self.damping is not None
+            for group, each in chosen.items()
         }
-        return State(estimator=self, source=curvature, damping=damping)
+        notes = (said(chosen),) if self.damping == AUTO and chosen else ()
+        return State(estimator=self, source=curvature, damping=damping, notes=notes)
 
     def score(
         self,
@@ -157,7 +175,9 @@ class Estimator(ABC):
             residual=found.residual,
             scale=found.scale,
             per_block=found.per_block,
-            provenance=self._provenance([*found.notes, *self.notes(found.facts)]),
+            provenance=self._provenance(
+                [*state.notes, *found.notes, *self.notes(found.facts)]
+            ),
         )
 
     def score_themselves(
@@ -187,7 +207,12 @@ class Estimator(ABC):
         problem = self._problem(state, candidates, candidates)
         found = own_scores(problem, self.prepare)
         values = found.per_block.sum(axis=0, keepdims=True)
-        notes = [*silent_notes(found.silent, len(problem.groups))]
+        notes = [
+            *state.notes,
+            *silent_notes(found.silent, len(problem.groups)),
+            *found.notes,
+            *self.notes(found.facts),
+        ]
         return Scores(
             values=values,
             groups=tuple(problem.groups),

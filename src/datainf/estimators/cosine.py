@@ -21,7 +21,7 @@ from datainf.estimators.stream import GroupRows
 class Cosine(Estimator):
     """Minus the cosine; scaling the training gradients is part of the method."""
 
-    damping: float | None = None
+    damping: float | str | None = None
     blocks: Blocks | str | None = Blocks.TENSOR
     normalize: Normalize | str | None = Normalize.EXAMPLE
 

@@ -19,7 +19,7 @@ from datainf.estimators.stream import GroupRows
 class Dot(Estimator):
     """Minus the product of the query's and the candidate's gradient."""
 
-    damping: float | None = None
+    damping: float | str | None = None
 
     name: ClassVar[str] = "dot"
     divides: ClassVar[bool] = False

@@ -60,8 +60,7 @@ class Exact(Estimator):
                     f"exact: curvature group {group} (d = {size}, N = {count}) needs a "
                     f"{side}×{side} matrix of {8 * side**2 / _GIB:.3g} GiB, max_bytes "
                     f"allows {self.max_bytes / _GIB:.3g} GiB; use smaller blocks=, "
-                    "fewer curvature rows, method='datainf' or 'lissa', or raise "
-                    "max_bytes."
+                    "fewer curvature rows, method='cg', or raise max_bytes."
                 )
 
     def prepare(self, rows: GroupRows, damping: float) -> Solver:

@@ -3,9 +3,10 @@
 N candidates, Q queries, G curvature groups, d parameters of a group.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
+from itertools import islice
 
 import torch
 from jaxtyping import Float
@@ -15,6 +16,9 @@ from datainf.core.errors import DataError, NonFiniteError
 from datainf.core.source import GradientSource
 from datainf.estimators.census import Census
 from datainf.estimators.stream import GroupRows
+
+# Queries, and groups, that a note names one by one.
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,64 @@ class Solution:
         products: x Gᵀ over the curvature rows where it fell out on the way; spares a
             reading when those are the candidates.
         facts: Numbers about the work, for the method's notes.
+        missed: Queries that were not solved to the tolerance that the method has.
     """
 
     x: Float[Tensor, "Q d"]
     y: Float[Tensor, "Q d"] | None = None
     products: Float[Tensor, "Q N"] | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
+    missed: tuple[int, ...] = ()
+
+
+@dataclass
+class Work:
+    """What the solutions of a problem reported, gathered over groups and portions.
+
+    Attributes:
+        facts: Group name -> its facts, each the largest of its solutions.
+        missed: Group name -> queries that miss the method's tolerance, where there are.
+        asked: Number of queries.
+    """
+
+    asked: int
+    facts: dict[str, dict[str, float]] = field(default_factory=dict)
+    missed: dict[str, list[int]] = field(default_factory=dict)
+
+    def add(self, group: str, solution: Solution, start: int = 0) -> None:
+        """Take in one solution.
+
+        Args:
+            group: Its group.
+            solution: What the method made of some queries.
+            start: Position of the first of them.
+        """
+        known = self.facts.setdefault(group, {})
+        for name, value in solution.facts.items():
+            known[name] = max(value, known.get(name, value))
+        if solution.missed:
+            self.missed.setdefault(group, []).extend(
+                start + query for query in solution.missed
+            )
+
+    def notes(self, what: str) -> Iterator[str]:
+        """Say who misses the method's tolerance, group by group.
+
+        Args:
+            what: What the queries are ("queries").
+
+        Yields:
+            One sentence a group, a few names each.
+        """
+        for group, queries in islice(self.missed.items(), _NAMED):
+            named = ", ".join(map(str, queries[:_NAMED]))
+            more = f" and {len(queries) - _NAMED} more" if len(queries) > _NAMED else ""
+            yield (
+                f"{len(queries)} of {self.asked} {what} miss the tolerance in {group}: "
+                f"{named}{more}."
+            )
+        if len(self.missed) > _NAMED:
+            yield f"so do {what} in {len(self.missed) - _NAMED} more curvature groups."
 
 
 Solver = Callable[[Tensor], Solution]

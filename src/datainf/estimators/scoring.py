@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datainf.estimators.census import Census, take_census
-from datainf.estimators.problem import Prepare, Problem, Solution
+from datainf.estimators.problem import Prepare, Problem, Solution, Work
 from datainf.estimators.self_influence import (
     own_products,
     relative_divisor,
@@ -63,7 +63,8 @@ def score_groups(problem: Problem, prepare: Prepare, *, keep_blocks: bool) -> Fo
     kept: list[Tensor] = []
     residual = np.full((shape[0], len(problem.groups)), np.nan)
     scale = residual.copy()
-    facts, silent = {}, []
+    work, silent = Work(shape[0]), []
+    own_work = Work(shape[1])
     for g, name in enumerate(problem.groups):
         if problem.is_silent(name, scored):
             silent.append(name)
@@ -73,17 +74,21 @@ def score_groups(problem: Problem, prepare: Prepare, *, keep_blocks: bool) -> Fo
             v = _queries(problem, asked, rows)
             solver = prepare(rows, problem.damping.get(name, 0.0))
             solution = solver(v)
-            facts[name] = solution.facts
+            work.add(name, solution)
             if solution.y is not None:
                 pair = residual_and_scale(solution.y, v)
                 residual[:, g], scale[:, g] = (each.cpu().numpy() for each in pair)
             part = _scores(problem, solution, rows)
             if problem.relative:
-                own += own_products(problem, solver, rows).products
+                own += own_products(problem, solver, rows, own_work).products
         values += part
         if keep_blocks:
             kept.append(part.to("cpu", dtype))
-    notes = [*_notes(problem, scored, asked, silent)]
+    notes = [
+        *_notes(problem, scored, asked, silent),
+        *work.notes("queries"),
+        *own_work.notes("training rows, as queries of their own,"),
+    ]
     if problem.relative:
         divisor = relative_divisor(own)
         for table in (values, *kept):
@@ -94,7 +99,7 @@ def score_groups(problem: Problem, prepare: Prepare, *, keep_blocks: bool) -> Fo
         residual=residual,
         scale=scale,
         per_block=torch.stack(kept).numpy() if keep_blocks else None,
-        facts=facts,
+        facts=work.facts,
         notes=tuple(notes),
     )
 

@@ -15,7 +15,7 @@ queries. N candidates, G curvature groups, d parameters of a group.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from datainf.core.errors import NonFiniteError
 from datainf.estimators.census import take_census
-from datainf.estimators.problem import Prepare, Problem, Solver
+from datainf.estimators.problem import Prepare, Problem, Solver, Work
 from datainf.estimators.stream import GroupRows
 from datainf.linalg.residual import residual_and_scale
 
@@ -55,29 +55,38 @@ class OwnScores:
         residual: `[1, G]`, the worst of all rows.
         scale: `[1, G]`, at that row.
         silent: Groups with only zero gradients.
+        facts: Group name -> what its solutions reported, the largest of each.
+        notes: Which rows miss the method's tolerance.
     """
 
     per_block: NDArray[np.float64]
     residual: NDArray[np.float64]
     scale: NDArray[np.float64]
     silent: tuple[str, ...]
+    facts: Mapping[str, Mapping[str, float]]
+    notes: tuple[str, ...]
 
 
-def own_products(problem: Problem, solver: Solver, rows: GroupRows) -> OwnProducts:
+def own_products(
+    problem: Problem, solver: Solver, rows: GroupRows, work: Work
+) -> OwnProducts:
     """Let every candidate be its own query in one group.
 
     Args:
         problem: Whose candidates.
         solver: The method in this group.
         rows: The group's curvature rows.
+        work: Takes in what the solutions report.
 
     Returns:
         One product a candidate, with the worst residual.
     """
-    found = []
-    worst, at = math.nan, math.nan
+    found: list[Tensor] = []
+    worst, at, start = math.nan, math.nan, 0
     for part in replace(rows, source=problem.candidates):
         solution = solver(part)
+        work.add(rows.name, solution, start)
+        start += len(part)
         product = (solution.x.double() * part.double()).sum(dim=1)
         found.append(product)
         if solution.y is not None:
@@ -103,6 +112,7 @@ def own_scores(problem: Problem, prepare: Prepare) -> OwnScores:
         problem.candidates, "candidates", unit_length=problem.unit_training
     )
     parts, silent = [], []
+    work = Work(len(problem.candidates))
     for name in problem.groups:
         if problem.is_silent(name, scored):
             silent.append(name)
@@ -111,12 +121,14 @@ def own_scores(problem: Problem, prepare: Prepare) -> OwnScores:
             continue
         rows = problem.rows_of(name)
         solver = prepare(rows, problem.damping.get(name, 0.0))
-        parts.append(own_products(problem, solver, rows))
+        parts.append(own_products(problem, solver, rows, work))
     return OwnScores(
         per_block=torch.stack([part.products.cpu() for part in parts]).neg_().numpy(),
         residual=np.array([[part.residual for part in parts]]),
         scale=np.array([[part.scale for part in parts]]),
         silent=tuple(silent),
+        facts=work.facts,
+        notes=tuple(work.notes("training rows")),
     )
 
 

@@ -4,7 +4,7 @@ N rows, n of one portion, d parameters of the group (all its tensors side by sid
 blocks of the whole layout, w columns of a slab. Memory: one portion, or one slab.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -75,22 +75,33 @@ class GroupRows:
         total = sum(float(self._squares(part).sum()) for part in self.source.rows([]))
         return total / self.count
 
-    def slabs(self) -> Iterator[Float[Tensor, "N w"]]:
-        """Go through column ranges of at most N columns, tensor by tensor.
+    def slabs(
+        self, chosen: Sequence[int] | None = None
+    ) -> Iterator[Float[Tensor, "m w"]]:
+        """Go through column ranges of at most as many columns as rows.
+
+        Args:
+            chosen: Which rows, in the order wanted; all N, in their own, when None.
 
         Yields:
-            All rows of some columns; together each column once.
+            Those rows of some columns; together each column once.
         """
+        order = torch.arange(self.count) if chosen is None else torch.tensor(chosen)
+        count = len(order)
+        place = torch.full((self.count,), -1)
+        place[order] = torch.arange(count)
         for name in self.members:
             width = self.source.layout.sizes[name]
-            for left in range(0, width, self.count):
-                right = min(left + self.count, width)
+            for left in range(0, width, count):
+                right = min(left + count, width)
                 slab = torch.empty(
-                    self.count, right - left, dtype=self.dtype, device=self.device
+                    count, right - left, dtype=self.dtype, device=self.device
                 )
                 for part in self.source.rows([name]):
-                    rows = part.gradients[name][:, left:right]
-                    slab[part.start : part.start + len(part)] = self._ready(rows, part)
+                    here = place[part.start : part.start + len(part)]
+                    rows = self._ready(part.gradients[name][:, left:right], part)
+                    slab[here[here >= 0]] = rows[here >= 0]
+                    del part, rows
                 yield slab
                 del slab
 

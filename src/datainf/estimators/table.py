@@ -11,7 +11,9 @@ import pandas as pd
 
 from datainf.core.errors import OptionError, near
 from datainf.core.options import Blocks, Normalize
+from datainf.estimators.auto import Auto
 from datainf.estimators.base import Estimator
+from datainf.estimators.cg import CG
 from datainf.estimators.cosine import Cosine
 from datainf.estimators.datainf import DataInf
 from datainf.estimators.dot import Dot
@@ -81,6 +83,13 @@ METHODS: Mapping[str, MethodEntry] = {
             f"{_PAPER}, Eq. 2",
         ),
         MethodEntry(
+            CG,
+            "as exact, by conjugate gradients",
+            "O(NQD) and one reading a step",
+            "exact to its tolerance; names what misses it",
+            "Frangella et al., SIMAX 2023, arXiv:2110.02820",
+        ),
+        MethodEntry(
             LiSSA,
             "as exact, by r ← v + (I − (G + λI)/s) r",
             "O(NQD) and one reading a step",
@@ -94,6 +103,13 @@ METHODS: Mapping[str, MethodEntry] = {
             "exact where the curvature has these eigenvectors",
             "George et al., NeurIPS 2018, arXiv:1806.03884",
         ),
+        MethodEntry(
+            Auto,
+            "that of its choice",
+            "within max_seconds and max_memory",
+            "the most exact that fits; says which and why",
+            "docs/methods/auto.md",
+        ),
     )
 }
 
@@ -106,7 +122,8 @@ def methods() -> pd.DataFrame:
 
     Example:
         >>> list(methods()["name"])
-        ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'lissa', 'ekfac']
+        ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'cg', 'lissa', 'ekfac',
+        'auto']
     """
     rows = [{"name": name, **asdict(entry)} for name, entry in METHODS.items()]
     return pd.DataFrame(rows).drop(columns="cls")
@@ -115,7 +132,7 @@ def methods() -> pd.DataFrame:
 def build(
     method: str | Estimator,
     *,
-    damping: float | None = None,
+    damping: float | str | None = None,
     blocks: Blocks | str | None = None,
     normalize: Normalize | str | None = None,
     options: Mapping[str, Any] | None = None,

@@ -84,6 +84,26 @@ def apply_curvature(
     return total.div_(count), found
 
 
+def curvature_times(
+    rows: Iterable[Float[Tensor, "_ d"]], x: Float[Tensor, "Q d"], *, count: int
+) -> Float[Tensor, "Q d"]:
+    """Multiply with the curvature and keep nothing of size N; O(NQd).
+
+    Args:
+        rows: The gradient rows in portions.
+        x: One vector a query.
+        count: Rows of all portions together, N.
+
+    Returns:
+        ``x GᵀG / N``.
+    """
+    total = torch.zeros_like(x)
+    for g in rows:
+        total.addmm_(x @ g.T, g)
+        del g
+    return total.div_(count)
+
+
 def curvature_matrix(
     rows: Iterable[Float[Tensor, "_ d"]],
     *,

@@ -15,6 +15,9 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+# Numbers of gradient rows that are turned at once.
+_NUMBERS = 2**20
+
 
 def eigenvectors(factor: Float[Tensor, "s s"]) -> Float64[Tensor, "s s"]:
     """Find the eigenvectors of a symmetric matrix, in float64; O(s³).
@@ -132,6 +135,10 @@ def mean_squares(
     """
     total = torch.zeros(size, dtype=torch.float64)
     for g in rows:
-        total = total.to(g.device) + basis.coordinates(g).square().sum(0).double()
+        # A turned portion and what lies between take several times its memory.
+        for piece in torch.split(g, max(1, _NUMBERS // size)):
+            squares = basis.coordinates(piece).square().sum(0)
+            total = total.to(g.device).add_(squares)
+            del piece
         del g
     return total / count

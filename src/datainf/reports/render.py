@@ -105,6 +105,7 @@ def _page(scores: Scores, **content: Any) -> str:
         sources=sections.sources(scores),
         notes=[visible(note) for note in scores.provenance.notes],
         residual=list(wording.residual_sentences(scores)),
+        agreement=wording.agreement_sentence(scores),
         style=(_HOME / "assets" / "report.css").read_text(encoding="utf-8"),
         script=script,
         policy=policy([script, charts.code]),

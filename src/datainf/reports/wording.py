@@ -87,6 +87,33 @@ def residual_sentences(scores: Scores) -> Iterator[str]:
     )
 
 
+def agreement_sentence(scores: Scores) -> str:
+    """Say how alike `exact` ranks, over the queries; nothing where it was not asked.
+
+    Args:
+        scores: Their `agreement` is described.
+
+    Returns:
+        One sentence, or none for `exact` itself.
+    """
+    known = np.isfinite(scores.agreement)
+    if not known.any() or scores.provenance.method == "exact":
+        return ""
+    values = scores.agreement[known]
+    worst = int(np.where(known, scores.agreement, np.inf).argmin())
+    lowest = (
+        f", the lowest {values.min():.2f} (query "
+        f"{shown(scores.queries['index'].iloc[worst])})"
+        if len(values) > 1
+        else ""
+    )
+    which = "the median query" if len(values) > 1 else "the query"
+    return (
+        "Agreement with exact (Spearman's rank correlation of the training examples): "
+        f"{np.median(values):.2f} for {which}{lowest}."
+    )
+
+
 def query_residual(residual: Float[np.ndarray, " G"]) -> str:
     """Say the same of one query, shortly; nothing where no system was solved."""
     values = residual[np.isfinite(residual)]

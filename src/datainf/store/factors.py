@@ -80,7 +80,7 @@ def rows_hash(manifest: Manifest, hashes: Sequence[str], shards: int) -> str:
     identity, rows = manifest.identity, shards * manifest.shard_rows
     layout = [[block.name, list(block.shape)] for block in manifest.layout]
     made = [identity.base, identity.adapter, dict(identity.task), layout]
-    return sha256_of([*made, manifest.options.output, list(hashes[:rows])])
+    return sha256_of([*made, list(hashes[:rows])])
 
 
 def read_note(folder: Path) -> FactorNote | None:

@@ -40,7 +40,7 @@ def describe_store(path: str | Path) -> dict[str, Any]:
         "task": dict(identity.task),
         "about": dict(identity.about),
         "collected": str(options.parameters),
-        "output": options.output,
+        "output": str(options.output),
         "batch_tokens": options.batch_tokens,
         "text": options.store_text,
         "excluded": [row.to_dict() for row in excluded_in(manifest.coverage)],

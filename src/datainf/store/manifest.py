@@ -138,7 +138,7 @@ class Manifest:
             "identity": self.identity.to_dict(),
             "options": {
                 "batch_tokens": options.batch_tokens,
-                "output": options.output,
+                "output": str(options.output),
                 "parameters": str(options.parameters),
                 "store_text": options.store_text,
             },

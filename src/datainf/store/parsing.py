@@ -123,7 +123,12 @@ def build(value: Mapping[str, Any]) -> Manifest:
     Raises:
         StoreError: If its numbers or words do not fit each other; names the key.
     """
-    how = value["options"]
+    how, identity = value["options"], Identity.from_dict(value["identity"])
+    draws = {
+        name: given
+        for name, given in identity.output.items()
+        if name in ("samples", "sample_seed")
+    }
     try:
         options = CollectOptions(
             dtype=word(StoreDtype, value["dtype"], "dtype"),
@@ -132,6 +137,7 @@ def build(value: Mapping[str, Any]) -> Manifest:
             output=how["output"],
             batch_tokens=how["batch_tokens"],
             store_text=how["store_text"],
+            **draws,
         )
         layout = Layout.from_shapes(_shapes(value["layout"]))
     except OptionError as error:
@@ -139,7 +145,7 @@ def build(value: Mapping[str, Any]) -> Manifest:
     manifest = Manifest(
         library_version=value["library_version"],
         layout=layout,
-        identity=Identity.from_dict(value["identity"]),
+        identity=identity,
         options=options,
         coverage=tuple(value["coverage"]),
         examples=Examples(**value["examples"]),

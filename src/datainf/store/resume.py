@@ -93,7 +93,7 @@ def differing(found: Manifest, asked: Manifest, *, data: bool = True) -> list[st
         differences.append("other blocks")
     if data and found.rows != asked.rows:
         differences.append(f"rows: {found.rows} against {asked.rows}")
-    for name in ("dtype", "parameters", "output", "batch_tokens", "store_text"):
+    for name in ("dtype", "parameters", "batch_tokens", "store_text"):
         mine, theirs = getattr(found.options, name), getattr(asked.options, name)
         if mine != theirs:
             differences.append(f"{name}: {mine} against {theirs}")

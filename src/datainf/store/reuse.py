@@ -22,7 +22,7 @@ from datainf.store.reader import GradientStore
 
 # Beside a store that is made anew from its own rows: what it was until then.
 ASIDE = ".reused"
-_ALIKE = ("dtype", "parameters", "output", "batch_tokens")
+_ALIKE = ("dtype", "parameters", "batch_tokens")
 
 
 class ReusedRows:

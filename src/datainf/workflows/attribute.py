@@ -4,6 +4,8 @@ collect(train) + collect(queries) + score. Both stores lie in the cache folder:
 
     train/               gradients of the training examples
     queries-1a2b3c4d/    gradients of one set of queries, by the start of its hash
+    curvature-sampled-4-0/  with fisher="sampled": the training examples at labels drawn
+                         from the model, by the number of draws and their seed
 
 so that other queries never collide with these, and the training gradients, the
 expensive part, are reused as long as model, adapter, task, data and options are the
@@ -21,7 +23,7 @@ from torch import nn
 
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import OptionError, near
-from datainf.core.options import CollectOptions, ScoreOptions
+from datainf.core.options import CollectOptions, Fisher, Output, ScoreOptions
 from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
@@ -29,11 +31,15 @@ from datainf.estimators.table import METHODS, build
 from datainf.integrations.fingerprint import hash_row
 from datainf.store.reader import GradientStore
 from datainf.workflows.collect import collect, collect_options
+from datainf.workflows.fisher import curvature_name, require_fisher
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.rows import numbered, read_by_number
 from datainf.workflows.score import score
 
 TRAIN = "train"
+
+# What `score` takes that is no option of an estimator.
+_BESIDE = ("keep_blocks", "fisher", "agreement")
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,12 @@ class Pair:
     Attributes:
         train: Gradients of the training examples.
         queries: Gradients of the queries.
+        curvature: Gradients at drawn labels, where the Fisher is sampled.
     """
 
     train: GradientStore
     queries: GradientStore
+    curvature: GradientStore | None = None
 
 
 def attribute(  # noqa: PLR0913 - the call of the README, by name
@@ -75,7 +83,10 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
         adapter_name: Which adapter; the active one when not given.
         progress: Told the coverage, warnings and how far it is.
         **options: Fields of `CollectOptions` (`dtype`, `batch_tokens`, ...), then
-            `damping`, `blocks`, `normalize`, `keep_blocks`, then options of the method.
+            `fisher`, `damping`, `blocks`, `normalize`, `keep_blocks`, `agreement`, then
+            options of the method. With `fisher="sampled"`, the curvature is made of
+            gradients at labels that the model draws, `samples` an example, chosen by
+            `sample_seed`.
 
     Returns:
         Scores `[Q, N]`; negative = proponent.
@@ -86,7 +97,7 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
         >>> scores.top(5)  # doctest: +SKIP
     """
     collecting, scoring = split_options(options)
-    check_scoring(method, scoring)
+    fisher = check_scoring(method, scoring, collect_options(collecting))
     collecting |= wanted_factors(method)
     with collected(
         model,
@@ -96,13 +107,20 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
         cache=cache,
         adapter_name=adapter_name,
         progress=progress,
+        fisher=fisher,
         **collecting,
     ) as pair:
-        return score(pair.train, pair.queries, method=method, **scoring)
+        return score(
+            pair.train,
+            pair.queries,
+            method=method,
+            curvature=pair.curvature,
+            **scoring,
+        )
 
 
 @contextmanager
-def collected(
+def collected(  # noqa: PLR0913 - as attribute
     model: nn.Module,
     train: Any,
     queries: Any,
@@ -111,6 +129,7 @@ def collected(
     cache: str | Path | None,
     adapter_name: str | None = None,
     progress: Reporter | None = None,
+    fisher: Fisher = Fisher.EMPIRICAL,
     **options: Any,
 ) -> Iterator[Pair]:
     """Collect training examples and queries, for as long as their folder is there.
@@ -123,15 +142,15 @@ def collected(
         cache: As for `attribute`.
         adapter_name: As for `attribute`.
         progress: As for `attribute`.
+        fisher: Whether labels are drawn for the curvature.
         **options: Fields of `CollectOptions`.
 
     Yields:
-        The two stores.
+        The two stores, and that of the curvature where it is another.
     """
-    collect_options(options)
+    chosen = collect_options(options)
     reporter = progress or Logged()
-    factors = bool(options.pop("factors", False))
-    shared = {"adapter_name": adapter_name, "progress": reporter, **options}
+    shared = {"adapter_name": adapter_name, "progress": reporter, **_own(options)}
     with _folder(cache) as folder:
         # Queries are few: what is wrong with them shows before the long part.
         reporter.say("queries:")
@@ -143,10 +162,77 @@ def collected(
             **{**shared, "reuse": None},
         )
         reporter.say("training examples:")
-        rows = collect(
-            model, train, task, out=folder / TRAIN, **shared, factors=factors
-        )
-        yield Pair(rows, asked)
+        rows, curvature = _rows(model, train, task, folder, fisher, chosen, shared)
+        yield Pair(rows, asked, curvature)
+
+
+@contextmanager
+def collected_train(
+    model: nn.Module,
+    train: Any,
+    task: Task | Any,
+    *,
+    cache: str | Path | None,
+    progress: Reporter | None = None,
+    fisher: Fisher = Fisher.EMPIRICAL,
+    **options: Any,
+) -> Iterator[tuple[GradientStore, GradientStore | None]]:
+    """Collect training examples alone, for as long as their folder is there.
+
+    Args:
+        model: As for `attribute`.
+        train: As for `attribute`.
+        task: As for `attribute`.
+        cache: As for `attribute`.
+        progress: As for `attribute`.
+        fisher: As for `collected`.
+        **options: Fields of `CollectOptions`.
+
+    Yields:
+        The store, and that of the curvature where it is another.
+    """
+    chosen = collect_options(options)
+    shared = {"progress": progress or Logged(), **_own(options)}
+    with _folder(cache) as folder:
+        yield _rows(model, train, task, folder, fisher, chosen, shared)
+
+
+def _own(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options of gradients at own labels, which need no Kronecker factors."""
+    drawing = ("samples", "sample_seed", "factors")
+    return {name: value for name, value in options.items() if name not in drawing}
+
+
+def _rows(
+    model: nn.Module,
+    train: Any,
+    task: Task | Any,
+    folder: Path,
+    fisher: Fisher,
+    chosen: CollectOptions,
+    shared: Mapping[str, Any],
+) -> tuple[GradientStore, GradientStore | None]:
+    """Collect the training examples, and at drawn labels where those are asked for.
+
+    Returns:
+        Both stores. Kronecker factors, if any, are those of the curvature's rows.
+    """
+    drawing = fisher == Fisher.SAMPLED
+    own = {**shared, "factors": chosen.factors and not drawing}
+    rows = collect(model, train, task, out=folder / TRAIN, **own)
+    if not drawing:
+        return rows, None
+    shared["progress"].say("training examples, at labels that the model draws:")
+    place = folder / curvature_name(chosen)
+    drawn = {
+        "output": Output.SAMPLED,
+        "samples": chosen.samples,
+        "sample_seed": chosen.sample_seed,
+        # Its own rows serve again where those of the training store do.
+        "reuse": None if chosen.reuse is None else place,
+    }
+    options = {**shared, **drawn, "factors": chosen.factors}
+    return rows, collect(model, train, task, out=place, **options)
 
 
 def queries_name(queries: Any) -> str:
@@ -187,38 +273,47 @@ def split_options(
     return collecting, scoring
 
 
-def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> None:
+def check_scoring(
+    method: str | Estimator, scoring: dict[str, Any], collecting: CollectOptions
+) -> Fisher:
     """Refuse wrong options of scoring before the model works.
 
     Args:
         method: A name or an estimator.
-        scoring: What will be passed to `score`.
+        scoring: What will be passed to `score`; `fisher`, which is no option of it, is
+            taken out.
+        collecting: How gradients will be collected.
+
+    Returns:
+        The Fisher that is asked for.
 
     Raises:
         OptionError: If one is nobody's; names the near one, of collecting too.
     """
+    fisher = scoring.pop("fisher", None)
     shared = {f.name for f in fields(ScoreOptions)} - {
         "method",
         "options",
-        "keep_blocks",
+        *_BESIDE,
     }
     entry = METHODS.get(method) if isinstance(method, str) else None
     kind = entry.cls if entry else type(method)
     if is_dataclass(kind):  # an unknown method is refused below
         own = [f.name for f in fields(kind)]
-        known = [*own, "keep_blocks", *(f.name for f in fields(CollectOptions))]
+        known = [*own, *_BESIDE, *(f.name for f in fields(CollectOptions))]
         for name in scoring:
             if name not in known:
                 raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
-    build(
+    estimator = build(
         method,
         **{name: value for name, value in scoring.items() if name in shared},
         options={
             name: value
             for name, value in scoring.items()
-            if name not in shared and name != "keep_blocks"
+            if name not in shared and name not in _BESIDE
         },
     )
+    return require_fisher(fisher, estimator, collecting)
 
 
 def wanted_factors(method: str | Estimator) -> dict[str, bool]:

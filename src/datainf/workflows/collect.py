@@ -19,10 +19,11 @@ from datainf.capture.session import CaptureSession
 from datainf.core.adapter import Adapter
 from datainf.core.errors import DatainfWarning, OptionError, near
 from datainf.core.identity import Identity
-from datainf.core.options import CollectOptions
+from datainf.core.options import CollectOptions, Output
 from datainf.core.task import Task
 from datainf.integrations.fingerprint import identify
 from datainf.integrations.peft import adapter_of
+from datainf.integrations.tasks.outputs import with_output
 from datainf.integrations.tasks.table import as_task, require_task_fits
 from datainf.integrations.tasks.vocabulary import token_check
 from datainf.store.excluded import parameters_in
@@ -52,6 +53,9 @@ def collect(
 ) -> GradientStore:
     """Gather the gradient of every example's loss by every adapter parameter.
 
+    With `output="margin"` that of its margin; with `output="sampled"` that of its loss
+    at labels that the model draws, `samples` rows an example, for a curvature.
+
     Args:
         model: A PEFT model, on any device; it is the same to the bit afterwards.
         dataset: `datasets.Dataset`, list of dictionaries, or any sized indexable.
@@ -62,8 +66,8 @@ def collect(
         adapter_name: Which adapter; the active one when not given.
         progress: Told the coverage, warnings and how far it is.
         **options: Fields of `CollectOptions`: `dtype`, `parameters`, `output`,
-            `batch_tokens`, `shard_rows`, `store_text`, `on_nonfinite`, `reuse`,
-                `factors`.
+            `samples`, `sample_seed`, `batch_tokens`, `shard_rows`, `store_text`,
+            `on_nonfinite`, `reuse`, `factors`.
 
     Returns:
         The finished store, memory-mapped.
@@ -193,6 +197,7 @@ class _Job:
         reporter = progress or Logged()
         adapter = adapter_of(model, adapter_name, options.parameters)
         require_task_fits(task, adapter.task_type, model)
+        measured = with_output(task, options, model)
         check = token_check(task, model)
         rows = look_at(dataset, task, reporter, text=options.store_text, check=check)
         if rows.truncated:
@@ -204,7 +209,9 @@ class _Job:
                 DatainfWarning,
                 stacklevel=3,
             )
-        return cls(model, task, adapter, rows, options, reporter)
+        if options.output == Output.SAMPLED:
+            rows = rows.drawn(options.samples)
+        return cls(model, measured, adapter, rows, options, reporter)
 
     @contextmanager
     def session(self) -> Iterator[CaptureSession]:

@@ -132,7 +132,7 @@ class Filling:
             factors=sums,
             on_halving=partial(self._halved, writer, shard.number),
             on_batch=advance,
-            on_nonfinite=watch(index, self.options.on_nonfinite, reasons),
+            on_nonfinite=watch(self.rows, index, self.options.on_nonfinite, reasons),
         )
 
     def _halved(self, writer: StoreWriter, shard: int, batch: int) -> None:

@@ -23,7 +23,7 @@ def influence(
     queries: Mapping[str, Tensor],
     *,
     method: str | Estimator = "datainf",
-    damping: float | None = None,
+    damping: float | str | None = None,
     blocks: Blocks | str | None = None,
     normalize: Normalize | str | None = None,
     **options: Any,
@@ -34,8 +34,8 @@ def influence(
         train: Block name -> `[N, d]`, the gradient of each training example's loss.
         queries: The same blocks -> `[Q, d]`, the gradient of each query's loss.
         method: A name of `datainf.methods()`, or an estimator.
-        damping: λ of a block over its mean squared gradient entry; None for the
-            method's default (0.1, the paper's).
+        damping: λ of a block over its mean squared gradient entry, or "auto"; None for
+            the method's default (0.1, the paper's).
         blocks: Which blocks share a curvature group: `tensor` (each by itself, the
             default), `module`, `layer` or `all`.
         normalize: `none`, or `example` to scale every training gradient to unit length.

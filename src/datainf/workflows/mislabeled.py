@@ -3,13 +3,17 @@
     suspicion of row k = I(z_k -> mean loss over the validation examples)
 
 Positive: giving the row more weight raises the validation loss, as a wrong label does.
+Without trusted data the row's self-influence takes its place, and a note says so: how
+much the model had to bend for this row alone, as it must for a wrong label, but also
+for a rare or hard one.
+
 Where the wrong rows are known (flipped on purpose, or by a column with the right
 labels), the ranking is measured: ROC AUC with a 95 % bootstrap interval, precision
 among the first k.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +24,25 @@ from torch import nn
 
 from datainf.core.encodable import encodable
 from datainf.core.errors import OptionError
+from datainf.core.options import Output
 from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
+from datainf.store.reader import GradientStore
 from datainf.workflows.attribute import (
     check_scoring,
     collected,
+    collected_train,
     split_options,
     wanted_factors,
 )
+from datainf.workflows.collect import collect_options
 from datainf.workflows.data import label_column
 from datainf.workflows.mean import MeanSource
 from datainf.workflows.measure import measure
 from datainf.workflows.progress import Reporter
 from datainf.workflows.score import score
+from datainf.workflows.self_influence import self_influence
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,8 @@ class Suspects:
     Attributes:
         ranking: One row a training example, most suspicious first: `rank`, `index`,
             `suspicion`, `label`, `wrong` where it is known, `text` where it was kept.
-        scores: The influences themselves, of one query: the mean validation loss.
+        scores: The influences themselves, of one query: the mean validation loss, or
+            each row's own loss.
         measured: How well known wrong rows were found; empty when none are known.
     """
 
@@ -69,7 +79,8 @@ def mislabeled(  # noqa: PLR0913 - as attribute
     Args:
         model: A PEFT model, on any device.
         train: The examples it was trained on.
-        validation: Examples whose labels can be trusted.
+        validation: Examples whose labels can be trusted; None to rank by
+            self-influence.
         task: What the loss of an example is.
         method: A name of `datainf.methods()`, or an estimator.
         cache: Folder for the gradient stores; a temporary one when not given.
@@ -81,34 +92,69 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         The ranking, the scores and, with `wrong`, how good the ranking is.
 
     Raises:
-        OptionError: If there is no validation data, or `wrong` is of other rows.
+        OptionError: If `wrong` is of other rows, or agreement is asked for without
+            validation data.
     """
-    if validation is None:
-        raise OptionError("self-influence is not in this version; give --validation.")
     if wrong is not None and len(wrong) != len(train):
         raise OptionError(
             f"wrong must say of each of the {len(train)} training rows whether it is "
             f"known to be wrong, got {len(wrong)} flags."
         )
     collecting, scoring = split_options(options)
-    check_scoring(method, scoring)
+    fisher = check_scoring(method, scoring, collect_options(collecting))
     collecting |= wanted_factors(method)
-    with collected(
-        model, train, validation, task, cache=cache, progress=progress, **collecting
-    ) as pair:
-        scores = score(pair.train, MeanSource(pair.queries), method=method, **scoring)
-        losses, index = pair.train.losses, pair.train.index
+    if validation is None and scoring.get("agreement"):
+        raise OptionError(
+            "agreement compares the rankings of queries, and self-influence has none; "
+            "give validation data, or leave agreement out."
+        )
+    shared = {"cache": cache, "progress": progress, "fisher": fisher, **collecting}
+    if validation is None:
+        with collected_train(model, train, task, **shared) as (store, curvature):
+            scoring["curvature"] = curvature
+            scores = _without_trusted_data(store, method, scoring)
+            losses, index = _losses(store), store.index
+        suspicion = -scores.values[0]
+    else:
+        with collected(model, train, validation, task, **shared) as pair:
+            trusted, scoring["curvature"] = MeanSource(pair.queries), pair.curvature
+            scores = score(pair.train, trusted, method=method, **scoring)
+            losses, index = _losses(pair.train), pair.train.index
+        suspicion = scores.values[0]
     # Rows that the store leaves out have neither score nor rank.
     wrong = None if wrong is None else wrong[index]
+    examples = [train[int(i)] for i in index]
     return Suspects(
-        ranking=rank(scores, [train[int(i)] for i in index], task, wrong),
+        ranking=rank(suspicion, scores.train, examples, task, wrong),
         scores=scores,
-        measured={} if wrong is None else measure(scores.values[0], wrong, losses),
+        measured={} if wrong is None else measure(suspicion, wrong, losses),
     )
 
 
+def _losses(store: GradientStore) -> NDArray[np.floating]:
+    """Give what rises with the loss; a margin falls where it does."""
+    margin = store.identity.output["name"] == Output.MARGIN
+    return -store.losses if margin else store.losses
+
+
+def _without_trusted_data(
+    store: GradientStore, method: str | Estimator, scoring: Mapping[str, Any]
+) -> Scores:
+    """Score every row for itself, and say so."""
+    own = {name: value for name, value in scoring.items() if name != "agreement"}
+    scores = self_influence(store, method=method, **own)
+    note = (
+        "no validation data: rows are ranked by self-influence, which is large for "
+        "wrong rows and for rare or hard ones; trusted examples (--validation) tell "
+        "them apart."
+    )
+    made = scores.provenance
+    return replace(scores, provenance=replace(made, notes=(note, *made.notes)))
+
+
 def rank(
-    scores: Scores,
+    suspicion: NDArray[np.floating],
+    known: pd.DataFrame,
     examples: list[Any],
     task: Task,
     wrong: NDArray[np.bool_] | None,
@@ -116,7 +162,8 @@ def rank(
     """Order training rows by suspicion.
 
     Args:
-        scores: Influences on one query; the first row is used.
+        suspicion: One number a row, the largest most suspicious.
+        known: Their `index` in the training data, and their `text` where it was kept.
         examples: The training rows that have scores.
         task: Says which column holds the label.
         wrong: Which of them are known to be wrong.
@@ -125,12 +172,11 @@ def rank(
         One row an example, most suspicious first; ties keep the data's order.
     """
     column = label_column(task)
-    suspicion = scores.values[0]
     order = np.argsort(-suspicion, kind="stable")
     table = pd.DataFrame(
         {
             "rank": np.arange(1, len(order) + 1),
-            "index": scores.train["index"].to_numpy()[order],
+            "index": known["index"].to_numpy()[order],
             "suspicion": suspicion[order],
         }
     )
@@ -138,6 +184,6 @@ def rank(
         table["label"] = [encodable(examples[i][column]) for i in order]
     if wrong is not None:
         table["wrong"] = wrong[order]
-    if "text" in scores.train:
-        table["text"] = scores.train["text"].to_numpy()[order]
+    if "text" in known:
+        table["text"] = known["text"].to_numpy()[order]
     return table

@@ -41,24 +41,26 @@ def probe(session: CaptureSession, rows: Rows, choice: OnNonfinite | str) -> Non
             if not found or (refused and len(found) == len(numbers) > 1):
                 raise
             if refused:
-                refuse(*next(iter(found.items())))
+                number, reason = next(iter(found.items()))
+                refuse(rows.name(number), reason)
             spoilt |= found
         else:
             return
     number, reason = next(iter(spoilt.items()))
     raise NonFiniteError(
         f"each of the {len(spoilt)} shortest examples has a loss or gradient that is "
-        f"NaN or infinite (of example {number} {reason}); check the model's weights "
+        f"NaN or infinite (of {rows.name(number)} {reason}); check the model's weights "
         "and number format."
     )
 
 
 def watch(
-    numbers: list[int], choice: OnNonfinite | str, reasons: dict[int, str]
+    rows: Rows, numbers: list[int], choice: OnNonfinite | str, reasons: dict[int, str]
 ) -> Callable[[Nonfinite], None]:
     """Make what is called for each example that is no number.
 
     Args:
+        rows: The examples.
         numbers: Place in the data of each example of the shard.
         choice: Whether it is refused or left out.
         reasons: Gets, for those to leave out, their place and what is wrong.
@@ -69,30 +71,33 @@ def watch(
 
     def found(one: Nonfinite) -> None:
         number = numbers[one.position]
+        name = rows.name(number)
         if not one.alone:
             raise NonFiniteError(
-                f"of example {number} {one.reason} in a batch with others, but not "
+                f"of {name} {one.reason} in a batch with others, but not "
                 "alone; collect with batch_tokens=1."
             )
         if choice == OnNonfinite.REFUSE:
-            refuse(number, one.reason)
-        reasons[number] = one.reason
+            refuse(name, one.reason)
+        # The store knows rows alone; which draw of which example one is stands here.
+        told = f"{name}: {one.reason}" if rows.draws > 1 else one.reason
+        reasons[number] = told
 
     return found
 
 
-def refuse(number: int, reason: str) -> NoReturn:
+def refuse(name: str, reason: str) -> NoReturn:
     """Refuse an example.
 
     Args:
-        number: Its place in the data.
+        name: As `Rows.name` says.
         reason: Which number of it is NaN or infinite.
 
     Raises:
         NonFiniteError: Always.
     """
     raise NonFiniteError(
-        f"example {number}: {reason}; mend it, compute in float32, or leave such "
+        f"{name}: {reason}; mend it, compute in float32, or leave such "
         "examples out with on_nonfinite='skip' (--on-nonfinite skip)."
     )
 

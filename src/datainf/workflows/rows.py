@@ -10,10 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from datainf.core.canonical import sha256_of
 from datainf.core.encodable import encodable
 from datainf.core.errors import DataError
 from datainf.core.task import Example, Task
 from datainf.integrations.fingerprint import hash_example
+from datainf.integrations.tasks.outputs import DRAW
 from datainf.workflows.progress import Reporter
 
 
@@ -40,6 +42,38 @@ class Rows:
     def hashes(self) -> list[str]:
         """Hash of each example."""
         return list(self.table["hash"])
+
+    @property
+    def draws(self) -> int:
+        """Rows of each example: more than one where several labels are drawn."""
+        return self.dataset.count if isinstance(self.dataset, Draws) else 1
+
+    def drawn(self, count: int) -> "Rows":
+        """Make rows of draws: each example's follow each other, so the data can grow.
+
+        Args:
+            count: Draws of each example.
+
+        Returns:
+            Row i is draw i % count of example i // count, with a hash of its own.
+        """
+        hashes = self.hashes
+        table = self.table.loc[self.table.index.repeat(count)].reset_index(drop=True)
+        table["index"] = range(len(table))
+        table["hash"] = [sha256_of([one, k]) for one in hashes for k in range(count)]
+        return Rows(Draws(self.dataset, hashes, count), table, self.truncated)
+
+    def name(self, number: int) -> str:
+        """Name a row for people.
+
+        Args:
+            number: Its place.
+
+        Returns:
+            As in "example 3", or "example 3 (draw 1)" where each has several.
+        """
+        example, draw = divmod(number, self.draws)
+        return f"example {example}" + (f" (draw {draw})" if self.draws > 1 else "")
 
     def read(self, numbers: Sequence[int]) -> list[Example]:
         """Read some examples.
@@ -70,6 +104,30 @@ class Rows:
         order = sorted(usable, key=lambda i: (lengths[i], i))
         other = [i for i in order if lengths[i] != lengths[order[0]]] or order[1:]
         return [*order[:1], *other[:1]]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Examples of which each stands for several rows, one a draw of its labels.
+
+    Attributes:
+        dataset: The examples.
+        hashes: Of each.
+        count: Draws of each.
+    """
+
+    dataset: Any
+    hashes: Sequence[str]
+    count: int
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.hashes) * self.count
+
+    def __getitem__(self, number: int) -> Example:
+        """Give a row: the example's columns, and which draw of it this is."""
+        example, draw = divmod(number, self.count)
+        return {**self.dataset[example], DRAW: (self.hashes[example], draw)}
 
 
 def look_at(

@@ -15,6 +15,7 @@ from datainf.core.run_config import DataConfig, RunConfig
 _SECTIONS: Mapping[str, type] = {
     "train": DataConfig,
     "queries": DataConfig,
+    "curvature": DataConfig,
     "collect": CollectOptions,
     "score": ScoreOptions,
     "recipe": Recipe,

@@ -21,7 +21,7 @@ RUN_FILE = "run.yaml"
 # What an adapter's own run.yaml tells about the adapter, rather than about that run.
 _OF_THE_ADAPTER = ("model", "task", "train", "recipe")
 # The key of a section that says what its other keys speak of.
-_SUBJECT_OF = {"train": "data", "queries": "data", "task": "name"}
+_SUBJECT_OF = {"train": "data", "queries": "data", "curvature": "data", "task": "name"}
 
 
 def read_values(path: str | Path) -> dict[str, Any]:

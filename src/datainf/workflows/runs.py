@@ -3,6 +3,7 @@
 out/run.yaml        replays the run
 out/train/          gradients of the training examples
 out/queries-*/      gradients of the queries, or of the validation examples
+out/curvature-*/    gradients at labels drawn from the model (--fisher sampled only)
 out/scores/         the scores
 out/report.html     what a person reads
 out/mislabeled.csv  every row, most suspicious first (mislabeled only)
@@ -14,6 +15,7 @@ from typing import Any
 
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.errors import OptionError
+from datainf.core.options import Fisher, Output
 from datainf.core.records import HEAD, Scores
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.store.reader import GradientStore, open_store
@@ -62,6 +64,7 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
     reporter = progress or Logged()
     data = require_data(config.train, "training data", "--train")
     asked = require_data(config.queries, "queries", "--queries")
+    _require_no_store(config)
     scoring_of(config.score)
     _require_own_folder(config.out)
     subject = load_subject(config)
@@ -88,28 +91,26 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
     """Collect, score against the validation data, rank and save.
 
     Args:
-        config: The run; `queries` is the validation data.
+        config: The run; `queries` is the validation data, if there is any.
         progress: Told how far it is.
 
     Returns:
         The ranking and, where wrong rows are known, how good it is.
-
-    Raises:
-        OptionError: If there is no validation data.
     """
     data = require_data(config.train, "training data", "--train")
-    if config.queries is None or not config.queries.data:
-        raise OptionError("self-influence is not in this version; give --validation.")
+    _require_no_store(config)
     scoring_of(config.score)
     _require_own_folder(config.out)
     subject = load_subject(config)
     train = load_rows(data, subject.task)
-    validation = load_rows(config.queries, subject.task)
+    validation = None
+    if config.queries is not None and config.queries.data:
+        validation = load_rows(config.queries, subject.task).dataset
     out = Path(config.out)
     found = mislabeled(
         subject.model,
         train.dataset,
-        validation.dataset,
+        validation,
         subject.task,
         method=config.score.method,
         cache=out,
@@ -160,24 +161,44 @@ def score_run(config: RunConfig) -> Scores:
     """Score two stores and save.
 
     Args:
-        config: The run; `train.data` and `queries.data` are the stores' folders.
+        config: The run; `train.data`, `queries.data` and `curvature.data` are the
+            stores' folders, the last need not be given.
 
     Returns:
         The scores.
+
+    Raises:
+        OptionError: If a sampled Fisher is asked for, which needs the model.
     """
     train = require_data(config.train, "store of training gradients", "--train")
     queries = require_data(config.queries, "store of query gradients", "--queries")
     options = scoring_of(config.score)
+    if options.pop("fisher", None) is not None:
+        raise OptionError(
+            "fisher='sampled' draws labels from a model, and `datainf score` has none; "
+            "collect a store with --output sampled and give it as --curvature."
+        )
     _require_own_folder(config.out, beside=HEAD)
+    curvature = config.curvature
     scores = score(
         open_store(train.data),
         open_store(queries.data),
+        curvature=None if curvature is None else open_store(curvature.data),
         method=config.score.method,
         **options,
     )
     scores.save(config.out)
     write_run(config, config.out)
     return scores
+
+
+def _require_no_store(config: RunConfig) -> None:
+    """Refuse a store of the curvature in a run that collects its own."""
+    if config.curvature is not None:
+        raise OptionError(
+            f"curvature.data={config.curvature.data!r} is a store, which `datainf "
+            "score` takes; here fisher='sampled' (--fisher sampled) collects one."
+        )
 
 
 def _require_own_folder(out: str, *, beside: str | None = None) -> None:
@@ -212,11 +233,17 @@ def estimate_run(
         progress: Told the coverage and warnings.
 
     Returns:
-        `train` and, where the run has them, `queries` -> what collecting them needs.
+        `train` and, where the run has them, `queries` and the `curvature` at drawn
+        labels -> what collecting them needs.
     """
-    parts = {"train": require_data(config.train, "training data", "--train")}
+    data = require_data(config.train, "training data", "--train")
+    options, drawn = config.collect, config.score.fisher == Fisher.SAMPLED
+    own = replace(options, samples=1, sample_seed=0) if drawn else options
+    parts = {"train": (data, own)}
     if config.queries is not None and config.queries.data:
-        parts["queries"] = config.queries
+        parts["queries"] = (config.queries, own)
+    if drawn:
+        parts["curvature"] = (data, replace(options, output=Output.SAMPLED))
     subject = load_subject(config)
     return {
         name: collect_estimate(
@@ -224,9 +251,9 @@ def estimate_run(
             load_rows(part, subject.task).dataset,
             subject.task,
             progress=progress or Logged(),
-            **asdict(config.collect),
+            **asdict(how),
         )
-        for name, part in parts.items()
+        for name, (part, how) in parts.items()
     }
 
 

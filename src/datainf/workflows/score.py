@@ -11,13 +11,15 @@ import pandas as pd
 
 from datainf.__about__ import __version__
 from datainf.core.errors import StoreError
-from datainf.core.identity import Identity
-from datainf.core.options import Blocks, Normalize
+from datainf.core.identity import identity_of
+from datainf.core.options import Blocks, Fisher, Normalize, Output
 from datainf.core.records import Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.base import Estimator
 from datainf.estimators.table import build
 from datainf.store.excluded import said
+from datainf.workflows.agreement import require_comparable, with_agreement
+from datainf.workflows.fisher import is_sampled, require_curvature, require_own_labels
 
 
 def score(  # noqa: PLR0913 - the options common to all methods, by name
@@ -26,10 +28,11 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     *,
     method: str | Estimator = "datainf",
     curvature: GradientSource | None = None,
-    damping: float | None = None,
+    damping: float | str | None = None,
     blocks: Blocks | str | None = None,
     normalize: Normalize | str | None = None,
     keep_blocks: bool = False,
+    agreement: bool | None = None,
     **options: Any,
 ) -> Scores:
     """Score training examples for queries, from stored gradients.
@@ -38,13 +41,16 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
         train: Gradients of the training examples, N.
         queries: Gradients of the queries, Q.
         method: A name of `datainf.methods()`, or an estimator.
-        curvature: Gradients that the curvature is made of; `train` when not given.
-        damping: λ of a block over its mean squared gradient entry; None for the
-            method's default (0.1, the paper's).
+        curvature: Gradients that the curvature is made of, at the examples' own labels
+            or at labels drawn from the model; `train` when not given.
+        damping: λ of a block over its mean squared gradient entry, or "auto"; None for
+            the method's default (0.1, the paper's).
         blocks: Which tensors share a curvature block: `tensor`, `module`, `layer` or
             `all`.
         normalize: `none`, or `example` to scale every training gradient to unit length.
         keep_blocks: Keep the score of every block by itself too.
+        agreement: Whether to compare the ranking of each query with that of `exact`;
+            None for where `exact` is estimated to take no more than 10 seconds.
         **options: Options of the method itself, such as `steps` of `lissa`.
 
     Returns:
@@ -62,20 +68,66 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     estimator = build(
         method, damping=damping, blocks=blocks, normalize=normalize, options=options
     )
-    ground = train if curvature is None else curvature
+    require_comparable(estimator, agreement)
+    ground = ground_of(train, curvature, estimator)
+    require_own_labels(queries, "the query gradients")
     require_same_model(train, queries, "the queries")
-    require_same_model(train, ground, "the curvature")
     scores = estimator.score(
         estimator.fit(ground), train, queries, keep_blocks=keep_blocks
     )
-    named = {"train": train, "queries": queries, "curvature": ground}
+    scores = with_agreement(
+        scores,
+        estimator,
+        curvature=ground,
+        train=train,
+        queries=queries,
+        asked=agreement,
+    )
+    return finished(
+        scores.with_rows(queries=_rows(queries)),
+        {"train": train, "queries": queries, "curvature": ground},
+    )
+
+
+def ground_of(
+    train: GradientSource, curvature: GradientSource | None, estimator: Estimator
+) -> GradientSource:
+    """Give the rows that the curvature is made of.
+
+    Args:
+        train: The training gradients, at their own labels.
+        curvature: Other rows of the same model, or None.
+        estimator: The method; not each takes rows at drawn labels.
+
+    Returns:
+        The curvature, the training gradients where it is none.
+    """
+    require_own_labels(train, "the training gradients")
+    ground = train if curvature is None else curvature
+    if is_sampled(ground):
+        require_curvature(estimator)
+    require_same_model(train, ground, "the curvature")
+    return ground
+
+
+def finished(scores: Scores, sources: Mapping[str, GradientSource]) -> Scores:
+    """Attach the candidates' rows, the version and what the sources are.
+
+    Args:
+        scores: As a method gave them.
+        sources: `train`, `curvature` and others, by what they are for messages.
+
+    Returns:
+        The same values.
+    """
     return replace(
-        scores.with_rows(train=_rows(train), queries=_rows(queries)),
+        scores.with_rows(train=_rows(sources["train"])),
         provenance=replace(
             scores.provenance,
+            options={**scores.provenance.options, **_fisher(sources["curvature"])},
             version=__version__,
-            sources=_identities(named),
-            notes=(*scores.provenance.notes, *_left_out(named)),
+            sources=_identities(sources),
+            notes=(*scores.provenance.notes, *_left_out(sources)),
         ),
     )
 
@@ -85,14 +137,18 @@ def require_same_model(train: GradientSource, other: GradientSource, what: str) 
 
     Args:
         train: The training gradients.
-        other: Gradients that are to meet them.
+        other: Gradients that are to meet them; those at drawn labels meet the loss's.
         what: What the others are, for the message ("the queries").
 
     Raises:
         StoreError: If both are known and differ; lists what differs.
     """
-    mine, theirs = _identity(train), _identity(other)
-    if mine is None or theirs is None or mine.model == theirs.model:
+    mine, theirs = identity_of(train), identity_of(other)
+    if mine is None or theirs is None:
+        return
+    if theirs.output["name"] == Output.SAMPLED:
+        theirs = theirs.of_the_loss
+    if mine.model == theirs.model:
         return
     found = "; ".join(mine.differences(theirs, data=False))
     raise StoreError(
@@ -101,14 +157,13 @@ def require_same_model(train: GradientSource, other: GradientSource, what: str) 
     )
 
 
-def _identity(source: GradientSource) -> Identity | None:
-    """Give a store's identity; plain tensors have none."""
-    found = getattr(source, "identity", None)
-    return found if isinstance(found, Identity) else None
+def _fisher(curvature: GradientSource) -> dict[str, str]:
+    """Say that labels were drawn; the rest stands in the curvature's identity."""
+    return {"fisher": str(Fisher.SAMPLED)} if is_sampled(curvature) else {}
 
 
 def _identities(sources: Mapping[str, GradientSource]) -> dict[str, Any]:
-    found = {name: _identity(source) for name, source in sources.items()}
+    found = {name: identity_of(source) for name, source in sources.items()}
     return {name: known.to_dict() for name, known in found.items() if known is not None}
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datainf.core.options import ScoreOptions
+from datainf.core.options import Fisher, ScoreOptions
 from datainf.estimators.table import build
 
 
@@ -13,7 +13,7 @@ def scoring_of(options: ScoreOptions) -> dict[str, Any]:
         options: The `score:` of a run.
 
     Returns:
-        What `score` takes besides the method; what was left open is absent.
+        What `attribute` takes besides the method; what was left open is absent.
     """
     shared: dict[str, Any] = {
         "damping": options.damping,
@@ -21,5 +21,8 @@ def scoring_of(options: ScoreOptions) -> dict[str, Any]:
         "normalize": options.normalize,
     }
     build(options.method, **shared, options=options.options)
+    shared["agreement"] = options.agreement
     given = {name: value for name, value in shared.items() if value is not None}
+    if options.fisher != Fisher.EMPIRICAL:
+        given["fisher"] = str(options.fisher)
     return {**given, **options.options, "keep_blocks": options.keep_blocks}

@@ -177,6 +177,17 @@ def test_notes_of_a_method_are_told(stores, tmp_path):
     assert ran.err.splitlines()[-1] == f"scores: {tmp_path}"
 
 
+def test_what_auto_chose_and_how_it_agrees_with_exact_is_told(stores, tmp_path):
+    train, queries = stores
+    command = ("score", "--train", train, "--queries", queries, "--out", tmp_path)
+    ran = worked(*command, "--method", "auto", "--option", "max_memory=4GiB")
+    assert ran.err.startswith("note: auto chose exact, the most exact method within 60")
+    ran = worked(*command, "--agreement", "--option", "tolerance=1e-9", "--method=cg")
+    assert "\nAgreement with exact (Spearman's rank corr" in ran.err
+    assert (Scores.load(tmp_path).agreement > 0.99).all()
+    assert "agreement: true" in (tmp_path / "run.yaml").read_text(encoding="utf-8")
+
+
 def test_results_alone_go_to_stdout_in_a_process_of_its_own(lm, tmp_path):
     ran = subprocess.run(
         [

@@ -59,7 +59,6 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
             "no base model given; name its folder or hub name with --model, or as "
             "`model:` in run.yaml.",
         ),
-        (MISLABELED, "self-influence is not in this version; give --validation."),
         (
             "attribute --adapter {lm} --queries {tmp}/queries.jsonl",
             "{tmp}/queries.jsonl does not exist.",
@@ -88,7 +87,7 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
         (
             ATTRIBUTE + "--method datinf",
             "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-            "datainf, exact, lissa; did you mean 'datainf'?.",
+            "datainf, exact, cg, lissa, auto; did you mean 'datainf'?.",
         ),
         (ATTRIBUTE + "--blocks row", "blocks='row' is unknown: expected one of: "),
         (ATTRIBUTE + "--dtype fp8", "dtype='fp8' is unknown: expected one of: "),
@@ -97,7 +96,10 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
         (ATTRIBUTE + "--task-option turn=all", "task.turn is unknown: expected one of"),
         (TRAIN + "--task chat", "task.name='chat' is unknown: expected one of: "),
         # numbers out of range
-        (ATTRIBUTE + "--damping -1", "damping must be a number of at least 0, got -1"),
+        (
+            ATTRIBUTE + "--damping -1",
+            "damping must be a number of at least 0, got '-1'",
+        ),
         (
             ATTRIBUTE + "--batch-tokens 0",
             "batch_tokens must be a whole number of at least 1, got 0.",
@@ -180,13 +182,14 @@ def test_a_mistake_is_one_line_and_leaves_nothing(at, line, message):
         (
             {"scor": {}},
             "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
-            "trust_remote_code, task, train, queries, collect, score, recipe, out; did "
-            "you mean 'score'?.",
+            "trust_remote_code, task, train, queries, curvature, collect, score, "
+            "recipe, out; did you mean 'score'?.",
         ),
         (
             {"score": {"metod": "dot"}},
             "run.yaml: score.metod is unknown: expected one of: method, damping, "
-            "blocks, normalize, options, keep_blocks; did you mean 'method'?.",
+            "blocks, normalize, fisher, options, keep_blocks, agreement; did you mean "
+            "'method'?.",
         ),
         (
             {"format": 2},

@@ -1,10 +1,10 @@
-"""Next-token losses against the sum written out."""
+"""Losses of labelled positions against the sum written out."""
 
 import pytest
 import torch
 
 from datainf.core.options import Reduction
-from datainf.integrations.tasks.token_losses import token_losses
+from datainf.integrations.tasks.token_losses import label_losses, per_example
 
 
 @pytest.mark.parametrize("reduction", list(Reduction))
@@ -17,15 +17,11 @@ def test_losses_are_the_formula(reduction):
     labels[2, 3] = -100
     wanted = []
     for scores, row in zip(logits, labels, strict=True):
-        terms = [
-            -scores[t].log_softmax(0)[row[t + 1]]
-            for t in range(6)
-            if row[t + 1] != -100
-        ]
+        terms = [-scores[t].log_softmax(0)[row[t]] for t in range(7) if row[t] != -100]
         total = torch.stack(terms).sum()
         wanted.append(total if reduction is Reduction.SUM else total / len(terms))
     torch.testing.assert_close(
-        token_losses(logits, labels, reduction),
+        label_losses(logits, labels, reduction),
         torch.stack(wanted),
         rtol=1e-13,
         atol=0,
@@ -42,12 +38,19 @@ def test_losses_are_the_formula(reduction):
 )
 def test_losses_have_at_least_single_precision(given, wanted):
     logits = torch.zeros(2, 3, 5, dtype=given)
-    assert token_losses(logits, torch.ones(2, 3, dtype=torch.long)).dtype == wanted
+    assert label_losses(logits, torch.ones(2, 3, dtype=torch.long)).dtype == wanted
 
 
-def test_gradients_flow_to_predicting_positions_only():
+def test_gradients_flow_to_labelled_positions_only():
     logits = torch.zeros(1, 5, 3, requires_grad=True)
     labels = torch.tensor([[-100, -100, 1, -100, 2]])
-    token_losses(logits, labels).sum().backward()
+    label_losses(logits, labels).sum().backward()
     assert logits.grad is not None
-    assert logits.grad.abs().sum(dim=2)[0].bool().tolist() == [0, 1, 0, 1, 0]
+    assert logits.grad.abs().sum(dim=2)[0].bool().tolist() == [0, 0, 1, 0, 1]
+
+
+def test_numbers_are_put_back_into_their_examples():
+    kept = torch.tensor([[True, False, True], [False, True, False]])
+    numbers = torch.tensor([1.0, 2.0, 5.0])
+    assert per_example(numbers, kept, "sum").tolist() == [3.0, 5.0]
+    assert per_example(numbers, kept, "mean").tolist() == [1.5, 5.0]

@@ -1,7 +1,7 @@
 """`train`, `attribute`, `mislabeled`, `collect`, `score`: the commands that work."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from datainf.cli.flags import Given
 from datainf.cli.output import Format, format_of, heading, write_facts, write_table
 from datainf.core.errors import OptionError
 from datainf.core.options import Order, word
+
+if TYPE_CHECKING:
+    from datainf.core.records import Scores
 
 _SHOWN = 10
 
@@ -38,7 +41,7 @@ def attribute(given: Given) -> None:
     if given["prompt"] is not None:
         config = runs.with_query(config, given["prompt"], given["completion"])
     found = runs.attribute_run(config, Bars())
-    _notes(found.scores.provenance.notes)
+    _notes(found.scores)
     write_table(found.scores.top(k, order), style)
     tell(f"report: {found.report}")
 
@@ -53,7 +56,7 @@ def mislabeled(given: Given) -> None:
         _write_estimates(runs.estimate_run(config, Bars()), style)
         return
     found = runs.mislabeled_run(config, Bars())
-    _notes(found.scores.provenance.notes)
+    _notes(found.scores)
     best = found.ranking.head(k)
     if style is Format.JSON:
         rows = best.to_dict(orient="records")
@@ -89,7 +92,7 @@ def score(given: Given) -> None:
     from datainf.workflows.runs import score_run
 
     scores = score_run(config)
-    _notes(scores.provenance.notes)
+    _notes(scores)
     write_table(scores.top(k, order), style)
     tell(f"scores: {config.out}")
 
@@ -124,6 +127,12 @@ def _write_estimates(estimates: dict[str, Any], style: Format) -> None:
     write_table(pd.DataFrame(rows), style)
 
 
-def _notes(notes: tuple[str, ...]) -> None:
-    for note in notes:
+def _notes(scores: "Scores") -> None:
+    """Say what the method says of its work, and how alike `exact` ranks."""
+    from datainf.reports.wording import agreement_sentence
+
+    for note in scores.provenance.notes:
         tell(f"note: {note}")
+    agreement = agreement_sentence(scores)
+    if agreement:
+        tell(agreement)

@@ -32,13 +32,13 @@ from datainf.core.options import Reduction, described, word
 from datainf.core.task import Batch, Example
 from datainf.integrations.prompts import ignores_positions
 from datainf.integrations.tasks.chat import Chat, checked_messages, read_tools
+from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.rows import (
     SHAPES,
     check_names,
     read_tokens,
     shape_of,
 )
-from datainf.integrations.tasks.token_losses import token_losses
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -216,16 +216,14 @@ class CausalLM:
             ids, mask = self._tokenized(example, shape)
             kept = mask if self.mask_prompt else [True] * len(ids)
             labels = [i if k else IGNORED for i, k in zip(ids, kept, strict=True)]
-        limit = self._limit
-        long = len(ids) > limit
+        limit, long = self._limit, len(ids) > self._limit
         if self.truncation is Truncation.REFUSE:
             require_short(len(ids), limit, example)
         cut = (
             slice(-limit, None) if self.truncation is Truncation.LEFT else slice(limit)
         )
-        ids, labels = ids[cut], labels[cut]
         # Nothing stands before the first token; left padding would seem to predict it.
-        labels = [IGNORED, *labels[1:]]
+        ids, labels = ids[cut], [IGNORED, *labels[cut][1:]]
         if all(label == IGNORED for label in labels):
             after = f" after cutting it to max_length={limit}" if long else ""
             raise DataError(
@@ -251,14 +249,18 @@ class CausalLM:
         return batch
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the next-token loss of every example.
+        """Compute every example's loss."""
+        return self.predictions(model, batch).losses()
+
+    def predictions(self, model: nn.Module, batch: Batch) -> Categorical:
+        """Run the model: what it says of every label token, given those before it.
 
         Args:
             model: Gives `logits [B, T, V]`.
-            batch: What `collate` made, on the model's device.
+            batch: What `collate` made.
 
         Returns:
-            One loss an example.
+            A distribution over the words for each label token.
 
         Raises:
             AdapterError: If the model gives no logits for every token.
@@ -282,8 +284,9 @@ class CausalLM:
                 f"causal-lm needs logits [B, T, V] for labels {list(labels.shape)}, "
                 f"the model gives {list(logits.shape)}; is it a causal language model?"
             )
-        # Soft prompts put positions before the first token.
-        return token_losses(logits[:, -labels.shape[1] :], labels, self.reduction)
+        # Soft prompts put positions first; the logits at t predict the token at t + 1.
+        logits = logits[:, -labels.shape[1] : -1]
+        return Categorical(logits, labels[:, 1:], self.reduction)
 
     def describe(self, example: Example) -> str:
         """Write the row's text; an arrow stands before the completion."""

@@ -28,8 +28,9 @@ from datainf.integrations.tasks.images import (
     processor_fingerprint,
 )
 from datainf.integrations.tasks.labels import Classes, require_known_classes
+from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.problems import Problem
-from datainf.integrations.tasks.tokens import at_least_float32, require_column
+from datainf.integrations.tasks.tokens import require_column
 
 # Pixels along the side of a patch, as ViT has them. It only sizes batches, so another
 # model's patches need not be known.
@@ -131,14 +132,18 @@ class ImageClassification:
         }
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the cross entropy of every example.
+        """Compute the cross entropy of every example."""
+        return self.predictions(model, batch).losses()
+
+    def predictions(self, model: nn.Module, batch: Batch) -> Categorical:
+        """Run the model: what it says of every example's class.
 
         Args:
             model: Gives `logits [B, C]`.
             batch: What `collate` made, on the model's device.
 
         Returns:
-            One loss an example.
+            A distribution over the classes for each example.
 
         Raises:
             AdapterError: If the model refuses the images, or does not give one row of
@@ -162,9 +167,7 @@ class ImageClassification:
                 f"model gives {list(logits.shape)}; is it an image classifier?"
             )
         require_known_classes(int(labels.max()), logits.shape[1])
-        return nn.functional.cross_entropy(
-            at_least_float32(logits), labels, reduction="none"
-        )
+        return Categorical.of_examples(logits, labels)
 
     def require_model(self, model: nn.Module) -> None:
         """Refuse a model whose configuration says that it predicts something else.

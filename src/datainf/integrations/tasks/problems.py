@@ -18,11 +18,12 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from datainf.core.errors import AdapterError, DataError, OptionError
 from datainf.integrations.tasks.labels import Classes, require_known_classes
-from datainf.integrations.tasks.tokens import at_least_float32, brief
+from datainf.integrations.tasks.predictions import Bernoulli, Categorical, Gaussian
+from datainf.integrations.tasks.tokens import brief
 
 Target = int | float | tuple[int, ...]
 """A label as the loss reads it: class number, number, or a 0/1 for each class."""
@@ -63,10 +64,10 @@ def target_of(
     return _several(given, classes, row)
 
 
-def problem_losses(
+def problem_predictions(
     problem: Problem, logits: Float[Tensor, "B C"], labels: Tensor
-) -> Float[Tensor, " B"]:
-    """Compute one loss an example, in float32, or float64 when the logits are.
+) -> Categorical | Bernoulli | Gaussian:
+    """Read a head's outputs as a distribution over labels.
 
     Args:
         problem: What is predicted.
@@ -74,30 +75,28 @@ def problem_losses(
         labels: `[B]` class numbers or numbers, or `[B, C]` of 0 and 1.
 
     Returns:
-        One loss an example.
+        The distribution, whose losses are float32, or float64 when the logits are.
 
     Raises:
         AdapterError: If the head has another number of outputs than the problem needs.
     """
-    count, scores = logits.shape[1], at_least_float32(logits)
+    count = logits.shape[1]
     if problem is Problem.REGRESSION:
         if count != 1:
             raise AdapterError(
                 f"problem='regression' needs a head with one output, the model has "
                 f"{count}; set num_labels=1 when the head is made."
             )
-        return (scores[:, 0] - labels.to(scores.dtype)).square()
+        return Gaussian(logits[:, 0], labels)
     if problem is Problem.MULTI:
         if count != labels.shape[1]:
             raise AdapterError(
                 f"the task has {labels.shape[1]} classes and the model's head {count}; "
                 "give the num_labels or labels of training."
             )
-        return nn.functional.binary_cross_entropy_with_logits(
-            scores, labels.to(scores.dtype), reduction="none"
-        ).mean(dim=1)
+        return Bernoulli(logits, labels)
     require_known_classes(int(labels.max()), count)
-    return nn.functional.cross_entropy(scores, labels, reduction="none")
+    return Categorical.of_examples(logits, labels)
 
 
 def as_tensor(problem: Problem, targets: Sequence[Target]) -> Tensor:

@@ -28,13 +28,13 @@ from transformers import PreTrainedTokenizerBase
 from datainf.core.errors import AdapterError, DataError
 from datainf.core.options import Reduction, described, word
 from datainf.core.task import Batch, Example
+from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.rows import (
     PAIR_SHAPES,
     check_names,
     read_token_pair,
     shape_of,
 )
-from datainf.integrations.tasks.token_losses import label_losses
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -156,14 +156,18 @@ class Seq2Seq:
         }
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the loss of every example's target.
+        """Compute the loss of every example's target."""
+        return self.predictions(model, batch).losses()
+
+    def predictions(self, model: nn.Module, batch: Batch) -> Categorical:
+        """Run the model: what it says of every target token, given those before it.
 
         Args:
             model: An encoder with a decoder, that gives `logits [B, T, V]`.
             batch: What `collate` made, on the model's device.
 
         Returns:
-            One loss an example.
+            A distribution over the words for each target token.
         """
         labels = batch["labels"]
         # Given labels, the model would compute a loss of its own over the whole batch.
@@ -173,7 +177,7 @@ class Seq2Seq:
             decoder_input_ids=_moved_right(model, labels),
             use_cache=False,
         ).logits
-        return label_losses(logits, labels, self.reduction)
+        return Categorical(logits, labels, self.reduction)
 
     def describe(self, example: Example) -> str:
         """Write `prompt → completion`."""

@@ -22,11 +22,12 @@ from datainf.core.errors import AdapterError, DataError, OptionError, near
 from datainf.core.options import described, word
 from datainf.core.task import Batch, Example
 from datainf.integrations.tasks.labels import Classes
+from datainf.integrations.tasks.predictions import Bernoulli, Categorical, Gaussian
 from datainf.integrations.tasks.problems import (
     Problem,
     Target,
     as_tensor,
-    problem_losses,
+    problem_predictions,
     require_classes,
     require_same_problem,
     target_of,
@@ -173,14 +174,20 @@ class SequenceClassification:
         return {**batch, "labels": as_tensor(self._problem, labels)}
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the loss of every example.
+        """Compute the loss of every example."""
+        return self.predictions(model, batch).losses()
+
+    def predictions(
+        self, model: nn.Module, batch: Batch
+    ) -> Categorical | Bernoulli | Gaussian:
+        """Run the model: what it says of every example's label.
 
         Args:
             model: Gives `logits [B, C]`.
             batch: What `collate` made, on the model's device.
 
         Returns:
-            One loss an example.
+            A distribution over the labels of each example.
 
         Raises:
             AdapterError: If the model does not give one row of logits an example.
@@ -197,7 +204,7 @@ class SequenceClassification:
                 f"{'classes' if fewest > 1 else 'output'}, the model gives "
                 f"{list(logits.shape)}; is it a sequence classifier?"
             )
-        return problem_losses(self._problem, logits, labels)
+        return problem_predictions(self._problem, logits, labels)
 
     def require_model(self, model: nn.Module) -> None:
         """Refuse a model whose configuration says that it predicts something else."""

@@ -23,7 +23,7 @@ from datainf.core.errors import AdapterError, DataError, OptionError, near
 from datainf.core.options import described
 from datainf.core.task import Batch, Example
 from datainf.integrations.tasks.labels import Classes, require_known_classes
-from datainf.integrations.tasks.token_losses import label_losses
+from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.tokens import (
     IGNORED,
     brief,
@@ -169,14 +169,18 @@ class TokenClassification:
         }
 
     def losses(self, model: nn.Module, batch: Batch) -> Float[Tensor, " B"]:
-        """Compute the mean cross entropy of every example's labelled tokens.
+        """Compute the mean cross entropy of every example's labelled tokens."""
+        return self.predictions(model, batch).losses()
+
+    def predictions(self, model: nn.Module, batch: Batch) -> Categorical:
+        """Run the model: what it says of every labelled token.
 
         Args:
             model: Gives `logits [B, T, C]`.
             batch: What `collate` made, on the model's device.
 
         Returns:
-            One loss an example.
+            A distribution over the classes for each labelled token.
 
         Raises:
             AdapterError: If the model gives no row of logits for every token.
@@ -191,7 +195,7 @@ class TokenClassification:
                 "token classifier?"
             )
         require_known_classes(int(labels.max()), logits.shape[2])
-        return label_losses(logits, labels)
+        return Categorical(logits, labels)
 
     def describe(self, example: Example) -> str:
         """Write every word with its label."""

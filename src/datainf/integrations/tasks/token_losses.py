@@ -2,35 +2,16 @@
 
     mean (or sum), over the t with y[t] != -100, of  -log softmax(logits[t])[y[t]]
 
-`token_losses` is the same with the logits one place earlier, as language models
-predict. B examples, T tokens of the longest, V words or classes, y the labels. Memory
-beyond the logits: one float32 row of V for each label token.
+B examples, T tokens of the longest, V words or classes, y the labels. Memory beyond
+the logits: one float32 row of V for each label token.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from datainf.core.options import Reduction
 from datainf.integrations.tasks.tokens import IGNORED, at_least_float32
-
-
-def token_losses(
-    logits: Float[Tensor, "B T V"],
-    labels: Int[Tensor, "B T"],
-    reduction: Reduction | str = Reduction.MEAN,
-) -> Float[Tensor, " B"]:
-    """Reduce next-token cross entropies to one number an example.
-
-    Args:
-        logits: The logits at t predict the token at t + 1.
-        labels: Tokens, -100 where none is learned; the first is never predicted.
-        reduction: `mean` over an example's label tokens, or their `sum`.
-
-    Returns:
-        One loss an example.
-    """
-    return label_losses(logits[:, :-1], labels[:, 1:], reduction)
 
 
 def label_losses(
@@ -53,7 +34,25 @@ def label_losses(
     tokens = nn.functional.cross_entropy(
         at_least_float32(logits[kept]), labels[kept], reduction="none"
     )
+    return per_example(tokens, kept, reduction)
+
+
+def per_example(
+    terms: Float[Tensor, " n"],
+    kept: Bool[Tensor, "B T"],
+    reduction: Reduction | str,
+) -> Float[Tensor, " B"]:
+    """Reduce one number a labelled position to one an example.
+
+    Args:
+        terms: The numbers, row by row.
+        kept: Where they belong, n places.
+        reduction: `mean` over an example's places, or their `sum`.
+
+    Returns:
+        One number an example.
+    """
     # Put back in place instead of index_add, whose order is not fixed on GPUs.
-    table = torch.zeros(kept.shape, dtype=tokens.dtype, device=tokens.device)
-    sums = table.masked_scatter(kept, tokens).sum(dim=1)
+    table = torch.zeros(kept.shape, dtype=terms.dtype, device=terms.device)
+    sums = table.masked_scatter(kept, terms).sum(dim=1)
     return sums if reduction == Reduction.SUM else sums / kept.sum(dim=1)

@@ -1,0 +1,47 @@
+"""Where batches go, and what becomes of inference tensors."""
+
+import torch
+from torch import nn
+
+from datainf.capture.devices import device_of, input_embeddings, moved
+
+
+class Embedded(nn.Module):
+    """A model whose embeddings and head may lie on different devices."""
+
+    def __init__(self, embeddings: str) -> None:
+        super().__init__()
+        self.head = nn.Linear(2, 3)
+        self.words = nn.Embedding(5, 2, device=embeddings)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.words
+
+
+def test_batches_go_to_the_input_embeddings():
+    assert device_of(Embedded("meta")) == torch.device("meta")
+    assert device_of(nn.Linear(2, 3, device="meta")) == torch.device("meta")
+    assert device_of(nn.Identity()) == torch.device("cpu")
+
+
+def test_a_model_without_input_embeddings_has_none():
+    model = Embedded("cpu")
+    assert input_embeddings(model) is model.words
+    assert input_embeddings(nn.Linear(2, 3)) is None
+    model.get_input_embeddings = lambda: None  # type: ignore[assignment, return-value]
+    assert input_embeddings(model) is None
+
+
+def test_tensors_are_moved_and_all_else_is_kept():
+    batch = moved({"x": torch.ones(2), "name": "a"}, torch.device("meta"))
+    assert batch["x"].device == torch.device("meta")
+    assert batch["name"] == "a"
+
+
+def test_tensors_of_inference_mode_become_plain_ones():
+    with torch.inference_mode():
+        x = torch.ones(2)
+        found = moved({"x": x}, torch.device("cpu"))["x"]
+    assert x.is_inference()
+    assert not found.is_inference()
+    assert torch.equal(found, torch.ones(2))
