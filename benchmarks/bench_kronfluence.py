@@ -50,7 +50,7 @@ def command_in(folder: Path) -> Sequence[str | Path]:
     """Lay an environment with kronfluence over the running one."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python, lower = folder / "bin" / "python", Path(sysconfig.get_path("purelib"))
-    pip = [sys.executable, "-m", "pip", "--python", python]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python]
     subprocess.run([*pip, "install", "-qq", "--no-deps", *RIVAL], check=True)
     (folder / lower.relative_to(sys.prefix) / "lower.pth").write_text(
         f"import site; site.addsitedir({str(lower)!r})\n", encoding="utf-8"
@@ -81,7 +81,7 @@ def trained(task: datainf.SequenceClassification, rows: list[dict[str, Any]]) ->
     for step in range(STEPS):
         batch = task.collate([rows[(16 * step + i) % len(rows)] for i in range(16)])
         optimizer.zero_grad()
-        task.losses(model, batch).mean().backward()
+        task.losses(model, batch).mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return model.eval()
 

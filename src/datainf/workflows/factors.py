@@ -138,7 +138,7 @@ class FactorPass:
             halved_at=shard.halved_at,
             factors=sums,
             on_batch=advance,
-            on_nonfinite=watch(numbers, OnNonfinite.REFUSE, {}),
+            on_nonfinite=watch(self.rows, numbers, OnNonfinite.REFUSE, {}),
         )
         return sums
 
