@@ -76,8 +76,9 @@ def kronecker_basis(sizes: Mapping[str, int], factors: FactorPairs | None) -> Te
     for name, size in sizes.items():
         part = torch.eye(size, dtype=torch.float64)
         if factors and name in factors:
-            inputs, outputs = factors[name]
-            part = torch.linalg.eigh(torch.kron(outputs, inputs)).eigenvectors
+            # Of each factor: in an eigenspace of the product several bases would do.
+            inputs, outputs = (torch.linalg.eigh(f.double()) for f in factors[name])
+            part = torch.kron(outputs.eigenvectors, inputs.eigenvectors)
         parts.append(part)
     return torch.block_diag(*parts)
 

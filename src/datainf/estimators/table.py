@@ -98,9 +98,9 @@ METHODS: Mapping[str, MethodEntry] = {
         ),
         MethodEntry(
             EKFAC,
-            "as exact, with the eigenvectors of Kronecker factors",
-            "O(ND(o + i) + Σ (o³ + i³) + NQD), o×i the block; two readings",
-            "exact where the curvature has these eigenvectors",
+            "as exact, by Kronecker eigenvectors",
+            "O(ND(o + i) + Σ (o³ + i³) + NQD), o×i blocks",
+            "exact where the curvature has them",
             "George et al., NeurIPS 2018, arXiv:1806.03884",
         ),
         MethodEntry(
