@@ -87,7 +87,7 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
         (
             ATTRIBUTE + "--method datinf",
             "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-            "datainf, exact, cg, lissa, auto; did you mean 'datainf'?.",
+            "datainf, exact, cg, lissa, ekfac, auto; did you mean 'datainf'?.",
         ),
         (ATTRIBUTE + "--blocks row", "blocks='row' is unknown: expected one of: "),
         (ATTRIBUTE + "--dtype fp8", "dtype='fp8' is unknown: expected one of: "),
