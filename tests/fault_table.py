@@ -11,7 +11,10 @@ READ = COLLECT + "--data "
 FILMS = "collect --adapter {films} --out {out} --data "
 ATTRIBUTE = "attribute --adapter {lm} --train {rows} --queries {queries} --out {out} "
 SCORE = "score --train {s_lm} --out {out} --queries "
-METHODS = "dot, scaled-dot, cosine, datainf, exact, cg, lissa, ekfac, auto"
+METHODS = (
+    "dot, scaled-dot, cosine, datainf, exact, cg, lissa, ekfac, tracin, trak, less, "
+    "auto"
+)
 TASKS = (
     "sequence-classification, causal-lm, seq2seq, token-classification, "
     "image-classification"
@@ -249,7 +252,7 @@ REFUSED = (
         "collect {run_yaml}",
         "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
         "trust_remote_code, task, train, queries, curvature, collect, score, recipe, "
-        "out; did you "
+        "evaluate, group_by, tokens, out; did you "
         "mean 'score'?.",
     ),
     Fault(

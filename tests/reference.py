@@ -5,6 +5,7 @@ groups are given by hand, λ is the mean over every entry, every inverse is form
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -95,7 +96,7 @@ def preconditioner(
     """The matrix P of one group whose influence is −vᵀ P g_k."""
     eye = torch.eye(g.shape[1], dtype=torch.float64)
     match method:
-        case "dot" | "cosine":
+        case "dot" | "cosine" | "tracin":
             return eye
         case "scaled-dot":
             return eye / lam
@@ -169,3 +170,29 @@ def least_residual(matrix: Tensor, x: Tensor, v: Tensor) -> tuple[float, float]:
     y = matrix @ x
     c = torch.linalg.lstsq(y[:, None], v[:, None]).solution[0, 0]
     return float((c * y - v).norm() / v.norm()), float(c)
+
+
+def adam_steps(gradients: Gradients, moments: Any) -> dict[str, Tensor]:
+    """The step that `torch.optim.AdamW` takes on each row alone, for a rate of −1."""
+    found = {}
+    for name, rows in gradients.items():
+        made = []
+        for g in rows.double():
+            parameter = torch.zeros_like(g, requires_grad=True)
+            optimizer = torch.optim.AdamW(
+                [parameter],
+                lr=1.0,
+                betas=moments.betas,
+                eps=moments.eps,
+                weight_decay=0.0,
+            )
+            optimizer.state[parameter] = {
+                "step": torch.tensor(float(moments.steps[name])),
+                "exp_avg": moments.first[name].double().clone(),
+                "exp_avg_sq": moments.second[name].double().clone(),
+            }
+            parameter.grad = g.clone()
+            optimizer.step()
+            made.append(-parameter.detach())
+        found[name] = torch.stack(made)
+    return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from datainf.__about__ import __version__
 
 if TYPE_CHECKING:
+    from datainf.core.checkpoint import Checkpoint, Moments
     from datainf.core.errors import (
         AdapterError,
         DataError,
@@ -27,15 +28,19 @@ if TYPE_CHECKING:
     from datainf.core.recipe import Recipe
     from datainf.core.records import Scores
     from datainf.core.source import GradientSource
+    from datainf.core.token_scores import TokenScores
     from datainf.estimators.auto import Auto
     from datainf.estimators.cg import CG
     from datainf.estimators.cosine import Cosine
     from datainf.estimators.datainf import DataInf
     from datainf.estimators.dot import Dot
     from datainf.estimators.exact import Exact
+    from datainf.estimators.less import LESS
     from datainf.estimators.lissa import LiSSA
     from datainf.estimators.scaled_dot import ScaledDot
     from datainf.estimators.table import methods
+    from datainf.estimators.tracin import TracIn
+    from datainf.estimators.trak import TRAK
     from datainf.integrations.tasks.causal_lm import CausalLM
     from datainf.integrations.tasks.image_classification import ImageClassification
     from datainf.integrations.tasks.seq2seq import Seq2Seq
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
     from datainf.workflows.report import report
     from datainf.workflows.score import score
     from datainf.workflows.self_influence import self_influence
+    from datainf.workflows.token_scores import token_scores
 
 __all__ = [  # noqa: RUF022 - grouped by job
     # jobs
@@ -59,6 +65,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "collect",
     "open_store",
     "score",
+    "token_scores",
     "self_influence",
     "influence",
     "methods",
@@ -78,13 +85,19 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "Exact",
     "CG",
     "LiSSA",
+    "TracIn",
+    "TRAK",
+    "LESS",
     "Auto",
     # values
+    "Checkpoint",
+    "Moments",
     "GradientSource",
     "GradientStore",
     "InMemorySource",
     "Recipe",
     "Scores",
+    "TokenScores",
     # errors
     "DatainfError",
     "AdapterError",
@@ -104,6 +117,7 @@ _HOME = {
     "collect": "workflows.collect",
     "open_store": "store.reader",
     "score": "workflows.score",
+    "token_scores": "workflows.token_scores",
     "self_influence": "workflows.self_influence",
     "influence": "workflows.influence",
     "methods": "estimators.table",
@@ -121,12 +135,18 @@ _HOME = {
     "Exact": "estimators.exact",
     "CG": "estimators.cg",
     "LiSSA": "estimators.lissa",
+    "TracIn": "estimators.tracin",
+    "TRAK": "estimators.trak",
+    "LESS": "estimators.less",
     "Auto": "estimators.auto",
+    "Checkpoint": "core.checkpoint",
+    "Moments": "core.checkpoint",
     "GradientSource": "core.source",
     "GradientStore": "store.reader",
     "InMemorySource": "store.memory",
     "Recipe": "core.recipe",
     "Scores": "core.records",
+    "TokenScores": "core.token_scores",
     "DatainfError": "core.errors",
     "AdapterError": "core.errors",
     "DataError": "core.errors",

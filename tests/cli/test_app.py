@@ -38,27 +38,47 @@ COMMANDS = {
     "verify": ("format",),
     "methods": ("format",),
     "doctor": ("model", "adapter", "task", "train", "split", "format"),
+    **dict.fromkeys(
+        ("reproduce theorem", "reproduce mislabeled", "reproduce approximation"),
+        ("preset", "model", "data_dir", "datasets", "ranks", "seeds", "publish"),
+    ),
+    "evaluate lds": ("adapter", "recipe", "methods", "remove", "subsets", "twins"),
+    "evaluate loo": ("adapter", "recipe", "methods", "example", "twins"),
+    "evaluate prune": ("adapter", "recipe", "methods", "drop", "each", "subsets"),
 }
+GROUPS = ("reproduce", "evaluate")
 ARGUMENTS = {
     **dict.fromkeys(("train", "attribute", "mislabeled", "collect", "score"), "RUN"),
+    **dict.fromkeys(("evaluate lds", "evaluate loo", "evaluate prune"), "RUN"),
     **dict.fromkeys(("top", "report"), "SCORES"),
     "inspect": "FOLDER",
     "verify": "STORE",
 }
 
 
+def command_named(words):
+    """A command, or one of a group: `reproduce theorem`."""
+    found = get_command(app)
+    for word in words.split():
+        found = found.commands[word]  # type: ignore[attr-defined]
+    return found
+
+
 def parameters(command):
     """The flags of a command: name in the table -> what typer made of it."""
-    found = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    found = command_named(command).params
     return {p.name: p for p in found if p.name not in ("argument", "help")}
 
 
 def test_every_command_of_the_package_is_there_and_no_other():
     assert list(get_command(app).commands) == [  # type: ignore[attr-defined]
         *("demo", "train", "attribute", "mislabeled", "collect", "score"),
-        *("top", "report", "inspect", "verify", "methods", "doctor"),
+        *("top", "report", "inspect", "verify", "methods", "doctor", *GROUPS),
     ]
-    assert set(COMMANDS) == set(get_command(app).commands)  # type: ignore[attr-defined]
+    assert {name.split()[0] for name in COMMANDS} == set(get_command(app).commands)  # type: ignore[attr-defined]
+    for group in GROUPS:
+        (*named,) = (n.split()[1] for n in COMMANDS if n.startswith(f"{group} "))
+        assert list(command_named(group).commands) == named
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
@@ -67,14 +87,15 @@ def test_the_help_lists_every_command(arguments):
     assert (ran.code, ran.err) == (0, "")
     assert "Which training examples made a LoRA-tuned model behave" in ran.out
     listed = [line.split()[1] for line in ran.out.splitlines() if len(line.split()) > 2]
-    assert [name for name in listed if name in COMMANDS] == list(COMMANDS)
+    groups = list(dict.fromkeys(name.split()[0] for name in COMMANDS))
+    assert [name for name in listed if name in groups] == groups
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_and_its_flags(command):
-    ran = datainf(command, "--help")
+    ran = datainf(*command.split(), "--help")
     assert (ran.code, ran.err) == (0, "")
-    first = get_command(app).commands[command].help  # type: ignore[attr-defined]
+    first = command_named(command).help
     assert " ".join(first.split()) in " ".join(ran.out.split())
     for name in parameters(command):
         assert all(typed in ran.out for typed in FLAGS[name].names), name
@@ -97,7 +118,7 @@ def test_every_command_takes_its_flags(command):
 def test_only_commands_that_read_a_run_or_a_folder_take_an_argument(command):
     usage = next(
         line
-        for line in datainf(command, "--help").out.splitlines()
+        for line in datainf(*command.split(), "--help").out.splitlines()
         if line.strip().startswith("Usage:")
     )
     (shown, expected) = usage.split("[OPTIONS]")[1].strip(), ARGUMENTS.get(command, "")

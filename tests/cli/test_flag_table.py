@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from datainf.cli import flag_table
-from datainf.cli.flag_table import COLLECT, DATA, FLAGS, MODEL, RECIPE, SCORE
+from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE, SCORE
+from datainf.cli.flag_table import FLAGS
 from datainf.core.run_config import RunConfig
 from datainf.workflows.run_check import check_kinds
 
@@ -30,6 +31,7 @@ VALUES = {
     "fisher": "sampled",
     "output": "margin",
     "target": ["q_proj"],
+    "batch_order": "kept",
 }
 ANY = {str: "word", int: 7, float: 0.25, bool: True}
 
@@ -45,17 +47,18 @@ def test_every_flag_is_typed_like_its_name(name):
     assert re.fullmatch(r"--[a-z]+(-[a-z]+)*", long)
     stores = {"train_store": "--train", "query_store": "--queries"}
     folders = ("report_file", "adapter_folder", "store_folder", "scores_folder")
-    meant = {**stores, **dict.fromkeys(folders, "--out")}
+    meant = {**stores, **dict.fromkeys(folders, "--out"), "methods": "--method"}
     assert long == meant.get(name, "--" + name.replace("_", "-"))
 
 
 def test_flags_of_one_name_are_those_of_different_commands():
-    """`datainf score` reads stores where others read data, `report` writes a file."""
+    """`score` reads stores, `report` writes a file, `evaluate` takes many methods."""
     counts = Counter(flag.names[0] for flag in FLAGS.values())
     assert {name for name, count in counts.items() if count > 1} == {
         "--train",
         "--queries",
         "--out",
+        "--method",
     }
 
 
@@ -63,6 +66,8 @@ def test_flags_of_one_name_are_those_of_different_commands():
 def test_every_path_leads_to_a_place_in_run_yaml(name):
     path, kind = PLACED[name].path or (), PLACED[name].kind
     value = VALUES.get(name, ANY[kind])
+    if PLACED[name].many and not isinstance(value, list):
+        value = [value]
     asked: dict[str, Any] = {path[-1]: value}
     for key in reversed(path[:-1]):
         asked = {key: asked}

@@ -55,7 +55,7 @@ def test_the_version_stands_first_and_is_not_checked():
             {"adaptor": "x"},
             "run.yaml: adaptor is unknown: expected one of: model, adapter, precision, "
             "trust_remote_code, task, train, queries, curvature, collect, score, "
-            "recipe, out; did you mean 'adapter'?.",
+            "recipe, evaluate, group_by, tokens, out; did you mean 'adapter'?.",
         ),
         (
             {"train": "train.jsonl"},

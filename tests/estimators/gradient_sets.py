@@ -13,11 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datainf.core.checkpoint import Checkpoint, Moments
 from datainf.core.factors import Factors
 from datainf.core.layout import Layout
 from datainf.core.records import Scores
 from datainf.core.source import RowBlock
-from datainf.estimators.table import build
+from datainf.estimators.table import METHODS, build
+from datainf.linalg.projection import sign_slabs
 from datainf.store.memory import InMemorySource
 
 N, Q = 7, 3
@@ -42,6 +44,9 @@ GROUPS = {
     "all": [list(SIZES)],
 }
 
+GROUPING = [name for name in METHODS if not METHODS[name].cls.mixes_blocks]
+"""Methods that take `blocks`."""
+
 
 def random_factor(side: int, seed: int) -> Tensor:
     """A symmetric matrix with positive, distinct eigenvalues."""
@@ -64,7 +69,7 @@ FACTORS = {
 def source_of(gradients: dict[str, Tensor]) -> InMemorySource:
     """Gradients as a source that every method takes."""
     factors = {n: Factors(*FACTORS[n]) for n in gradients if n in FACTORS}
-    return InMemorySource(gradients, factors=factors)
+    return InMemorySource(gradients, factors=factors, losses=margins_of(gradients))
 
 
 def random_gradients(
@@ -89,6 +94,7 @@ class Portioned:
     def __init__(self, gradients: dict[str, Tensor], size: int) -> None:
         self._source = source_of(gradients)
         self._size = size
+        self.losses = margins_of(gradients)
 
     @property
     def layout(self) -> Layout:
@@ -117,10 +123,59 @@ def scored(
 ) -> Scores:
     """Scores of a method by name, from tensors; rows made here when not given."""
     estimator = build(method, **options)
-    rows = source_of(random_gradients(N, 1) if train is None else train)
-    asked = source_of(random_gradients(Q, 2) if queries is None else queries)
-    source = rows if curvature is None else source_of(curvature)
-    return estimator.score(estimator.fit(source), rows, asked, keep_blocks=keep_blocks)
+    checkpoint = checkpoint_of(train, queries, curvature=curvature)
+    return estimator.score_at(checkpoint, keep_blocks=keep_blocks)
+
+
+def checkpoint_of(
+    train: dict[str, Tensor] | None = None,
+    queries: dict[str, Tensor] | None = None,
+    *,
+    curvature: dict[str, Tensor] | None = None,
+    **options: Any,
+) -> Checkpoint:
+    """Everything that any method reads, from tensors; rows made here when not given."""
+    rows = random_gradients(N, 1) if train is None else train
+    return Checkpoint(
+        train=source_of(rows),
+        queries=source_of(random_gradients(Q, 2) if queries is None else queries),
+        curvature=None if curvature is None else source_of(curvature),
+        moments=random_moments(rows),
+        **options,
+    )
+
+
+def margins_of(gradients: dict[str, Tensor]) -> Tensor:
+    """Margins that go with the rows, in whatever order these are."""
+    return torch.stack([rows.double().sum(dim=1) for rows in gradients.values()]).sum(0)
+
+
+def random_moments(gradients: dict[str, Tensor], seed: int = 4) -> Moments:
+    """Moments of blocks of these sizes after eleven steps, the size of gradients."""
+    chance = torch.Generator().manual_seed(seed)
+    drawn = {
+        name: torch.randn(2, rows.shape[1], generator=chance, dtype=torch.float64)
+        for name, rows in gradients.items()
+    }
+    return Moments(
+        first={name: pair[0] for name, pair in drawn.items()},
+        second={name: pair[1].square() for name, pair in drawn.items()},
+        steps=dict.fromkeys(drawn, 11),
+    )
+
+
+def projection_matrix(width: int, seed: int) -> Tensor:
+    """The projection of rows with all blocks side by side, as one matrix `[D, k]`."""
+    like = torch.zeros((), dtype=torch.float64)
+    return torch.cat(
+        [
+            signs
+            for name, size in SIZES.items()
+            for _, signs in sign_slabs(
+                name, size=size, width=width, seed=seed, like=like
+            )
+        ]
+    )
 
 
 def parts_of(made: Scores) -> NDArray[np.floating]:

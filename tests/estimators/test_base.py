@@ -3,16 +3,25 @@
 import re
 from dataclasses import FrozenInstanceError, fields
 
+import numpy as np
 import pytest
 import torch
 
 from datainf.core.errors import DataError, OptionError, StoreError
-from datainf.estimators.base import Estimator, State, require_count, require_positive
+from datainf.estimators.base import Estimator, State
 from datainf.estimators.datainf import DataInf
 from datainf.estimators.dot import Dot
 from datainf.estimators.table import METHODS, build
 from datainf.store.memory import InMemorySource
-from tests.estimators.gradient_sets import GROUPS, N, Q, random_gradients, scored
+from tests.estimators.gradient_sets import (
+    GROUPING,
+    GROUPS,
+    N,
+    Q,
+    checkpoint_of,
+    random_gradients,
+    scored,
+)
 from tests.reference import mean_square_damping, side_by_side, unit_rows
 
 
@@ -25,9 +34,13 @@ def test_estimators_are_frozen_values(method):
     made = build(method)
     assert made == build(method)
     assert hash(made) == hash(build(method))
-    assert made != build(method, blocks="all")
     with pytest.raises(FrozenInstanceError):
         made.blocks = "all"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("method", GROUPING)
+def test_estimators_with_other_options_are_others(method):
+    assert build(method) != build(method, blocks="all")
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -69,17 +82,6 @@ def test_a_damping_that_is_not_positive_is_refused(method, damping):
 def test_a_damping_without_use_is_refused(method):
     with refuses(OptionError, f"{method} does not use damping, got 0.1; leave it out."):
         build(method, damping=0.1)
-
-
-@pytest.mark.parametrize("value", [True, "0.1", None])
-def test_what_is_no_number_is_refused(value):
-    with refuses(OptionError, f"m: damping must be a positive number, got {value!r}."):
-        require_positive("m", "damping", value)
-    with refuses(
-        OptionError,
-        f"m: steps must be a whole number of at least 1, got {value!r}.",
-    ):
-        require_count("m", "steps", value)
 
 
 @pytest.mark.parametrize("unit_length", [False, True])
@@ -147,7 +149,7 @@ def test_a_curvature_of_no_rows_is_refused():
 
 
 @pytest.mark.parametrize("blocks", GROUPS)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GROUPING)
 def test_scores_say_how_they_were_made(method, blocks):
     made = scored(method, blocks=blocks)
     named = "exact" if method == "auto" else method  # what it chose for so few rows
@@ -158,8 +160,58 @@ def test_scores_say_how_they_were_made(method, blocks):
     assert made.per_block is None
 
 
+@pytest.mark.parametrize("blocks", ["tensor", "module", "layer"])
+@pytest.mark.parametrize("method", sorted({*METHODS} - {*GROUPING}))
+def test_a_method_that_mixes_blocks_takes_no_groups(method, blocks):
+    with refuses(
+        OptionError,
+        f"{method} takes all blocks together, got blocks='{blocks}'; leave it out.",
+    ):
+        build(method, blocks=blocks)
+    assert scored(method).groups == ("all",)
+
+
+@pytest.mark.parametrize("method", ["dot", "datainf", "exact", "tracin"])
+def test_scores_over_checkpoints_are_the_weighted_sum(method):
+    estimator = build(method)
+    both = [
+        checkpoint_of(random_gradients(N, seed), weight=weight)
+        for seed, weight in ((1, 0.3), (5, 0.7))
+    ]
+    parts = [scored(method, random_gradients(N, seed)) for seed in (1, 5)]
+    found = estimator.score_checkpoints(both)
+    expected = 0.3 * parts[0].values + 0.7 * parts[1].values
+    np.testing.assert_allclose(found.values, expected, rtol=1e-12)
+    np.testing.assert_array_equal(
+        found.residual, np.maximum(*(part.residual for part in parts))
+    )
+    assert found.provenance.options["checkpoint_weights"] == [0.3, 0.7]
+
+
+def test_the_curvature_of_a_checkpoint_is_used():
+    curvature = random_gradients(5, 3)
+    found = build("exact").score_checkpoints([checkpoint_of(curvature=curvature)])
+    expected = scored("exact", curvature=curvature)
+    np.testing.assert_array_equal(found.values, expected.values)
+
+
 def test_a_method_that_says_nothing_has_no_notes():
     assert scored("datainf").provenance.notes == ()
+
+
+@pytest.mark.parametrize("method", sorted({*METHODS} - {*GROUPING}))
+def test_features_of_whole_gradients_are_not_taken_apart(method):
+    rows = InMemorySource(random_gradients(N, 1), losses=torch.zeros(N))
+    estimator = build(method)
+    state = estimator.fit(rows)
+    message = (
+        f"{method} scores features made of whole gradients, which cannot be taken "
+        "apart into tokens or parameters; use another method."
+    )
+    with refuses(OptionError, message):
+        estimator.precondition(state, rows)
+    with refuses(OptionError, message):
+        estimator.directions(state, rows, rows)
 
 
 def test_estimator_itself_is_abstract():

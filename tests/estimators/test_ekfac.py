@@ -39,7 +39,9 @@ def gradients(rows: int, seed: int) -> dict[str, torch.Tensor]:
 
 def source(rows: int, seed: int) -> InMemorySource:
     factors = {name: Factors(*pair) for name, pair in PAIRS.items()}
-    return InMemorySource(gradients(rows, seed), Layout.from_shapes(SHAPES), factors)
+    return InMemorySource(
+        gradients(rows, seed), Layout.from_shapes(SHAPES), factors=factors
+    )
 
 
 @pytest.mark.parametrize("damping", [0.1, 3.0])

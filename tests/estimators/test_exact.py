@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from datainf.core.errors import OptionError
-from datainf.estimators import exact
+from datainf.estimators import direct
 from datainf.estimators.exact import Exact
 from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import GROUPS, N, Q, random_gradients, scored
@@ -17,13 +17,13 @@ from tests.reference import influence_by_inverse
 def test_the_smaller_side_is_taken(monkeypatch):
     taken = []
     for name in ("factor_parameter_side", "factor_example_side"):
-        factor = getattr(exact, name)
+        factor = getattr(direct, name)
 
         def spy(rows, *args, name=name, factor=factor, **options):
             taken.append((name, rows.size))
             return factor(rows, *args, **options)
 
-        monkeypatch.setattr(exact, name, spy)
+        monkeypatch.setattr(direct, name, spy)
     scored("exact", {"a": torch.randn(5, 5), "b": torch.randn(5, 7)},
            {"a": torch.randn(3, 5), "b": torch.randn(3, 7)})  # fmt: skip
     assert taken == [("factor_parameter_side", 5), ("factor_example_side", 7)]

@@ -10,6 +10,7 @@ from datainf.core.errors import DataError, NonFiniteError
 from datainf.estimators.table import METHODS, build
 from tests.estimators.gradient_sets import (
     FACTORS,
+    GROUPING,
     GROUPS,
     N,
     Q,
@@ -22,10 +23,10 @@ from tests.estimators.gradient_sets import (
 from tests.reference import influence_by_inverse
 
 ZERO = "h.0.q.lora_A.weight"
-DIVIDING = [method for method in METHODS if METHODS[method].cls.divides]
+DIVIDING = [method for method in GROUPING if METHODS[method].cls.divides]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GROUPING)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_lower_precision_is_computed_in_float32(method, dtype):
     train, queries = (random_gradients(n, n, dtype) for n in (N, Q))

@@ -14,6 +14,7 @@ from datainf.estimators.table import METHODS, build
 from tests.estimators.gradient_sets import (
     CONVERGED,
     FACTORS,
+    GROUPING,
     GROUPS,
     N,
     Portioned,
@@ -24,7 +25,7 @@ from tests.estimators.gradient_sets import (
 )
 from tests.reference import influence_by_inverse, own_influence_by_inverse
 
-WITH_LENGTHS = [name for name in METHODS if not METHODS[name].cls.unit_queries]
+WITH_LENGTHS = [name for name in GROUPING if not METHODS[name].cls.unit_queries]
 
 
 def themselves(method, train, *, curvature=None, keep_blocks=False, size=3, **options):

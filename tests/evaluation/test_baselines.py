@@ -8,7 +8,12 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from datainf.core.errors import DataError, NonFiniteError, OptionError
-from datainf.evaluation.baselines import loss_suspicion, random_scores, tfidf_scores
+from datainf.evaluation.baselines import (
+    loss_suspicion,
+    neighbour_suspicion,
+    random_scores,
+    tfidf_scores,
+)
 
 TRAIN = [
     "Ann has 3 apples and 5 pears; how many?",
@@ -84,3 +89,27 @@ def test_random_scores_need_rows() -> None:
     )
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
         random_scores(0, 7, seed=1)
+
+
+def test_neighbours_of_other_labels_make_a_row_suspicious():
+    rng = np.random.default_rng(5)
+    scores, own, asked = rng.normal(size=(5, 7)), list("abacbab"), list("abbaz")
+    expected = []
+    for k, label in enumerate(own):
+        same = [scores[q, k] for q in range(5) if asked[q] == label]
+        other = [scores[q, k] for q in range(5) if asked[q] != label]
+        expected.append((np.mean(same) if same else 0.0) - np.mean(other))
+    assert neighbour_suspicion(scores, own, asked) == pytest.approx(expected)
+
+
+def test_without_labels_the_least_alike_is_the_most_suspicious():
+    scores = [[-1.0, 0.0], [-0.5, -0.1]]
+    assert neighbour_suspicion(scores).tolist() == [-0.75, -0.05]
+
+
+def test_labels_of_other_rows_are_refused():
+    with pytest.raises(DataError) as refused:
+        neighbour_suspicion([[0.0, 0.0]], ["a"], ["a"])
+    assert str(refused.value) == (
+        "scores of shape [1, 2] need one label a row and one a column, got 1 and 1."
+    )

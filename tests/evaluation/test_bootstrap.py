@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from datainf.core.errors import DataError, OptionError
-from datainf.evaluation.bootstrap import Interval, bootstrap_interval
+from datainf.evaluation.bootstrap import (
+    Interval,
+    bootstrap_interval,
+    crossed_draws,
+    interval_of,
+)
 from datainf.evaluation.detection import detection_auc
 
 VALUES = np.random.default_rng(3).standard_normal(401)
@@ -86,3 +91,43 @@ def test_columns_must_be_of_the_same_rows() -> None:
     message = "bootstrap: columns must be of the same rows, got lengths 7, 5."
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         bootstrap_interval(np.mean, np.arange(7.0), np.arange(5.0))
+
+
+# --- both sides of a table ----------------------------------------------------------
+
+
+def test_crossed_draws_tell_how_often_each_row_and_column_was_drawn():
+    seen = []
+
+    def measure(rows, columns):
+        seen.append((rows, columns))
+        return float(rows @ np.arange(3) + columns @ np.arange(5))
+
+    draws = crossed_draws(measure, (3, 5), draws=11, seed=2)
+    assert len(draws) == len(seen) == 11
+    assert all((r.sum(), c.sum()) == (3, 5) for r, c in seen)
+    np.testing.assert_array_equal(
+        draws, crossed_draws(measure, (3, 5), draws=11, seed=2)
+    )
+
+
+def test_crossed_draws_that_are_not_defined_are_drawn_again():
+    def measure(rows, columns):
+        if rows[0] > columns[0]:
+            raise DataError("not defined")
+        return float(rows[0])
+
+    assert len(crossed_draws(measure, (3, 5), draws=11)) == 11
+
+
+def test_crossed_draws_give_up_when_most_are_not_defined():
+    def measure(rows, columns):
+        raise DataError(f"{rows}{columns}")
+
+    with pytest.raises(DataError, match="defined on 0 of 22 resamples"):
+        crossed_draws(measure, (3, 5), draws=11)
+
+
+def test_the_interval_of_draws_holds_their_middle():
+    low, high = interval_of(np.arange(101.0), 0.9)
+    assert (low, high) == pytest.approx((5, 95))

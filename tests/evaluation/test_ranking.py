@@ -4,13 +4,20 @@ import re
 from itertools import permutations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from datainf.core.errors import DataError, NonFiniteError, OptionError
-from datainf.evaluation.ranking import finite_vector, hits_at, roc_auc
+from datainf.evaluation.ranking import (
+    Ranked,
+    finite_vector,
+    hits_at,
+    roc_auc,
+    spearman,
+)
 
 N = 7
 
@@ -60,3 +67,35 @@ def test_a_vector_is_one_finite_number_a_row() -> None:
     message = "loss must be one number a row, got <U1 of shape [2]."
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         finite_vector(["1", "2"], "loss")
+
+
+# --- ranks of resamples -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ranks_of_a_resample_are_those_of_the_repeated_columns(seed):
+    rng = np.random.default_rng(seed)
+    table = rng.integers(0, 6, size=(3, 11)).astype(float)
+    times = rng.integers(0, 3, size=11)
+    repeated = np.repeat(np.arange(11), times)
+    found = Ranked(table).ranks(times)[:, repeated]
+    slow = pd.DataFrame(table[:, repeated]).rank(axis=1)
+    np.testing.assert_array_equal(found, slow)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_spearman_of_a_resample_is_that_of_the_repeated_columns(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, 9, size=(2, 3, 11)).astype(float)
+    times = rng.integers(0, 3, size=11)
+    repeated = np.repeat(np.arange(11), times)
+    slow = [
+        pd.Series(x[repeated]).corr(pd.Series(y[repeated]), method="spearman")
+        for x, y in zip(a, b, strict=True)
+    ]
+    np.testing.assert_allclose(spearman(Ranked(a), Ranked(b), times), slow)
+
+
+def test_a_row_of_equal_numbers_has_no_correlation():
+    flat, rising = Ranked(np.ones((1, 7))), Ranked(np.arange(7.0)[None])
+    assert np.isnan(spearman(flat, rising, np.ones(7, dtype=int))).all()

@@ -16,7 +16,7 @@ from datainf.core.recipe import Recipe
 from datainf.core.records import Provenance, Scores
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.core.source import GradientSource, RowBlock
-from datainf.core.task import Task
+from datainf.core.task import Task, TokenTask
 from datainf.estimators.base import Estimator, State
 from datainf.estimators.table import METHODS
 from datainf.integrations.tasks.table import TASKS
@@ -33,8 +33,17 @@ VALUES = (
     Scores,
     Provenance,
 )
-PROTOCOLS = (Task, GradientSource, Estimator)
-CALLS = ("collect", "open_store", "score", "influence", "attribute", "report", "train")
+PROTOCOLS = (Task, TokenTask, GradientSource, Estimator)
+CALLS = (
+    "collect",
+    "open_store",
+    "score",
+    "influence",
+    "attribute",
+    "report",
+    "train",
+    "token_scores",
+)
 
 
 def frozen() -> dict[str, Any]:
@@ -57,6 +66,7 @@ def frozen() -> dict[str, Any]:
         "tasks": {name: _fields(kind) for name, kind in TASKS.items()},
         "calls": {name: _parameters(getattr(datainf, name)) for name in CALLS},
         "top": _parameters(Scores.top),
+        "by_group": _parameters(Scores.by_group),
     }
 
 

@@ -12,6 +12,7 @@ from datainf.estimators.table import METHODS, build
 from tests.estimators.gradient_sets import (
     CONVERGED,
     FACTORS,
+    GROUPING,
     GROUPS,
     SIZES,
     N,
@@ -22,13 +23,13 @@ from tests.estimators.gradient_sets import (
 from tests.reference import influence_by_inverse, own_influence_by_inverse
 
 NORMALIZE = ("none", "example", "relatif")
-DIVIDING = [name for name in METHODS if METHODS[name].cls.divides]
+DIVIDING = [name for name in GROUPING if METHODS[name].cls.divides]
 SOLVING = ["datainf", "exact", "cg", "lissa", "ekfac", "auto"]
 # Self-influence of unit queries is the same for every row: refused, as is RelatIF.
-WITH_LENGTHS = [name for name in METHODS if not METHODS[name].cls.unit_queries]
+WITH_LENGTHS = [name for name in GROUPING if not METHODS[name].cls.unit_queries]
 CASES = [
     (method, normalize)
-    for method in METHODS
+    for method in GROUPING
     for normalize in NORMALIZE
     if (method in WITH_LENGTHS or normalize == "example")
 ]
@@ -115,7 +116,7 @@ def test_a_query_of_zero_scores_zero_and_counts_as_solved(method, normalize):
         assert note == ("1 of 3 query gradients have length zero; their scores are 0.")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GROUPING)
 def test_queries_that_are_all_zero_score_zero(method):
     zeros = {name: torch.zeros(Q, d, dtype=torch.float64) for name, d in SIZES.items()}
     assert not score(method, random_gradients(N, 1), zeros).values.any()
@@ -206,7 +207,7 @@ def test_one_block_only_is_scored_even_of_one_parameter(method, normalize, size)
         require_own(method, train, normalize)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GROUPING)
 def test_one_number_for_one_row_and_one_query(method):
     train, queries = ({"w": torch.tensor([[value]])} for value in (2.0, -3.0))
     made = score(method, train, queries)
@@ -221,7 +222,7 @@ def test_relatif_of_rows_that_are_all_zero_divides_by_nothing(method):
     assert not made.values.any()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", GROUPING)
 def test_numbers_that_are_none_are_refused_by_block_and_row(method):
     train = random_gradients(N, 1)
     train["score.bias"][5] = torch.nan

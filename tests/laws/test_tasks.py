@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from datainf.core.canonical import canonical_json
-from datainf.core.task import Example, Task
+from datainf.core.task import Example, Task, TokenTask
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.table import TASKS
 from tests.task_cases import CASES, PROMPTS, Case, language_model
@@ -120,3 +120,41 @@ def test_what_is_padding_and_prompt_enters_no_loss():
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_of_the_table_has_a_case(name: str):
     assert any(case.make().settings()["name"] == name for case in CASES.values())
+
+
+by_token = [name for name, case in CASES.items() if isinstance(case.make(), TokenTask)]
+
+
+@pytest.mark.parametrize("name", by_token)
+def test_token_losses_times_weights_sum_to_the_losses(name: str):
+    case = CASES[name]
+    task, model = case.make(), case.model("sdpa")
+    assert isinstance(task, TokenTask)
+    with torch.no_grad():
+        found = task.token_losses(model, task.collate(case.rows))
+    torch.testing.assert_close(
+        (found.losses * found.weights).sum(dim=1),
+        losses(task, model, case.rows),
+        rtol=case.rtol,
+        atol=0,
+    )
+
+
+@pytest.mark.parametrize("name", by_token)
+def test_every_token_of_an_example_alone_has_a_text(name: str):
+    case = CASES[name]
+    task, model = case.make(), case.model("sdpa")
+    assert isinstance(task, TokenTask)
+    for row in case.rows:
+        with torch.no_grad():
+            found = task.token_losses(model, task.collate([row]))
+        assert found.losses.shape == (1, len(task.token_texts(row)))
+
+
+def test_language_models_and_taggers_have_losses_by_token():
+    kinds = {kind for kind in TASKS.values() if hasattr(kind, "token_losses")}
+    assert {kind.name for kind in kinds} == {
+        "causal-lm",
+        "seq2seq",
+        "token-classification",
+    }

@@ -5,6 +5,7 @@ sums: golden files do not depend on the machine that adds them up.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +115,16 @@ def write_store(path: Path, dtype: StoreDtype | str = StoreDtype.FP32) -> Gradie
 
 def big_store(path: Path, *, rows: int, size: int, shard_rows: int) -> GradientStore:
     """Write a store of one block of any size, full of ones."""
+    # Margins, which every method takes.
+    task = {**IDENTITY.task, "output": {"name": "margin"}}
+    identity = replace(IDENTITY, task=task)
     layout = Layout.from_shapes({"w": (size,)})
     index = torch.arange(rows)
     table = pd.DataFrame({"index": index, "hash": ["0"] * rows, "tokens": [1] * rows})
     options = CollectOptions(shard_rows=shard_rows, store_text=False)
-    with opened(path, layout=layout, options=options, examples=table) as writer:
+    with opened(
+        path, layout=layout, identity=identity, options=options, examples=table
+    ) as writer:
         for number, part, _ in writer.pending_shards():
             ones = {"w": torch.ones(len(part), size)}
             at = index[part.start : part.stop]

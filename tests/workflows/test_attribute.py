@@ -12,12 +12,14 @@ from pandas import DataFrame
 from datainf.core.errors import DataError, OptionError, StoreError
 from datainf.core.options import CollectOptions
 from datainf.estimators.datainf import DataInf
+from datainf.estimators.lissa import LiSSA
 from datainf.workflows.attribute import (
     attribute,
     check_scoring,
     collected,
     queries_name,
     split_options,
+    take_fisher,
 )
 from datainf.workflows.collect import collect
 from datainf.workflows.score import score
@@ -194,7 +196,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "method": (
         {"method": "datinf"},
         "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-        "datainf, exact, cg, lissa, ekfac, auto; did you mean 'datainf'?.",
+        "datainf, exact, cg, lissa, ekfac, tracin, trak, less, auto; did you mean "
+        "'datainf'?.",
     ),
     "damping": (
         {"damping": 0.0},
@@ -253,12 +256,17 @@ def test_options_of_collecting_are_told_from_those_of_scoring():
 
 
 def test_good_options_of_scoring_pass():
-    good, how = {"damping": 1.0, "steps": 5, "keep_blocks": True}, CollectOptions()
-    assert check_scoring("lissa", dict(good), how) == "empirical"
-    assert check_scoring(DataInf(), {"keep_blocks": True}, how) == "empirical"
-    given = {**good, "fisher": "sampled"}
-    assert check_scoring("lissa", given, how) == "sampled"
-    assert given == good  # what is left is for `score`
+    good = {"damping": 1.0, "steps": 5, "keep_blocks": True}
+    made = check_scoring("lissa", {**good, "fisher": "sampled"})
+    assert made == LiSSA(damping=1.0, steps=5)
+    assert check_scoring(DataInf(), {"keep_blocks": True}) == DataInf()
+
+
+def test_the_fisher_is_taken_out_of_what_is_for_score():
+    given: dict[str, Any] = {"damping": 1.0, "fisher": "sampled"}
+    assert take_fisher(given, DataInf(), CollectOptions()) == "sampled"
+    assert given == {"damping": 1.0}
+    assert take_fisher(given, DataInf(), CollectOptions()) == "empirical"
 
 
 NO_ROWS: dict[str, Any] = {

@@ -25,7 +25,12 @@ from datainf.store.reader import GradientStore, open_store
 from datainf.store.verify import verify
 from datainf.workflows.attribute import attribute, collected
 from datainf.workflows.collect import collect, collect_estimate
-from datainf.workflows.fisher import curvature_name, require_curvature, require_fisher
+from datainf.workflows.fisher import (
+    curvature_name,
+    require_collected,
+    require_curvature,
+    require_fisher,
+)
 from datainf.workflows.mislabeled import mislabeled
 from datainf.workflows.score import score
 from tests.reference import influence_by_inverse
@@ -42,7 +47,11 @@ ROWS = [
 ]
 QUERIES = [{"text": "a fine film", "label": 2}, {"text": "dull", "label": 0}]
 CUT: dict[str, Any] = {"shard_rows": 3, "batch_tokens": 40}
-DIVIDING = [name for name, entry in METHODS.items() if entry.cls.divides]
+DIVIDING = [
+    name
+    for name, entry in METHODS.items()
+    if entry.cls.divides and entry.cls.output == "loss"
+]
 
 
 def model() -> torch.nn.Module:
@@ -374,3 +383,11 @@ def test_an_estimate_counts_the_draws():
         model(), ROWS, CASE.make(), output="sampled", samples=3, **CUT
     )
     assert found.rows == 3 * len(ROWS)
+
+
+def test_methods_that_need_more_than_losses_of_one_adapter_say_so_first():
+    with refused("trak is made of gradients of the margin, got output='loss'; give "
+                 "output='margin' (--output margin)."):  # fmt: skip
+        attribute(model(), ROWS, QUERIES, CASE.make(), method="trak")
+    with refused("less needs Adam's moments at each checkpoint of a training, which "):
+        require_collected(build("less"), CollectOptions())

@@ -9,13 +9,20 @@ from datainf.core.errors import DatainfWarning, OptionError
 from datainf.estimators.datainf import DataInf
 from datainf.estimators.table import METHODS
 from datainf.workflows.influence import influence
-from tests.estimators.gradient_sets import CONVERGED, GROUPS, N, Q, random_gradients
+from tests.estimators.gradient_sets import (
+    CONVERGED,
+    GROUPING,
+    GROUPS,
+    N,
+    Q,
+    random_gradients,
+)
 from tests.reference import influence_by_inverse
 
 # `cosine` scales in any case and refuses to be told not to.
 CASES = [
     (method, normalize)
-    for method in METHODS
+    for method in GROUPING
     if not METHODS[method].cls.needs_factors
     for normalize in ("none", "example")
     if (method, normalize) != ("cosine", "none")

@@ -54,7 +54,8 @@ def test_score_takes_what_comes_of_it():
         (
             ScoreOptions(method="datinf"),
             "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-            "datainf, exact, cg, lissa, ekfac, auto; did you mean 'datainf'?.",
+            "datainf, exact, cg, lissa, ekfac, tracin, trak, less, auto; did you mean "
+            "'datainf'?.",
         ),
         (
             ScoreOptions(method="dot", damping=0.1),

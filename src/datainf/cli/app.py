@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from datainf.__about__ import __version__
-from datainf.cli.commands import about, jobs, results
+from datainf.cli.commands import about, evaluate, jobs, reproduce, results
+from datainf.cli.evaluate_flags import FOR_EVALUATE
 from datainf.cli.flag_table import (
     FOR_BASE,
     FOR_COLLECT,
@@ -16,6 +17,7 @@ from datainf.cli.flag_table import (
     FOR_TRAIN,
 )
 from datainf.cli.flags import Given, bind
+from datainf.cli.study_flags import STUDY_FLAGS
 
 app = typer.Typer(
     name="datainf",
@@ -53,8 +55,9 @@ def _add(
     body: Callable[[Given], None],
     flags: tuple[str, ...],
     argument: str | None = None,
+    to: typer.Typer = app,
 ) -> None:
-    app.command(name)(bind(body, (*flags, "traceback"), argument))
+    to.command(name)(bind(body, (*flags, "traceback"), argument))
 
 
 _SUBJECT = (*FOR_BASE, "adapter", *FOR_TASK)
@@ -87,6 +90,8 @@ _add(
         *FOR_COLLECT,
         *FOR_SCORE,
         "fisher",
+        "group_by",
+        "tokens",
         "out",
         "k",
         "order",
@@ -105,6 +110,7 @@ _add(
         *FOR_COLLECT,
         *FOR_SCORE,
         "fisher",
+        "group_by",
         "out",
         "k",
         "format",
@@ -133,9 +139,53 @@ _add(
     ),
     "[RUN.yaml]",
 )
-_add("top", results.top, ("k", "order", "query", "format"), "SCORES")
+_add(
+    "top",
+    results.top,
+    ("k", "order", "query", "group_by", "rows", "reduce", "format"),
+    "SCORES",
+)
 _add("report", results.report, ("report_file", "k", "title"), "SCORES")
 _add("inspect", results.inspect, ("format",), "FOLDER")
 _add("verify", results.verify, ("format",), "STORE")
 _add("methods", about.methods, ("format",))
 _add("doctor", about.doctor, (*_SUBJECT, "train", "split", "format"))
+
+studies = typer.Typer(
+    help="Reproduce the paper's experiments: theorem, mislabeled or approximation."
+)
+app.add_typer(studies, name="reproduce")
+for _name, _body in (
+    ("theorem", reproduce.theorem),
+    ("mislabeled", reproduce.mislabeled),
+    ("approximation", reproduce.approximation),
+):
+    _add(_name, _body, ("model", *STUDY_FLAGS, "epochs", "out", "format"), to=studies)
+
+judge = typer.Typer(
+    cls=evaluate.LdsUnlessNamed,
+    help="Judge scores by retraining: lds (unless named), loo or prune.",
+)
+app.add_typer(judge, name="evaluate")
+for _name, _body, _own in (
+    ("lds", evaluate.lds, ("remove", "batch_order", "subsets", "twins")),
+    ("loo", evaluate.loo, ("example", "batch_order", "subsets", "twins")),
+    ("prune", evaluate.prune, ("drop", "each", "batch_order", "subsets")),
+):
+    _add(
+        _name,
+        _body,
+        (
+            *_SUBJECT,
+            *FOR_TRAIN,
+            *_QUERIES,
+            *FOR_RECIPE,
+            *FOR_COLLECT,
+            *FOR_EVALUATE,
+            *_own,
+            "out",
+            "format",
+        ),
+        "[RUN.yaml]",
+        judge,
+    )

@@ -5,40 +5,12 @@ where that option is described.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from datainf.cli.evaluate_flags import EVALUATE_FLAGS
+from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE, SCORE, Flag
+from datainf.cli.study_flags import STUDY_FLAGS
 from datainf.core.options import CollectOptions, ScoreOptions, help_of
 from datainf.core.run_config import DataConfig, RunConfig
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One flag.
-
-    Attributes:
-        names: As typed.
-        kind: Type of its value; bool makes a switch.
-        help: One sentence.
-        path: Where its value belongs in run.yaml; None where it does not.
-        many: Whether it can be given several times.
-        panel: Heading in `--help`.
-    """
-
-    names: tuple[str, ...]
-    kind: type
-    help: str
-    path: tuple[str, ...] | None = None
-    many: bool = False
-    panel: str = "This command"
-
-
-MODEL, DATA, COLLECT, SCORE, RECIPE = (
-    "Model and task",
-    "Data",
-    "Collecting",
-    "Scoring",
-    "Training",
-)
 
 FLAGS: Mapping[str, Flag] = {
     # model and task
@@ -289,6 +261,16 @@ FLAGS: Mapping[str, Flag] = {
         True,
         SCORE,
     ),
+    "group_by": Flag(
+        ("--group-by",),
+        str,
+        help_of(RunConfig, "group_by"),
+        ("group_by",),
+        panel=SCORE,
+    ),
+    "tokens": Flag(
+        ("--tokens",), int, help_of(RunConfig, "tokens"), ("tokens",), panel=SCORE
+    ),
     "agreement": Flag(
         ("--agreement",),
         bool,
@@ -346,6 +328,8 @@ FLAGS: Mapping[str, Flag] = {
         ("recipe", "seed"),
         panel=RECIPE,
     ),
+    **EVALUATE_FLAGS,
+    **STUDY_FLAGS,
     # the command itself
     "train_store": Flag(
         ("--train",), str, "Store of the training gradients.", ("train", "data")
@@ -375,6 +359,14 @@ FLAGS: Mapping[str, Flag] = {
     "k": Flag(("--k", "-k"), int, "How many rows to show."),
     "order": Flag(("--order",), str, "proponents, opponents or magnitude."),
     "query": Flag(("--query",), int, "Only the query of this number."),
+    "rows": Flag(
+        ("--rows",),
+        str,
+        "The training data, for a column that the scores do not carry.",
+    ),
+    "reduce": Flag(
+        ("--reduce",), str, "sum (of a group's scores), or mean with an interval."
+    ),
     "title": Flag(("--title",), str, "Heading of the report."),
     "dry_run": Flag(
         ("--dry-run",), bool, "Tell memory, disk and time from a few batches, and stop."

@@ -7,7 +7,7 @@ proponent (up-weighting the example lowers the query's loss), positive = opponen
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from datainf.core.canonical import canonical_json
 from datainf.core.durable import flush_folder, write_durably
 from datainf.core.errors import NonFiniteError, OptionError, StoreError
+from datainf.core.groups import Reduce, group_table, members_of
 from datainf.core.options import Order, word
 
 SCORES_FORMAT = 1
@@ -209,6 +210,24 @@ class Scores:
                     part[column] = known[column].to_numpy()
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
+
+    def by_group(
+        self,
+        groups: str | Sequence[Any] | Mapping[Any, Sequence[int]],
+        reduce: Reduce | str = Reduce.SUM,
+    ) -> pd.DataFrame:
+        """Add up the influence of sets of training examples (see core/groups.py).
+
+        Args:
+            groups: A column of `train`, N labels, or name -> training indices.
+            reduce: `sum`, or `mean` with a 95 % interval.
+
+        Returns:
+            Columns `query`, `group`, `examples`, `score`, for `mean` also `low` and
+            `high`; the most negative group of each query first.
+        """
+        members = members_of(groups, self.train)
+        return group_table(self.values, members, list(self.queries["index"]), reduce)
 
     def to_pandas(self) -> pd.DataFrame:
         """Give all scores as one table.

@@ -13,6 +13,9 @@
     collect: {...}            CollectOptions
     score: {...}              ScoreOptions
     recipe: {...}             Recipe
+    evaluate: {...}           EvaluateOptions
+    group_by: column          of the training data, whose values are groups of examples
+    tokens: 3                 pairs to be scored token by token
     out: folder
 
 Only values: reading and writing the file is the workflows' work. Unknown keys are
@@ -24,6 +27,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from datainf.core.errors import OptionError, near
+from datainf.core.evaluate_options import EvaluateOptions
 from datainf.core.options import (
     CollectOptions,
     Precision,
@@ -79,7 +83,7 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """One run of `datainf attribute`, `train` or `mislabeled`."""
+    """One run of `datainf attribute`, `train`, `mislabeled` or `evaluate`."""
 
     model: str | None = described(
         None, "The base model: a folder or hub name; the adapter's own when not given."
@@ -102,6 +106,15 @@ class RunConfig:
     collect: CollectOptions = field(default_factory=CollectOptions)
     score: ScoreOptions = field(default_factory=ScoreOptions)
     recipe: Recipe | None = field(default=None)
+    evaluate: EvaluateOptions | None = field(default=None)
+    group_by: str | None = described(
+        None, "Column of the training data whose values are groups of examples."
+    )
+    tokens: int | None = described(
+        None,
+        "Score the strongest pairs token by token: so many proponents, and opponents, "
+        "of each query.",
+    )
     out: str = described("runs/datainf", "Folder for stores, scores and report.")
 
     def __post_init__(self) -> None:
@@ -109,6 +122,9 @@ class RunConfig:
         object.__setattr__(
             self, "precision", word(Precision, self.precision, "precision")
         )
+        if self.tokens is not None:
+            value = number(self.tokens, "tokens", least=1, whole=True)
+            object.__setattr__(self, "tokens", value)
 
     def to_dict(self, version: str) -> dict[str, Any]:
         """Write the run as plain values, defaults included.
@@ -166,6 +182,7 @@ class RunConfig:
             "curvature": DataConfig,
             "collect": CollectOptions,
             "score": ScoreOptions,
+            "evaluate": EvaluateOptions,
         }
         _refuse_unknown(given, [f.name for f in fields(cls)], "run.yaml: ")
         # A key with nothing after it ("collect:") is one that is not there.

@@ -1,7 +1,7 @@
-"""Task: what "the loss of one example" means. B examples of one batch."""
+"""Task: what "the loss of one example" means. B examples of one batch, T tokens."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -39,4 +39,33 @@ class Task(Protocol):
 
     def settings(self) -> dict[str, Any]:
         """Give every choice that changes a loss, as JSON values, for the manifest."""
+        ...
+
+
+class TokenLosses(NamedTuple):
+    """The losses of a batch, token by token.
+
+    Attributes:
+        losses: The loss of each token; anything, finite, where none is learned.
+        weights: What it counts in the example's loss, 0 where none is learned:
+            Σ_t weights · losses = the example's loss.
+    """
+
+    losses: Float[Tensor, "B T"]
+    weights: Float[Tensor, "B T"]
+
+
+@runtime_checkable
+class TokenTask(Task, Protocol):
+    """A task whose losses are weighted sums over tokens: language models, taggers.
+
+    Law, held by contract tests: token losses times weights sum to `losses`.
+    """
+
+    def token_losses(self, model: nn.Module, batch: Batch) -> TokenLosses:
+        """Compute the loss of every token, differentiable, with its weight."""
+        ...
+
+    def token_texts(self, example: Example) -> list[str]:
+        """Write each of the T tokens of a batch of this example alone."""
         ...

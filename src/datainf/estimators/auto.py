@@ -16,8 +16,9 @@ import torch
 from datainf.core.errors import OptionError
 from datainf.core.records import Scores
 from datainf.core.source import GradientSource
-from datainf.estimators.base import Estimator, State, require_positive
+from datainf.estimators.base import Estimator, State
 from datainf.estimators.cg import CG
+from datainf.estimators.checks import require_positive
 from datainf.estimators.cost import Cost, Shape, available_bytes, bytes_of, cost
 from datainf.estimators.datainf import DataInf
 from datainf.estimators.exact import Exact

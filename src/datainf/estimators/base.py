@@ -12,20 +12,28 @@ tensors are read, so memory is the `[Q, N]` scores, a few `[Q, d]`, one portion 
 and what the method itself documents. All queries go through together.
 """
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import pandas as pd
 
+from datainf.core.checkpoint import Checkpoint, name_of, require_alike
 from datainf.core.errors import OptionError
 from datainf.core.layout import Layout
 from datainf.core.options import AUTO, Blocks, Normalize, word
 from datainf.core.records import Provenance, Scores
 from datainf.core.source import GradientSource
 from datainf.estimators.census import take_census
+from datainf.estimators.checks import require_positive
+from datainf.estimators.combine import combined
+from datainf.estimators.directions import (
+    Directions,
+    Vectors,
+    find_directions,
+    preconditioned,
+)
 from datainf.estimators.held_out import judged_dampings, said
 from datainf.estimators.problem import Problem, Solver
 from datainf.estimators.scoring import score_groups, silent_notes
@@ -86,6 +94,14 @@ class Estimator(ABC):
     """Whether queries are scaled to unit length over all blocks."""
     needs_factors: ClassVar[bool] = False
     """Whether the curvature rows must have Kronecker factors."""
+    output: ClassVar[str] = "loss"
+    """What the gradients are taken of, as `collect(output=...)` says."""
+    mixes_blocks: ClassVar[bool] = False
+    """Whether the method makes one feature of all blocks, so that none are grouped."""
+    follows_training: ClassVar[bool] = False
+    """Whether the method is a sum along training, and so wants its checkpoints."""
+    needs_moments: ClassVar[bool] = False
+    """Whether checkpoints must hold Adam's moments."""
 
     def __post_init__(self) -> None:
         """Fill in defaults and check the options all methods share.
@@ -103,6 +119,11 @@ class Estimator(ABC):
         elif not self.divides and self.damping is not None:
             raise OptionError(
                 f"{self.name} does not use damping, got {self.damping!r}; leave it out."
+            )
+        if self.mixes_blocks and self.blocks != Blocks.ALL:
+            raise OptionError(
+                f"{self.name} takes all blocks together, got "
+                f"blocks={str(self.blocks)!r}; leave it out."
             )
 
     def fit(self, curvature: GradientSource) -> State:
@@ -223,6 +244,84 @@ class Estimator(ABC):
             provenance=self._provenance(notes),
         )
 
+    def score_checkpoints(
+        self, checkpoints: Sequence[Checkpoint], *, keep_blocks: bool = False
+    ) -> Scores:
+        """Score over several checkpoints: the weighted sum of each one's scores.
+
+        Args:
+            checkpoints: At least one, of the same rows and tensors.
+            keep_blocks: Keep the scores of every group too.
+
+        Returns:
+            The sum; its residual is the worst of all checkpoints.
+        """
+        require_alike(checkpoints)
+        return combined(
+            (
+                name_of(checkpoint, number),
+                checkpoint.weight,
+                self.score_at(checkpoint, keep_blocks=keep_blocks),
+            )
+            for number, checkpoint in enumerate(checkpoints)
+        )
+
+    def score_at(self, checkpoint: Checkpoint, *, keep_blocks: bool = False) -> Scores:
+        """Score at one checkpoint, its weight left out.
+
+        Args:
+            checkpoint: Its gradients.
+            keep_blocks: Keep the scores of every group too.
+
+        Returns:
+            What `fit` and `score` give.
+        """
+        rows = checkpoint.curvature
+        state = self.fit(checkpoint.train if rows is None else rows)
+        return self.score(
+            state, checkpoint.train, checkpoint.queries, keep_blocks=keep_blocks
+        )
+
+    def precondition(self, state: State, queries: GradientSource) -> Vectors:
+        """Make x of query gradients: a candidate's score is −x·g, up to normalisation.
+
+        Args:
+            state: What `fit` gave.
+            queries: The rows to be preconditioned; all of them are held.
+
+        Returns:
+            Block -> `[Q, d]`, zero in groups without any gradient.
+        """
+        self._require_products()
+        problem = self._problem(state, state.source, queries)
+        return preconditioned(problem, self.prepare)
+
+    def directions(
+        self, state: State, candidates: GradientSource, queries: GradientSource
+    ) -> Directions:
+        """Find the vectors whose products with gradients are the scores, on both sides.
+
+        Args:
+            state: What `fit` gave.
+            candidates: Training rows; few, since all of them are held.
+            queries: Queries, likewise.
+
+        Returns:
+            What the scores of `score(state, candidates, queries)` are the products of.
+        """
+        self._require_products()
+        asked = self._problem(state, state.source, queries)
+        scored = self._problem(state, state.source, candidates)
+        return find_directions(asked, scored, self.prepare)
+
+    def _require_products(self) -> None:
+        """Refuse to take scores apart that are no products of whole gradients."""
+        if self.mixes_blocks:
+            raise OptionError(
+                f"{self.name} scores features made of whole gradients, which cannot be "
+                "taken apart into tokens or parameters; use another method."
+            )
+
     def _problem(
         self, state: State, candidates: GradientSource, queries: GradientSource
     ) -> Problem:
@@ -300,43 +399,3 @@ class Estimator(ABC):
             for name, value in found.items()
             if value is not None
         }
-
-
-def require_positive(method: str, option: str, value: object) -> None:
-    """Refuse an option that is not a positive, finite number.
-
-    Args:
-        method: The method's name, for the message.
-        option: The option's name.
-        value: What came.
-
-    Raises:
-        OptionError: If it is not.
-    """
-    if (
-        not isinstance(value, (int, float))
-        or isinstance(value, bool)
-        or not 0 < value < math.inf
-    ):
-        raise OptionError(
-            f"{method}: {option} must be a positive number, got {value!r}."
-        )
-
-
-def require_count(method: str, option: str, value: object, least: int = 1) -> None:
-    """Refuse an option that is not a whole number of at least some size.
-
-    Args:
-        method: The method's name, for the message.
-        option: The option's name.
-        value: What came.
-        least: The smallest number allowed.
-
-    Raises:
-        OptionError: If it is not.
-    """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise OptionError(
-            f"{method}: {option} must be a whole number of at least {least}, "
-            f"got {value!r}."
-        )

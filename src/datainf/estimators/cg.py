@@ -18,7 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from datainf.estimators.base import Estimator, require_count, require_positive
+from datainf.estimators.base import Estimator
+from datainf.estimators.checks import require_count, require_positive
 from datainf.estimators.problem import Solution, Solver
 from datainf.estimators.stream import GroupRows
 from datainf.linalg.conjugate_gradient import refined_solve

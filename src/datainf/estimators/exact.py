@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from datainf.core.errors import OptionError
-from datainf.estimators.base import Estimator, require_count
-from datainf.estimators.problem import Solution, Solver
+from datainf.estimators.base import Estimator
+from datainf.estimators.checks import require_count
+from datainf.estimators.direct import direct_solver
+from datainf.estimators.problem import Solver
 from datainf.estimators.stream import GroupRows
-from datainf.linalg.woodbury import (
-    ExampleSide,
-    ParameterSide,
-    factor_example_side,
-    factor_parameter_side,
-)
 
 _GIB = 2**30
 
@@ -73,22 +69,4 @@ class Exact(Estimator):
         Returns:
             Solves for any query gradients.
         """
-        rows = rows.in_float64()
-        side: ParameterSide | ExampleSide
-        if rows.size <= rows.count:
-            side = factor_parameter_side(
-                rows,
-                size=rows.size,
-                damping=damping,
-                count=rows.count,
-                device=rows.device,
-            )
-        else:
-            side = factor_example_side(
-                rows,
-                rows.slabs(),
-                damping=damping,
-                count=rows.count,
-                device=rows.device,
-            )
-        return lambda v: Solution(*side.solve(v.double()))
+        return direct_solver(rows, damping)

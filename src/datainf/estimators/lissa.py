@@ -20,7 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datainf.core.errors import NonFiniteError
-from datainf.estimators.base import Estimator, require_count, require_positive
+from datainf.estimators.base import Estimator
+from datainf.estimators.checks import require_count, require_positive
 from datainf.estimators.problem import Solution, Solver
 from datainf.estimators.stream import GroupRows
 from datainf.linalg.neumann import neumann_solve

@@ -71,7 +71,7 @@ def score_groups(problem: Problem, prepare: Prepare, *, keep_blocks: bool) -> Fo
             part = torch.zeros_like(values)
         else:
             rows = problem.rows_of(name)
-            v = _queries(problem, asked, rows)
+            v = query_gradients(problem, rows)
             solver = prepare(rows, problem.damping.get(name, 0.0))
             solution = solver(v)
             work.add(name, solution)
@@ -104,10 +104,18 @@ def score_groups(problem: Problem, prepare: Prepare, *, keep_blocks: bool) -> Fo
     )
 
 
-def _queries(problem: Problem, asked: Census, rows: GroupRows) -> Float[Tensor, "Q d"]:
-    """Gather the queries' gradients of one group."""
+def query_gradients(problem: Problem, rows: GroupRows) -> Float[Tensor, "Q d"]:
+    """Gather the queries' gradients of one group.
+
+    Args:
+        problem: Whose queries.
+        rows: The group's curvature rows, for dtype and device.
+
+    Returns:
+        One row a query, of unit length over all groups where the method asks for it.
+    """
     reader = replace(rows, source=problem.queries, unit_length=problem.unit_queries)
-    v = torch.empty(len(asked.lengths), rows.size, dtype=rows.dtype, device=rows.device)
+    v = torch.empty(reader.count, rows.size, dtype=rows.dtype, device=rows.device)
     start = 0
     for part in reader:
         v[start : start + len(part)] = part

@@ -19,8 +19,11 @@ from datainf.estimators.datainf import DataInf
 from datainf.estimators.dot import Dot
 from datainf.estimators.ekfac import EKFAC
 from datainf.estimators.exact import Exact
+from datainf.estimators.less import LESS
 from datainf.estimators.lissa import LiSSA
 from datainf.estimators.scaled_dot import ScaledDot
+from datainf.estimators.tracin import TracIn
+from datainf.estimators.trak import TRAK
 
 _PAPER = "Kwon et al., ICLR 2024, arXiv:2310.00902"
 
@@ -104,6 +107,27 @@ METHODS: Mapping[str, MethodEntry] = {
             "George et al., NeurIPS 2018, arXiv:1806.03884",
         ),
         MethodEntry(
+            TracIn,
+            "−Σ_m η_m Σ v_m·g_{m,k}, over checkpoints m",
+            "O(MNQD), one reading a checkpoint",
+            "no curvature; first order in each step",
+            "Pruthi et al., NeurIPS 2020, arXiv:2002.08484",
+        ),
+        MethodEntry(
+            TRAK,
+            "−φ(v)ᵀ ((1/N) Σᵢ φᵢφᵢᵀ + λI)⁻¹ φ_k (1 − p_k), of margins",
+            "O(NDk + Nk·min(N, k) + NQk), float64; N·k in memory",
+            "exact for its formula, given the projection φ to k numbers",
+            "Park et al., ICML 2023, arXiv:2303.14186",
+        ),
+        MethodEntry(
+            LESS,
+            "−Σ_m η_m cos(φ(v_m), φ(Γ_m(g_{m,k}))), Γ Adam's step",
+            "O(MNDk + MNQk); N·k in memory",
+            "no curvature; cosines to about 1/√k",
+            "Xia et al., ICML 2024, arXiv:2402.04333",
+        ),
+        MethodEntry(
             Auto,
             "that of its choice",
             "within max_seconds and max_memory",
@@ -123,7 +147,7 @@ def methods() -> pd.DataFrame:
     Example:
         >>> list(methods()["name"])
         ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'cg', 'lissa', 'ekfac',
-        'auto']
+         'tracin', 'trak', 'less', 'auto']
     """
     rows = [{"name": name, **asdict(entry)} for name, entry in METHODS.items()]
     return pd.DataFrame(rows).drop(columns="cls")

@@ -105,6 +105,48 @@ def loss_suspicion(losses: ArrayLike) -> Float[np.ndarray, " N"]:
     return finite_vector(losses, "loss")
 
 
+def neighbour_suspicion(
+    scores: ArrayLike,
+    train_labels: Sequence[object] | None = None,
+    query_labels: Sequence[object] | None = None,
+) -> Float[np.ndarray, " N"]:
+    """Suspect the rows that are less like trusted rows of their label than like others.
+
+    Args:
+        scores: `[Q, N]` similarities with the sign of scores: similar = negative.
+        train_labels: Label of each training row; without labels a row is suspicious
+            where it is like no trusted row.
+        query_labels: Label of each trusted row.
+
+    Returns:
+        One suspicion a training row: the mean score over the trusted rows of its label,
+        less the mean over those of other labels (0 where there are none).
+
+    Raises:
+        DataError: If scores and labels are not of the same rows.
+
+    Example:
+        >>> scores = [[-1.0, -1.0], [0.0, 0.0]]
+        >>> neighbour_suspicion(scores, ["a", "b"], ["a", "b"]).tolist()
+        [-1.0, 1.0]
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if train_labels is None or query_labels is None:
+        return finite_vector(values.mean(axis=0), "similarity")
+    if values.shape != (len(query_labels), len(train_labels)):
+        raise DataError(
+            f"scores of shape {list(values.shape)} need one label a row and one a "
+            f"column, got {len(query_labels)} and {len(train_labels)}."
+        )
+    same = np.array([[q == k for k in train_labels] for q in query_labels])
+    found = np.zeros(len(train_labels))
+    for sign, chosen in ((1, same), (-1, ~same)):
+        count = chosen.sum(axis=0)
+        total = np.where(chosen, values, 0.0).sum(axis=0)
+        found += sign * total / np.maximum(count, 1)
+    return finite_vector(found, "similarity")
+
+
 def random_scores(
     queries: int, candidates: int, *, seed: int
 ) -> Float[np.ndarray, "Q N"]:

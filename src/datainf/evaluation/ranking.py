@@ -1,7 +1,8 @@
-"""How well a ranking puts the sought rows first: ROC AUC and hits among the first k.
+"""Rankings: ROC AUC, hits among the first k, and Spearman's rank correlation.
 
     AUC = P(a sought row ranks above another row), half for a tie
         = (Σ ranks of sought rows − P(P + 1)/2) / (P M)         (Mann-Whitney)
+    Spearman = the correlation of the ranks
 
 P sought rows, M others, N = P + M. Exact, ties included: tied rows share the mean of
 their ranks, and where ties straddle the k-th place the hits are those expected when the
@@ -9,7 +10,7 @@ ties are broken at random, so no number depends on the order of the data. O(N lo
 """
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from datainf.core.errors import DataError, NonFiniteError, OptionError
@@ -86,3 +87,70 @@ def hits_at(
     above, level = values > limit, values == limit
     share = (k - int(above.sum())) / int(level.sum())
     return float((above & sought).sum() + share * (level & sought).sum())
+
+
+class Ranked:
+    """Rows of numbers, sorted once, whose ranks are then asked for many resamples."""
+
+    def __init__(self, values: Float[np.ndarray, "R S"]) -> None:
+        """Sort every row.
+
+        Args:
+            values: Finite.
+        """
+        size = values.shape[1]
+        self._order = np.argsort(values, axis=1, kind="stable")
+        ordered = np.take_along_axis(values, self._order, axis=1)
+        places = np.arange(size)
+        differs = ordered[:, 1:] != ordered[:, :-1]
+        edge = np.ones((len(values), 1), dtype=bool)
+        # Where each run of equal numbers begins, and where the next one does.
+        begins = np.maximum.accumulate(
+            np.where(np.hstack([edge, differs]), places, 0), axis=1
+        )
+        ends = np.where(np.hstack([differs, edge]), places + 1, size)
+        ends = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]
+        back = np.argsort(self._order, axis=1)
+        self._begins = np.take_along_axis(begins, back, axis=1)
+        self._ends = np.take_along_axis(ends, back, axis=1)
+
+    def ranks(self, times: Int[np.ndarray, " S"]) -> Float[np.ndarray, "R S"]:
+        """Rank a resample in which each column occurs so many times.
+
+        Args:
+            times: How often; ones for the rows as they are.
+
+        Returns:
+            Ranks from 1, tied columns sharing their mean.
+        """
+        counted = np.zeros((len(self._order), len(times) + 1))
+        np.cumsum(times[self._order], axis=1, out=counted[:, 1:])
+        below = np.take_along_axis(counted, self._begins, axis=1)
+        upto = np.take_along_axis(counted, self._ends, axis=1)
+        return (below + upto + 1) / 2
+
+
+def spearman(
+    first: Ranked, second: Ranked, times: Int[np.ndarray, " S"]
+) -> Float[np.ndarray, " R"]:
+    """Correlate the ranks of two tables, row by row.
+
+    Args:
+        first: R rows of S numbers.
+        second: As many.
+        times: How often each column counts; ones for the tables as they are.
+
+    Returns:
+        One correlation a row; NaN where all numbers of a row are equal.
+    """
+    middle = (times.sum() + 1) / 2
+    a, b = first.ranks(times) - middle, second.ranks(times) - middle
+    product, mine, theirs = (
+        (times * pair).sum(axis=1) for pair in (a * b, a * a, b * b)
+    )
+    spread = np.sqrt(mine * theirs)
+    known = spread > 0
+    found: Float[np.ndarray, " R"] = np.divide(
+        product, spread, out=np.full(len(spread), np.nan), where=known
+    )
+    return found

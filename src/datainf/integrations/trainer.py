@@ -6,6 +6,10 @@ The same base, recipe and data give bit-equal adapters on one machine's CPU: ada
 weights, batch order and dropout all follow from `recipe.seed`, and the caller's random
 state is put back. The tasks of the table train by the model's own loss (the mean over a
 batch's examples or label tokens), a `CallableTask` by the mean of its losses.
+
+With `weights` the loss of a batch is Σ w·loss / B (of tokens: over the batch's label
+tokens): an example of weight 0 is removed, and batches, steps and what the others count
+for stay as they were.
 """
 
 import json
@@ -22,6 +26,7 @@ import numpy as np
 import peft
 import torch
 import transformers
+from numpy.typing import ArrayLike
 from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
@@ -41,6 +46,13 @@ from datainf.core.task import Task
 from datainf.integrations.fingerprint import hash_example
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.weights import (
+    WEIGHTS,
+    Weighted,
+    collated,
+    weighted,
+    weighted_loss,
+)
 
 Progress = Callable[[int, int, float | None], None]
 """Called after a step with its number, the number of steps and the last logged loss."""
@@ -65,7 +77,7 @@ _RANGES: Mapping[str, tuple[float, bool]] = {
 }
 
 
-def train(
+def train(  # noqa: PLR0913 - how to train, by name
     model: nn.Module,
     dataset: Any,
     task: Task,
@@ -74,6 +86,7 @@ def train(
     out: str | Path | None = None,
     resume: bool = True,
     progress: Progress | None = None,
+    weights: ArrayLike | None = None,
 ) -> PeftModel:
     """Train an adapter, and save it where a folder is given.
 
@@ -88,6 +101,7 @@ def train(
         resume: Go on from the last checkpoint in `out`, where the recipe asks for
             checkpoints (`save_strategy`) and an earlier run of it was interrupted.
         progress: Told of every step.
+        weights: What each example's loss counts for in its batch; 1 when not given.
 
     Returns:
         The trained model, in eval mode.
@@ -108,8 +122,8 @@ def train(
         trainer = _TaskTrainer(
             model=adapted,
             args=arguments,
-            train_dataset=dataset,
-            data_collator=lambda examples: dict(task.collate(examples)),
+            train_dataset=dataset if weights is None else Weighted(dataset, weights),
+            data_collator=(collated if weights is None else weighted)(task),
             callbacks=[] if progress is None else [_Reporter(progress)],
         )
         # Without a progress bar the Trainer prints its logs, which is ours to decide.
@@ -339,7 +353,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 class _TaskTrainer(Trainer):
-    """A Trainer that takes the loss from a CallableTask, where there is one."""
+    """A Trainer that takes the loss from a CallableTask, or weighs examples."""
 
     task: Task
 
@@ -347,11 +361,16 @@ class _TaskTrainer(Trainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, **rest: Any
     ) -> Any:
         """Give the batch's loss."""
-        if not isinstance(self.task, CallableTask):
+        if WEIGHTS in inputs:
+            loss = weighted_loss(
+                self.task, model, inputs, rest.get("num_items_in_batch")
+            )
+        elif isinstance(self.task, CallableTask):
+            loss = self.task.losses(model, inputs).mean()
+        else:
             return super().compute_loss(
                 model, inputs, return_outputs=return_outputs, **rest
             )
-        loss = self.task.losses(model, inputs).mean()
         return (loss, {}) if return_outputs else loss
 
 

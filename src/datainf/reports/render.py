@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from datainf.core.errors import DataError, StoreError
 from datainf.core.records import Scores
+from datainf.core.token_scores import TokenScores
 from datainf.reports import sections, wording
 from datainf.reports.embed import json_text, policy
 from datainf.reports.plots import library
+from datainf.reports.templating import environment
 from datainf.reports.visible import visible
 
 _HOME = Path(__file__).parent
@@ -35,6 +36,7 @@ def render_report(
     title: str | None = None,
     highlights: pd.DataFrame | None = None,
     facts: Mapping[str, Any] | None = None,
+    tokens: TokenScores | None = None,
 ) -> Path:
     """Write scores as one HTML file.
 
@@ -48,6 +50,7 @@ def render_report(
         highlights: Rows to be looked at first, such as the most suspicious ones; any
             columns.
         facts: Named findings: numbers or texts, mappings of them, or tables.
+        tokens: Token scores of some pairs, shown in colour with them.
 
     Returns:
         The file.
@@ -79,26 +82,21 @@ def render_report(
     page = _page(
         scores,
         title=visible(heading),
-        queries=list(sections.query_sections(scores, k)),
+        queries=list(sections.query_sections(scores, k, tokens)),
         highlights=None if highlights is None else sections.table(highlights),
         facts=[sections.fact(*item) for item in (facts or {}).items()],
         k=k,
+        by_token=tokens is not None,
     )
     return _write_whole(Path(path), page)
 
 
 def _page(scores: Scores, **content: Any) -> str:
     """Fill in the page."""
-    environment = Environment(
-        loader=FileSystemLoader(_HOME / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     script = (_HOME / "assets" / "report.js").read_text(encoding="utf-8")
     charts = library()
-    return environment.get_template("page.html.j2").render(
+    page = environment().get_template("page.html.j2")
+    return page.render(
         content,
         question=wording.question(scores),
         settings=sections.settings(scores),

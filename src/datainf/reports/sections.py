@@ -12,7 +12,9 @@ import pandas as pd
 
 from datainf.core.options import Order, ScoreOptions, help_of
 from datainf.core.records import Scores
+from datainf.core.token_scores import TokenScores
 from datainf.reports.plots import distribution
+from datainf.reports.token_view import TokenView, views_of
 from datainf.reports.visible import Passage, Scale, passage, shown, visible
 from datainf.reports.wording import query_residual
 
@@ -51,6 +53,7 @@ class Neighbour:
         share: Its size in percent of the largest score of the query.
         text: Where kept.
         tags: Further columns.
+        tokens: Both sides token by token, where they were scored.
     """
 
     rank: int
@@ -60,6 +63,7 @@ class Neighbour:
     share: float
     text: Passage | None
     tags: tuple[Tag, ...]
+    tokens: tuple[TokenView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,12 +138,15 @@ class Fact:
     table: Table | None = field(default=None)
 
 
-def query_sections(scores: Scores, k: int) -> Iterator[QuerySection]:
+def query_sections(
+    scores: Scores, k: int, tokens: TokenScores | None = None
+) -> Iterator[QuerySection]:
     """Describe every query, in order.
 
     Args:
         scores: Their rows' tables say what is known of each row.
         k: How many training examples at either end.
+        tokens: Token scores of some pairs.
 
     Yields:
         One section a query.
@@ -148,6 +155,7 @@ def query_sections(scores: Scores, k: int) -> Iterator[QuerySection]:
     # `top` finds its own.
     bare = scores.with_rows(train=pd.DataFrame({"index": np.arange(len(scores.train))}))
     train = scores.train.to_dict("records")
+    views = views_of(tokens)
     for q, (row, query) in enumerate(
         zip(scores.values, scores.queries.to_dict("records"), strict=True)
     ):
@@ -169,6 +177,7 @@ def query_sections(scores: Scores, k: int) -> Iterator[QuerySection]:
                         share=round(100 * (abs(float(row[i])) / largest), 1),
                         text=passage(train[i].get("text")),
                         tags=_tags(train[i], query),
+                        tokens=views.get((query["index"], train[i]["index"]), ()),
                     )
                     for rank, i in enumerate(listed, start=1)
                 ),

@@ -6,8 +6,10 @@ Squared lengths are computed once, in float64, and find NaN and infinity on the 
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from datainf.core.errors import DataError, NonFiniteError, OptionError, near
@@ -25,6 +27,10 @@ _SQUARE_BYTES = 2**20
 class InMemorySource:
     """A GradientSource over one tensor a block.
 
+    Attributes:
+        losses: Value of each row whose gradient it is (a loss, or a margin), `[N]`;
+            None where none were given.
+
     Example:
         >>> source = InMemorySource({"q": torch.eye(3), "v": torch.ones(3, 2)})
         >>> [len(part) for part in source.rows(["q"], size=2)]
@@ -37,6 +43,8 @@ class InMemorySource:
         self,
         gradients: Mapping[str, Tensor],
         layout: Layout | None = None,
+        *,
+        losses: Float[Tensor, " N"] | None = None,
         factors: Mapping[str, Factors] | None = None,
     ) -> None:
         """Take the tensors as they are.
@@ -46,13 +54,15 @@ class InMemorySource:
                 same N; read without autograd.
             layout: Names, order and shapes of the blocks; by default the mapping's
                 order and shapes `(d,)`.
+            losses: Value of each row whose gradient it is; `trak` reads margins here.
             factors: Block name -> its Kronecker factors; a block that is not named has
                 none. None where none were gathered.
 
         Raises:
             OptionError: If the tensors and the layout do not fit each other, or a
                 tensor is not a floating-point matrix.
-            DataError: If there is no row, or the blocks have different numbers of rows.
+            DataError: If there is no row, or blocks or losses have different numbers of
+                them.
             NonFiniteError: If a gradient is NaN or infinite; names block and row.
         """
         for name, tensor in gradients.items():
@@ -76,6 +86,14 @@ class InMemorySource:
                 )
         if not counts[first]:
             raise DataError("gradients hold no rows; give at least one example.")
+        if losses is not None and losses.shape != (counts[first],):
+            raise DataError(
+                f"losses must hold one number for each of {counts[first]} rows, got "
+                f"shape {list(losses.shape)}."
+            )
+        self.losses: NDArray[np.float64] | None = (
+            None if losses is None else losses.detach().cpu().double().numpy()
+        )
         self._squared_norms = torch.stack(
             [_squared_norms(*item) for item in self._gradients.items()], dim=1
         )

@@ -31,7 +31,11 @@ from datainf.estimators.table import METHODS, build
 from datainf.integrations.fingerprint import hash_row
 from datainf.store.reader import GradientStore
 from datainf.workflows.collect import collect, collect_options
-from datainf.workflows.fisher import curvature_name, require_fisher
+from datainf.workflows.fisher import (
+    curvature_name,
+    require_collected,
+    require_fisher,
+)
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.rows import numbered, read_by_number
 from datainf.workflows.score import score
@@ -97,8 +101,9 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
         >>> scores.top(5)  # doctest: +SKIP
     """
     collecting, scoring = split_options(options)
-    fisher = check_scoring(method, scoring, collect_options(collecting))
-    collecting |= wanted_factors(method)
+    estimator = check_scoring(method, scoring)
+    fisher = take_fisher(scoring, estimator, collect_options(collecting))
+    collecting |= wanted_factors(estimator)
     with collected(
         model,
         train,
@@ -273,24 +278,19 @@ def split_options(
     return collecting, scoring
 
 
-def check_scoring(
-    method: str | Estimator, scoring: dict[str, Any], collecting: CollectOptions
-) -> Fisher:
+def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> Estimator:
     """Refuse wrong options of scoring before the model works.
 
     Args:
         method: A name or an estimator.
-        scoring: What will be passed to `score`; `fisher`, which is no option of it, is
-            taken out.
-        collecting: How gradients will be collected.
+        scoring: What will be passed to `score`, and `fisher`.
 
     Returns:
-        The Fisher that is asked for.
+        The estimator that they make.
 
     Raises:
         OptionError: If one is nobody's; names the near one, of collecting too.
     """
-    fisher = scoring.pop("fisher", None)
     shared = {f.name for f in fields(ScoreOptions)} - {
         "method",
         "options",
@@ -304,7 +304,7 @@ def check_scoring(
         for name in scoring:
             if name not in known:
                 raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
-    estimator = build(
+    return build(
         method,
         **{name: value for name, value in scoring.items() if name in shared},
         options={
@@ -313,19 +313,35 @@ def check_scoring(
             if name not in shared and name not in _BESIDE
         },
     )
-    return require_fisher(fisher, estimator, collecting)
 
 
-def wanted_factors(method: str | Estimator) -> dict[str, bool]:
+def take_fisher(
+    scoring: dict[str, Any], estimator: Estimator, collecting: CollectOptions
+) -> Fisher:
+    """Take the Fisher out of the options, since it is none of `score`.
+
+    Args:
+        scoring: Options of scoring; `fisher` is removed.
+        estimator: The method.
+        collecting: How gradients will be collected.
+
+    Returns:
+        The Fisher that is asked for.
+    """
+    require_collected(estimator, collecting)
+    return require_fisher(scoring.pop("fisher", None), estimator, collecting)
+
+
+def wanted_factors(estimator: Estimator) -> dict[str, bool]:
     """Ask for Kronecker factors of the training rows where the method needs them.
 
     Args:
-        method: A name or an estimator, checked.
+        estimator: The method.
 
     Returns:
         An option of collecting, or none.
     """
-    return {"factors": True} if build(method).needs_factors else {}
+    return {"factors": True} if estimator.needs_factors else {}
 
 
 @contextmanager

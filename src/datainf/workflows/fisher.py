@@ -20,13 +20,20 @@ def require_curvature(estimator: Estimator) -> None:
         estimator: The method with its options.
 
     Raises:
-        OptionError: If it has no curvature, or scales curvature rows to unit length.
+        OptionError: If it has no curvature or one of margins, or scales curvature rows
+            to unit length.
     """
     if not estimator.divides:
         raise OptionError(
             f"{estimator.name} has no curvature, so it cannot use a sampled Fisher; "
             "leave fisher='sampled' (--fisher) and the curvature out, or choose "
             "another method."
+        )
+    if estimator.output != Output.LOSS:
+        raise OptionError(
+            f"{estimator.name} has a curvature of {estimator.output}s, so it cannot "
+            "use a sampled Fisher; leave fisher='sampled' (--fisher) and the curvature "
+            "out, or choose another method."
         )
     if estimator.normalize == Normalize.EXAMPLE:
         raise OptionError(
@@ -107,4 +114,51 @@ def require_own_labels(source: GradientSource, what: str) -> None:
             f"{what} are gradients at labels drawn from the model (output='sampled'), "
             "which say nothing of single examples; collect them with output='loss', "
             "and give this store as curvature= (--curvature)."
+        )
+
+
+def require_output(source: GradientSource, estimator: Estimator) -> None:
+    """Refuse training gradients of what the method is not made for.
+
+    Args:
+        source: The training gradients; those of the queries must be alike in any case.
+        estimator: The method: some need margins, and some Adam's gradients, the loss's.
+
+    Raises:
+        StoreError: If both are known and differ.
+    """
+    identity = identity_of(source)
+    if identity is None:
+        return
+    found = identity.output["name"]
+    free = estimator.output == Output.LOSS and not estimator.needs_moments
+    if found != estimator.output and not free:
+        raise StoreError(
+            f"{estimator.name} is made of gradients of the {estimator.output}, and "
+            f"these are of the {found}; collect training examples and queries with "
+            f"output={estimator.output!r} (--output {estimator.output})."
+        )
+
+
+def require_collected(estimator: Estimator, options: CollectOptions) -> None:
+    """Refuse to collect from one adapter what the method cannot score.
+
+    Args:
+        estimator: The method.
+        options: How gradients will be collected.
+
+    Raises:
+        OptionError: If it needs another output, or an optimizer's moments.
+    """
+    if estimator.needs_moments:
+        raise OptionError(
+            f"{estimator.name} needs Adam's moments at each checkpoint of a training, "
+            "which an adapter alone has not; collect at the checkpoints and give "
+            "score([Checkpoint(..., moments=...), ...])."
+        )
+    if estimator.output != Output.LOSS and options.output != estimator.output:
+        raise OptionError(
+            f"{estimator.name} is made of gradients of the {estimator.output}, got "
+            f"output={str(options.output)!r}; give output={estimator.output!r} "
+            f"(--output {estimator.output})."
         )

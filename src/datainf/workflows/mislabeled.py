@@ -34,6 +34,7 @@ from datainf.workflows.attribute import (
     collected,
     collected_train,
     split_options,
+    take_fisher,
     wanted_factors,
 )
 from datainf.workflows.collect import collect_options
@@ -101,8 +102,9 @@ def mislabeled(  # noqa: PLR0913 - as attribute
             f"known to be wrong, got {len(wrong)} flags."
         )
     collecting, scoring = split_options(options)
-    fisher = check_scoring(method, scoring, collect_options(collecting))
-    collecting |= wanted_factors(method)
+    estimator = check_scoring(method, scoring)
+    fisher = take_fisher(scoring, estimator, collect_options(collecting))
+    collecting |= wanted_factors(estimator)
     if validation is None and scoring.get("agreement"):
         raise OptionError(
             "agreement compares the rankings of queries, and self-influence has none; "

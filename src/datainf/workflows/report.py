@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from datainf.core.records import Scores
+from datainf.core.token_scores import TokenScores
 
 
 def report(
@@ -17,6 +18,7 @@ def report(
     title: str | None = None,
     highlights: pd.DataFrame | None = None,
     facts: Mapping[str, Any] | None = None,
+    tokens: TokenScores | None = None,
 ) -> Path:
     """Write a report: for every query its strongest proponents and opponents.
 
@@ -27,6 +29,7 @@ def report(
         title: Heading; the sizes when not given.
         highlights: Rows to be looked at first, such as the most suspicious ones.
         facts: Named findings: numbers, texts, mappings of them, or tables.
+        tokens: Token scores of some pairs, shown in colour with them.
 
     Returns:
         The file.
@@ -38,5 +41,11 @@ def report(
     from datainf.reports.render import render_report
 
     return render_report(
-        scores, path, k=k, title=title, highlights=highlights, facts=facts
+        scores,
+        path,
+        k=k,
+        title=title,
+        highlights=highlights,
+        facts=facts,
+        tokens=tokens,
     )

@@ -7,6 +7,7 @@ key, rather than by what fails on it later. Numbers are checked where they are u
 from collections.abc import Mapping
 from typing import Any
 
+from datainf.core.evaluate_options import EvaluateOptions
 from datainf.core.kinds import require_kinds
 from datainf.core.options import CollectOptions, ScoreOptions
 from datainf.core.recipe import Recipe
@@ -19,6 +20,7 @@ _SECTIONS: Mapping[str, type] = {
     "collect": CollectOptions,
     "score": ScoreOptions,
     "recipe": Recipe,
+    "evaluate": EvaluateOptions,
 }
 
 

@@ -5,6 +5,7 @@ out/train/          gradients of the training examples
 out/queries-*/      gradients of the queries, or of the validation examples
 out/curvature-*/    gradients at labels drawn from the model (--fisher sampled only)
 out/scores/         the scores
+out/tokens.parquet  the strongest pairs token by token (with --tokens only)
 out/report.html     what a person reads
 out/mislabeled.csv  every row, most suspicious first (mislabeled only)
 """
@@ -19,10 +20,16 @@ from datainf.core.options import Fisher, Output
 from datainf.core.records import HEAD, Scores
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.store.reader import GradientStore, open_store
-from datainf.workflows.attribute import attribute
+from datainf.workflows.attribute import (
+    check_scoring,
+    collected,
+    take_fisher,
+    wanted_factors,
+)
 from datainf.workflows.collect import collect, collect_estimate
 from datainf.workflows.data import load_rows, require_data
 from datainf.workflows.estimate import Estimate
+from datainf.workflows.groups import group_facts, require_column, with_column
 from datainf.workflows.mislabeled import Suspects, mislabeled
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.report import report
@@ -31,11 +38,18 @@ from datainf.workflows.score import score
 from datainf.workflows.scoring import scoring_of
 from datainf.workflows.spreadsheet import write_for_people
 from datainf.workflows.subject import load_subject
+from datainf.workflows.token_scores import (
+    Subjects,
+    require_token_task,
+    score_tokens,
+    strongest,
+)
 
 SUSPECTS_SHOWN = 30
 # What says that a folder is an adapter's or a store's; their run.yaml is not ours.
 _OTHERS = ("adapter_config.json", "manifest.json")
 SCORES, REPORT, RANKING = "scores", "report.html", "mislabeled.csv"
+TOKENS = "tokens.parquet"
 
 
 @dataclass(frozen=True)
@@ -70,21 +84,55 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
     subject = load_subject(config)
     train = load_rows(data, subject.task)
     queries = load_rows(asked, subject.task)
-    out = Path(config.out)
-    scores = attribute(
+    require_column(config.group_by, train.dataset)
+    if config.tokens is not None:
+        require_token_task(subject.task, config.collect.output)
+    options = scoring_of(config.score)
+    estimator = check_scoring(config.score.method, options)
+    fisher = take_fisher(options, estimator, config.collect)
+    out, tokens = Path(config.out), None
+    with collected(
         subject.model,
         train.dataset,
         queries.dataset,
         subject.task,
-        method=config.score.method,
         cache=out,
         progress=reporter,
-        **asdict(config.collect),
-        **scoring_of(config.score),
-    )
+        fisher=fisher,
+        **{**asdict(config.collect), **wanted_factors(estimator)},
+    ) as stores:
+        scores = score(
+            stores.train,
+            stores.queries,
+            method=config.score.method,
+            curvature=stores.curvature,
+            **options,
+        )
+        if config.tokens is not None:
+            tokens = score_tokens(
+                Subjects(
+                    subject.model,
+                    require_token_task(subject.task, config.collect.output),
+                    train.dataset,
+                    queries.dataset,
+                    parameters=str(config.collect.parameters),
+                ),
+                stores,
+                scores,
+                estimator,
+                strongest(scores, config.tokens),
+                reporter,
+            )
+    scores = with_column(scores, config.group_by, train.dataset)
     scores.save(out / SCORES)
+    if tokens is not None:
+        tokens.save(out / TOKENS)
+    else:  # of an earlier run into this folder
+        (out / TOKENS).unlink(missing_ok=True)
     write_run(config, out)
-    return Attributed(scores, report(scores, out / REPORT))
+    facts = group_facts(scores, config.group_by)
+    written = report(scores, out / REPORT, facts=facts, tokens=tokens)
+    return Attributed(scores, written)
 
 
 def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspects:
@@ -106,6 +154,7 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
     validation = None
     if config.queries is not None and config.queries.data:
         validation = load_rows(config.queries, subject.task).dataset
+    require_column(config.group_by, train.dataset)
     out = Path(config.out)
     found = mislabeled(
         subject.model,
@@ -119,6 +168,8 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
         **asdict(config.collect),
         **scoring_of(config.score),
     )
+    scores = with_column(found.scores, config.group_by, train.dataset)
+    found = replace(found, scores=scores)
     found.scores.save(out / SCORES)
     write_for_people(found.ranking, out / RANKING)
     report(
@@ -126,7 +177,7 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
         out / REPORT,
         title="Training rows that may be wrong",
         highlights=found.ranking.head(SUSPECTS_SHOWN),
-        facts=found.measured,
+        facts={**found.measured, **group_facts(scores, config.group_by)},
     )
     write_run(config, out)
     return found
@@ -169,6 +220,7 @@ def score_run(config: RunConfig) -> Scores:
 
     Raises:
         OptionError: If a sampled Fisher is asked for, which needs the model.
+        OptionError: If the run asks for groups or tokens, which stores do not tell.
     """
     train = require_data(config.train, "store of training gradients", "--train")
     queries = require_data(config.queries, "store of query gradients", "--queries")
@@ -177,6 +229,12 @@ def score_run(config: RunConfig) -> Scores:
         raise OptionError(
             "fisher='sampled' draws labels from a model, and `datainf score` has none; "
             "collect a store with --output sampled and give it as --curvature."
+        )
+    if config.group_by is not None or config.tokens is not None:
+        raise OptionError(
+            "stores hold neither the data's columns nor the model: leave group_by and "
+            "tokens out, and run `datainf top SCORES --group-by COLUMN --rows FILE`, "
+            "or `datainf attribute --tokens K`."
         )
     _require_own_folder(config.out, beside=HEAD)
     curvature = config.curvature

@@ -3,14 +3,15 @@
 Works on gradient stores or any GradientSource; no model is needed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from datainf.__about__ import __version__
-from datainf.core.errors import StoreError
+from datainf.core.checkpoint import Checkpoint
+from datainf.core.errors import OptionError, StoreError
 from datainf.core.identity import identity_of
 from datainf.core.options import Blocks, Fisher, Normalize, Output
 from datainf.core.records import Scores
@@ -19,12 +20,22 @@ from datainf.estimators.base import Estimator
 from datainf.estimators.table import build
 from datainf.store.excluded import said
 from datainf.workflows.agreement import require_comparable, with_agreement
-from datainf.workflows.fisher import is_sampled, require_curvature, require_own_labels
+from datainf.workflows.fisher import (
+    is_sampled,
+    require_curvature,
+    require_output,
+    require_own_labels,
+)
+from datainf.workflows.over_checkpoints import (
+    all_sources,
+    require_alone,
+    scored_over,
+)
 
 
 def score(  # noqa: PLR0913 - the options common to all methods, by name
-    train: GradientSource,
-    queries: GradientSource,
+    train: GradientSource | Sequence[Checkpoint],
+    queries: GradientSource | None = None,
     *,
     method: str | Estimator = "datainf",
     curvature: GradientSource | None = None,
@@ -38,8 +49,10 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     """Score training examples for queries, from stored gradients.
 
     Args:
-        train: Gradients of the training examples, N.
-        queries: Gradients of the queries, Q.
+        train: Gradients of the training examples, N; or a list of checkpoints, each
+            with its own queries, whose scores the method combines: most add them up by
+            weight.
+        queries: Gradients of the queries, Q; none beside checkpoints.
         method: A name of `datainf.methods()`, or an estimator.
         curvature: Gradients that the curvature is made of, at the examples' own labels
             or at labels drawn from the model; `train` when not given.
@@ -55,7 +68,10 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
 
     Returns:
         Scores `[Q, N]` with the rows' index and text, where stored; negative =
-            proponent.
+            proponent. Over checkpoints, residual and scale are those of the worst.
+
+    Raises:
+        OptionError: If queries are missing.
 
     Example:
         >>> import torch
@@ -69,9 +85,13 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
         method, damping=damping, blocks=blocks, normalize=normalize, options=options
     )
     require_comparable(estimator, agreement)
-    ground = ground_of(train, curvature, estimator)
-    require_own_labels(queries, "the query gradients")
-    require_same_model(train, queries, "the queries")
+    if isinstance(train, Sequence):
+        beside = {"queries": queries, "curvature": curvature}
+        require_alone(train, beside, agreement=agreement)
+        return _over(train, estimator, keep_blocks=keep_blocks)
+    if queries is None:
+        raise OptionError("score needs queries; give their gradients beside train.")
+    ground = fitting(train, queries, curvature, estimator)
     scores = estimator.score(
         estimator.fit(ground), train, queries, keep_blocks=keep_blocks
     )
@@ -89,6 +109,45 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     )
 
 
+def _over(
+    checkpoints: Sequence[Checkpoint], estimator: Estimator, *, keep_blocks: bool
+) -> Scores:
+    """Score over checkpoints."""
+    grounds = [
+        fitting(one.train, one.queries, one.curvature, estimator) for one in checkpoints
+    ]
+    scores = scored_over(
+        checkpoints, estimator, grounds=grounds, keep_blocks=keep_blocks
+    )
+    return finished(
+        scores.with_rows(queries=_rows(checkpoints[0].queries)),
+        {**all_sources(checkpoints), "curvature": grounds[0]},
+    )
+
+
+def fitting(
+    train: GradientSource,
+    queries: GradientSource,
+    curvature: GradientSource | None,
+    estimator: Estimator,
+) -> GradientSource:
+    """Refuse gradients that do not fit each other or the method.
+
+    Args:
+        train: The training gradients.
+        queries: The query gradients.
+        curvature: Other rows of the same model, or None.
+        estimator: The method.
+
+    Returns:
+        The rows that the curvature is made of.
+    """
+    ground = ground_of(train, curvature, estimator)
+    require_own_labels(queries, "the query gradients")
+    require_same_model(train, queries, "the queries")
+    return ground
+
+
 def ground_of(
     train: GradientSource, curvature: GradientSource | None, estimator: Estimator
 ) -> GradientSource:
@@ -103,6 +162,7 @@ def ground_of(
         The curvature, the training gradients where it is none.
     """
     require_own_labels(train, "the training gradients")
+    require_output(train, estimator)
     ground = train if curvature is None else curvature
     if is_sampled(ground):
         require_curvature(estimator)

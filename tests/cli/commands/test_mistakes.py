@@ -87,7 +87,8 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
         (
             ATTRIBUTE + "--method datinf",
             "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-            "datainf, exact, cg, lissa, ekfac, auto; did you mean 'datainf'?.",
+            "datainf, exact, cg, lissa, ekfac, tracin, trak, less, auto; did you mean "
+            "'datainf'?.",
         ),
         (ATTRIBUTE + "--blocks row", "blocks='row' is unknown: expected one of: "),
         (ATTRIBUTE + "--dtype fp8", "dtype='fp8' is unknown: expected one of: "),
@@ -183,7 +184,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(at, line, message):
             {"scor": {}},
             "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
             "trust_remote_code, task, train, queries, curvature, collect, score, "
-            "recipe, out; did you mean 'score'?.",
+            "recipe, evaluate, group_by, tokens, out; did you mean 'score'?.",
         ),
         (
             {"score": {"metod": "dot"}},

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from datainf.core.options import Reduction
-from datainf.integrations.tasks.token_losses import label_losses, per_example
+from datainf.core.task import TokenLosses
+from datainf.integrations.tasks.token_losses import (
+    label_losses,
+    one_later,
+    per_example,
+    weighted_losses,
+)
 
 
 @pytest.mark.parametrize("reduction", list(Reduction))
@@ -54,3 +60,26 @@ def test_numbers_are_put_back_into_their_examples():
     numbers = torch.tensor([1.0, 2.0, 5.0])
     assert per_example(numbers, kept, "sum").tolist() == [3.0, 5.0]
     assert per_example(numbers, kept, "mean").tolist() == [1.5, 5.0]
+
+
+@pytest.mark.parametrize("reduction", list(Reduction))
+def test_weighted_losses_sum_to_the_loss_and_stand_at_their_tokens(reduction):
+    torch.manual_seed(1)
+    logits = torch.randn(2, 5, 3, dtype=torch.float64)
+    labels = torch.tensor([[-100, 0, 1, -100, 2], [-100, 1, -100, -100, -100]])
+    losses, weights = weighted_losses(logits, labels, reduction)
+    assert losses.shape == weights.shape == labels.shape
+    assert torch.equal(weights > 0, labels != -100)
+    assert torch.equal(losses != 0, labels != -100)
+    torch.testing.assert_close(
+        (losses * weights).sum(dim=1),
+        label_losses(logits, labels, reduction),
+        rtol=1e-14,
+        atol=0,
+    )
+
+
+def test_what_is_said_of_the_next_token_is_put_at_that_token():
+    found = one_later(TokenLosses(torch.tensor([[3.0, 5.0]]), torch.ones(1, 2)))
+    assert found.losses.tolist() == [[0.0, 3.0, 5.0]]
+    assert found.weights.tolist() == [[0.0, 1.0, 1.0]]

@@ -43,6 +43,8 @@ def attribute(given: Given) -> None:
     found = runs.attribute_run(config, Bars())
     _notes(found.scores)
     write_table(found.scores.top(k, order), style)
+    if config.group_by is not None:
+        tell(f"groups: datainf top {config.out} --group-by {config.group_by}")
     tell(f"report: {found.report}")
 
 

@@ -16,6 +16,24 @@ def top(given: Given) -> None:
     from datainf.core.records import Scores
 
     scores = Scores.load(_scores_folder(given.argument or ""))
+    if given["group_by"] is not None:
+        from datainf.workflows.groups import influence_of_groups
+
+        if given["order"] is not None or given["k"] is not None:
+            raise OptionError(
+                "--group-by lists every group; leave --k and --order out."
+            )
+        found = influence_of_groups(
+            scores,
+            given["group_by"],
+            rows=given["rows"],
+            reduce=given["reduce"] or "sum",
+            query=given["query"],
+        )
+        write_table(found, style)
+        return
+    if given["rows"] is not None or given["reduce"] is not None:
+        raise OptionError("--rows and --reduce belong to --group-by; give it too.")
     found = scores.top(
         10 if given["k"] is None else given["k"],
         given["order"] or "proponents",
@@ -31,12 +49,15 @@ def report(given: Given) -> None:
 
     folder = _scores_folder(given.argument or "")
     scores = Scores.load(folder)
+    from datainf.core.token_scores import TokenScores
 
+    tokens = folder.parent / "tokens.parquet"
     file = write(
         scores,
         given["report_file"] or folder / "report.html",
         k=10 if given["k"] is None else given["k"],
         title=given["title"],
+        tokens=TokenScores.load(tokens) if tokens.is_file() else None,
     )
     write_facts({"report": file}, Format.TABLE)
 

@@ -31,6 +31,7 @@ from datainf.core.errors import AdapterError, DataError, OptionError
 from datainf.core.options import Reduction, described, word
 from datainf.core.task import Batch, Example
 from datainf.integrations.prompts import ignores_positions
+from datainf.integrations.tasks.by_token import ByToken
 from datainf.integrations.tasks.chat import Chat, checked_messages, read_tools
 from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.rows import (
@@ -100,13 +101,12 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class CausalLM:
+class CausalLM(ByToken):
     """Next-token prediction.
 
     Attributes:
         tokenizer: The tokenizer the adapter was trained with.
-        columns: The rest are choices of tokenisation and loss; each field's `help` says
-            what it does.
+        columns: It and the rest are choices; each field's `help` says what it does.
 
     Example:
         >>> task = CausalLM(tokenizer, append_eos=False)             # doctest: +SKIP

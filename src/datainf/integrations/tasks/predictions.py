@@ -29,8 +29,12 @@ from torch import Tensor, nn
 
 from datainf.core.errors import OptionError
 from datainf.core.options import Reduction
-from datainf.core.task import Batch
-from datainf.integrations.tasks.token_losses import label_losses, per_example
+from datainf.core.task import Batch, TokenLosses
+from datainf.integrations.tasks.token_losses import (
+    label_losses,
+    per_example,
+    weighted_losses,
+)
 from datainf.integrations.tasks.tokens import IGNORED, at_least_float32
 
 
@@ -95,6 +99,10 @@ class Categorical:
     def losses(self) -> Float[Tensor, " B"]:
         """Reduce -log softmax(z)[y] over an example's labelled positions."""
         return label_losses(self.logits, self.labels, self.reduction)
+
+    def by_token(self) -> TokenLosses:
+        """Give every position's loss with its weight in the example's."""
+        return weighted_losses(self.logits, self.labels, self.reduction)
 
     def margins(self) -> Float[Tensor, " B"]:
         """Average z_y - logsumexp(z of all others) over the labelled positions.

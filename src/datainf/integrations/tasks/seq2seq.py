@@ -28,6 +28,7 @@ from transformers import PreTrainedTokenizerBase
 from datainf.core.errors import AdapterError, DataError
 from datainf.core.options import Reduction, described, word
 from datainf.core.task import Batch, Example
+from datainf.integrations.tasks.by_token import ByToken
 from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.rows import (
     PAIR_SHAPES,
@@ -52,7 +53,7 @@ _NAMES = tuple(name for names in PAIR_SHAPES.values() for name in names)
 
 
 @dataclass(frozen=True)
-class Seq2Seq:
+class Seq2Seq(ByToken):
     """A target text from a source text.
 
     Attributes:
@@ -71,6 +72,7 @@ class Seq2Seq:
     task_type: ClassVar[str] = "SEQ_2_SEQ_LM"
     model_class: ClassVar[str] = "AutoModelForSeq2SeqLM"
     main_input: ClassVar[str] = "input_ids"
+    labelled: ClassVar[str] = "labels"
     heads: ClassVar[tuple[str, ...]] = ()
 
     tokenizer: PreTrainedTokenizerBase

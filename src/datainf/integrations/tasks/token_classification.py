@@ -22,6 +22,7 @@ from datainf.core.encodable import encodable
 from datainf.core.errors import AdapterError, DataError, OptionError, near
 from datainf.core.options import described
 from datainf.core.task import Batch, Example
+from datainf.integrations.tasks.by_token import ByToken
 from datainf.integrations.tasks.labels import Classes, require_known_classes
 from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.tokens import (
@@ -40,7 +41,7 @@ _DEFAULT_LIMIT = 512
 
 
 @dataclass(frozen=True)
-class TokenClassification:
+class TokenClassification(ByToken):
     """One class out of C for every word.
 
     Attributes:

@@ -1,0 +1,141 @@
+"""`reproduce theorem`, `mislabeled`, `approximation`: the paper's experiments."""
+
+from typing import TYPE_CHECKING, Any
+
+from datainf.cli.console import Bars, tell
+from datainf.cli.flags import Given
+from datainf.cli.output import format_of, write_table
+from datainf.core.errors import OptionError
+
+if TYPE_CHECKING:
+    from datainf.experiments.presets import Study
+
+_OUT = "runs/reproduce"
+# Flags whose value is a place on this machine -> what a page says instead.
+_PLACES = {"model": "MODEL", "data_dir": "DATA", "publish": "docs/results"}
+_ALL_RANKS = (1, 2, 4, 8, 16)
+
+
+def theorem(given: Given) -> None:
+    """Measure the error of the mean-inverse swap against d and damping (Theorem 1)."""
+    style = format_of(given)
+    from datainf.experiments import theorem as job
+    from datainf.experiments import theorem_page as pages
+    from datainf.experiments.publish import publish
+
+    # Without a model for classifiers: the gradients of the demo's language model.
+    datasets = ("sst2",) if given["model"] else ("demo-lm",)
+    study = _study(given, datasets, _ALL_RANKS)
+    found = job.run(study, given["out"] or _OUT, progress=Bars())
+    page = publish(
+        job.NAME,
+        page=pages.page(found, command_of("theorem", given)),
+        figures={job.NAME: pages.drawing(found)},
+        records=found.records,
+        folder=given["publish"] or given["out"] or _OUT,
+    )
+    write_table(pages.summary(found), style)
+    tell(f"page: {page}")
+
+
+def mislabeled(given: Given) -> None:
+    """Compare all methods at finding flipped labels, with run times (Fig. 2, 6)."""
+    style = format_of(given)
+    from datainf.experiments import mislabeled as job
+    from datainf.experiments import mislabeled_page as pages
+    from datainf.experiments.publish import publish
+
+    found = job.run(_study(given), given["out"] or _OUT, progress=Bars())
+    page = publish(
+        job.NAME,
+        page=pages.page(found, command_of("mislabeled", given)),
+        figures={job.NAME: pages.by_dataset(found), "methods": pages.by_cost(found)},
+        records=found.records,
+        folder=given["publish"] or given["out"] or _OUT,
+    )
+    write_table(pages.summary(found), style)
+    tell(f"page: {page}")
+
+
+def approximation(given: Given) -> None:
+    """Correlate all methods with Eq. 2, by rank, noisy and clean (Fig. 1, 5)."""
+    style = format_of(given)
+    from datainf.experiments import approximation as job
+    from datainf.experiments import approximation_page as pages
+    from datainf.experiments.publish import publish
+
+    study = _study(given, job.DATASETS, _ALL_RANKS)
+    found = job.run(study, given["out"] or _OUT, progress=Bars())
+    page = publish(
+        job.NAME,
+        page=pages.page(found, command_of("approximation", given)),
+        figures={job.NAME: pages.drawing(found)},
+        records=found.records,
+        folder=given["publish"] or given["out"] or _OUT,
+    )
+    write_table(pages.summary(found), style)
+    tell(f"page: {page}")
+
+
+def command_of(name: str, given: Given) -> str:
+    """Write the command that was typed, with names for places on this machine.
+
+    Args:
+        name: Of the experiment.
+        given: The flags.
+
+    Returns:
+        One line.
+
+    Example:
+        >>> command_of("theorem", Given({"model": "/home/me/bert", "seeds": 2}))
+        'datainf reproduce theorem --model MODEL --seeds 2'
+    """
+    words = ["datainf reproduce", name]
+    for flag, value in given.values.items():
+        if flag not in ("out", "format", "traceback"):
+            said = f"{value:g}" if isinstance(value, float) else str(value)
+            words += [f"--{flag.replace('_', '-')}", _PLACES.get(flag, said)]
+    return " ".join(words)
+
+
+def _study(
+    given: Given, datasets: tuple[str, ...] = (), ranks: tuple[int, ...] = ()
+) -> "Study":
+    """Take the preset and what was replaced; an experiment's own choice in between."""
+    from datainf.experiments.presets import study_of
+
+    preset = given["preset"] or "small"
+    own = preset == "small"
+    asked = tuple(_split(given["datasets"]))
+    return study_of(
+        preset,
+        model=given["model"],
+        data_dir=given["data_dir"],
+        datasets=asked or (datasets if own else ()),
+        ranks=_ranks(given["ranks"]) or (ranks if own else ()),
+        seeds=given["seeds"],
+        rows=given["train_rows"],
+        epochs=_epochs(given["epochs"]),
+    )
+
+
+def _split(text: Any) -> list[str]:
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def _ranks(text: Any) -> tuple[int, ...]:
+    """Read `--ranks`."""
+    try:
+        return tuple(int(part) for part in _split(text))
+    except ValueError as error:
+        raise OptionError(
+            f"--ranks must be whole numbers such as 1,4,16, got {text!r}."
+        ) from error
+
+
+def _epochs(given: Any) -> int | None:
+    """Read `--epochs`, which elsewhere may be broken."""
+    if given is not None and given != int(given):
+        raise OptionError(f"--epochs must be a whole number here, got {given:g}.")
+    return None if given is None else int(given)

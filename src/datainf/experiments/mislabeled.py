@@ -1,0 +1,232 @@
+"""`datainf reproduce mislabeled`: who finds the wrong labels, at what price?
+
+The paper's experiment (Kwon et al., ICLR 2024, Fig. 2, 6): a share of the training
+labels is flipped, a row's suspicion is its influence on the mean loss of trusted rows,
+and the measure is the ROC AUC against the flipped flag. Here every method of the table
+does it, with the settings that are compared, beside four baselines that look at no
+gradient; means over seeds with Student's interval.
+
+Cells: one a unit (data set, rank, seed) and variant, kept in `mislabeled.jsonl`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datainf.core.errors import DatainfError
+from datainf.evaluation.baselines import (
+    loss_suspicion,
+    neighbour_suspicion,
+    random_scores,
+    tfidf_scores,
+)
+from datainf.evaluation.detection import detection_auc, precision_at
+from datainf.experiments.data.study_rows import DEMO, text_of
+from datainf.experiments.meter import metered
+from datainf.experiments.presets import Study
+from datainf.experiments.records import Records
+from datainf.experiments.surroundings import surroundings
+from datainf.experiments.units import Opened, Unit, opened
+from datainf.experiments.variants import Variant, all_variants, refusals
+from datainf.integrations.hidden_states import mean_hidden_states, share_right
+from datainf.workflows.mean import MeanSource
+from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.score import score
+
+NAME = "mislabeled"
+BASELINES = ("loss", "TF-IDF", "embedding", "random")
+ADAPTER = {"method": "adapter", "options": {}}
+"""The cell that says how well the adapter itself has learned."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an experiment has measured so far.
+
+    Attributes:
+        study: Its settings.
+        records: Its cells.
+        units: What they are of.
+        refused: Label of a variant -> why it was left out.
+    """
+
+    study: Study
+    records: Records
+    units: Sequence[Unit]
+    refused: Mapping[str, str]
+
+
+def units_of(study: Study) -> list[Unit]:
+    """List the adapters of the experiment, seed by seed.
+
+    Args:
+        study: The settings.
+
+    Returns:
+        One a data set, rank and seed, so that early seeds cover every data set.
+    """
+    return [
+        Unit(dataset, rank, seed)
+        for seed in range(study.seeds)
+        for dataset in study.datasets
+        for rank in study.ranks
+    ]
+
+
+def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> Measured:
+    """Measure every cell that is not there yet.
+
+    Args:
+        study: The settings.
+        out: Folder for records, adapters and, meanwhile, stores.
+        progress: Told how far it is.
+
+    Returns:
+        The measurements.
+    """
+    say, folder = progress or Logged(), Path(out)
+    records = Records(folder / f"{NAME}.jsonl", surroundings())
+    variants, units = all_variants(), units_of(study)
+    refused = refusals(variants)
+    keys = [variant.key for variant in variants]
+    keys += [{"method": name, "options": {}} for name in BASELINES] + [ADAPTER]
+    with say.stage(f"{NAME}: adapters", len(units)) as advance:
+        for unit in units:
+            own = unit.key(study)
+            missing = [
+                key
+                for key in keys
+                if {**own, **key} not in records and Variant(**key).label not in refused
+            ]
+            if missing:
+                with opened(unit, study, folder) as subject:
+                    for key, result in _cells(unit, subject, missing, refused):
+                        records.add({**own, **key}, result)
+            advance(1)
+    for label, reason in refused.items():
+        say.say(f"{label} is left out: {reason}")
+    return Measured(study, records, units, refused)
+
+
+def _cells(
+    unit: Unit,
+    subject: Opened,
+    missing: Sequence[Mapping[str, Any]],
+    refused: dict[str, str],
+) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
+    """Measure the missing cells of one unit.
+
+    Yields:
+        Key and result, one at a time, so that each is kept at once.
+    """
+    mean = MeanSource(subject.validation)
+    for key in missing:
+        if key["method"] == "adapter":
+            yield key, _adapter(unit, subject)
+        elif key["method"] in BASELINES:
+            with metered() as spent:
+                suspicion = _BASELINES[key["method"]](unit, subject)
+            yield key, _found(suspicion, subject.wrong) | {"seconds": spent.seconds}
+        else:
+            try:
+                with metered() as spent:
+                    # The time is the method's own, without a comparison with exact.
+                    scores = score(
+                        subject.train,
+                        mean,
+                        method=key["method"],
+                        agreement=False,
+                        **key["options"],
+                    )
+            except DatainfError as error:  # said at the end, and tried the next time
+                refused[Variant(**key).label] = str(error)
+                continue
+            solved = scores.residual[np.isfinite(scores.residual)]
+            yield (
+                key,
+                {
+                    **_found(scores.values[0], subject.wrong),
+                    "seconds": spent.seconds,
+                    "peak_mib": spent.peak_mib,
+                    "residual": float(solved.max()) if len(solved) else None,
+                    "notes": list(scores.provenance.notes),
+                },
+            )
+
+
+def _found(
+    suspicion: NDArray[np.floating], wrong: NDArray[np.bool_]
+) -> dict[str, float]:
+    """Measure a ranking."""
+    count = int(wrong.sum())
+    return {
+        "auc": detection_auc(suspicion, wrong),
+        "precision": precision_at(suspicion, wrong, count),
+    }
+
+
+def _adapter(unit: Unit, subject: Opened) -> dict[str, Any]:
+    """Say how well the adapter has learned, and what it was measured on."""
+    model, task = subject.subject.model, subject.subject.task
+    known = unit.dataset != DEMO
+    right = share_right(model, task, subject.rows.validation) if known else None
+    return {
+        "rows": len(subject.train),
+        "wrong": int(subject.wrong.sum()),
+        "validation_rows": len(subject.validation),
+        "parameters": sum(subject.train.layout.sizes.values()),
+        "blocks": len(subject.train.layout.names),
+        "train_loss": float(np.mean(subject.train.losses)),
+        "validation_loss": float(np.mean(subject.validation.losses)),
+        "accuracy": right,
+        "collect_seconds": subject.collect_seconds,
+    }
+
+
+def _labels(rows: Sequence[Mapping[str, Any]]) -> list[Any] | None:
+    """Give the classes of rows that have one."""
+    return [row["label"] for row in rows] if "label" in rows[0] else None
+
+
+def _by_similarity(
+    unit: Unit, subject: Opened, scores: NDArray[np.floating]
+) -> NDArray[np.floating]:
+    del unit
+    rows = subject.rows
+    return neighbour_suspicion(scores, _labels(rows.train), _labels(rows.validation))
+
+
+def _tfidf(unit: Unit, subject: Opened) -> NDArray[np.floating]:
+    """Compare wordings: of everything that is text, a completion too."""
+    train, validation = (
+        [text_of(row) for row in part]
+        for part in (subject.rows.train, subject.rows.validation)
+    )
+    return _by_similarity(unit, subject, tfidf_scores(train, validation))
+
+
+def _embedding(unit: Unit, subject: Opened) -> NDArray[np.floating]:
+    """Compare mean hidden states of the tuned model."""
+    model, task = subject.subject.model, subject.subject.task
+    train, validation = (
+        mean_hidden_states(model, task, part).numpy()
+        for part in (subject.rows.train, subject.rows.validation)
+    )
+    train, validation = (
+        x / np.linalg.norm(x, axis=1, keepdims=True) for x in (train, validation)
+    )
+    return _by_similarity(unit, subject, -(validation @ train.T))
+
+
+_BASELINES: Mapping[str, Callable[[Unit, Opened], NDArray[np.floating]]] = {
+    "loss": lambda _, subject: loss_suspicion(subject.train.losses),
+    "TF-IDF": _tfidf,
+    "embedding": _embedding,
+    "random": lambda unit, subject: random_scores(
+        1, len(subject.train), seed=unit.seed
+    )[0],
+}

@@ -1,0 +1,180 @@
+"""Presets of the paper's language experiments: what is trained, on what, how often.
+
+`paper`   RoBERTa-large on four GLUE tasks from the hub, as in Kwon et al. (ICLR 2024,
+          arXiv:2310.00902, section 5.1 and appendix): LoRA on `value`, α = r, 4500 +
+          500 rows, 20 % of the labels flipped, 20 seeds
+`small`   the same on a small encoder and short rows: minutes on a laptop, from folders
+
+Everything can be replaced by name, so that a preset is a start and not a cage.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from datainf.core.errors import OptionError, near
+from datainf.core.recipe import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Which rows a seed gets.
+
+    Attributes:
+        rows: Training rows, at most.
+        validation_rows: Rows with right labels, whose mean loss is explained.
+        max_words: Longer rows are left out; None for all.
+        max_length: Most tokens of a row.
+        flipped: Share of the labels that is flipped, where the noise is ours.
+    """
+
+    rows: int
+    validation_rows: int
+    max_words: int | None = None
+    max_length: int = 128
+    flipped: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One family of adapters, shared by the experiments on them.
+
+    Attributes:
+        preset: Its name.
+        datasets: Names out of `data.study_rows.SOURCES`.
+        ranks: LoRA ranks.
+        seeds: How many: rows, flips, adapter and batch order all follow the seed.
+        sample: Which rows.
+        recipe: How adapters are trained, less rank, α, warm-up and seed.
+        model: The base of the classifiers: a folder or hub name.
+        data_dir: Folder with a folder a data set; the hub when None.
+    """
+
+    preset: str
+    datasets: tuple[str, ...]
+    ranks: tuple[int, ...]
+    seeds: int
+    sample: Sample
+    recipe: Recipe
+    model: str | None = None
+    data_dir: str | None = None
+
+    def recipe_for(self, *, rank: int, seed: int, rows: int) -> Recipe:
+        """Say how one adapter is trained: α = r, and 6 % of the steps to warm up.
+
+        Args:
+            rank: LoRA rank.
+            seed: Of weights and batch order.
+            rows: Training rows.
+
+        Returns:
+            The recipe.
+        """
+        training = self.recipe.training
+        batches = -(-rows // training["per_device_train_batch_size"])
+        steps = batches * training["num_train_epochs"]
+        return Recipe(
+            peft={**self.recipe.peft, "r": rank, "lora_alpha": rank},
+            training={**training, "warmup_steps": round(0.06 * steps)},
+            seed=seed,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """Give what decides an adapter besides data set, rank, seed and base model."""
+        return {"sample": asdict(self.sample), "recipe": self.recipe.to_dict()}
+
+
+PRESETS: Mapping[str, Study] = {
+    "small": Study(
+        preset="small",
+        datasets=("sst2", "mrpc", "qnli", "qqp", "noisy_ag_news", "demo-lm"),
+        ranks=(4,),
+        seeds=5,
+        sample=Sample(rows=320, validation_rows=120, max_words=32),
+        recipe=Recipe(
+            peft={"lora_dropout": 0.0, "target_modules": ["query", "value"]},
+            training={
+                "num_train_epochs": 6,
+                "per_device_train_batch_size": 16,
+                "learning_rate": 2e-3,
+                "lr_scheduler_type": "linear",
+            },
+        ),
+    ),
+    "paper": Study(
+        preset="paper",
+        datasets=("mrpc", "sst2", "qnli", "qqp"),
+        ranks=(1, 2, 4, 8),
+        seeds=20,
+        sample=Sample(rows=4500, validation_rows=500),
+        recipe=Recipe(
+            peft={"lora_dropout": 0.05, "target_modules": ["value"]},
+            training={
+                "num_train_epochs": 10,
+                "per_device_train_batch_size": 32,
+                "learning_rate": 3e-4,
+                "lr_scheduler_type": "linear",
+            },
+        ),
+        model="roberta-large",
+    ),
+}
+
+
+def study_of(  # noqa: PLR0913 - what a user may replace, by name
+    preset: str = "small",
+    *,
+    model: str | None = None,
+    data_dir: str | None = None,
+    datasets: tuple[str, ...] = (),
+    ranks: tuple[int, ...] = (),
+    seeds: int | None = None,
+    rows: int | None = None,
+    epochs: int | None = None,
+) -> Study:
+    """Take a preset and replace what was named.
+
+    Args:
+        preset: `small` or `paper`.
+        model: Another base model.
+        data_dir: Where the data lies.
+        datasets: Other data sets.
+        ranks: Other ranks.
+        seeds: Another number of seeds.
+        rows: Another number of training rows.
+        epochs: Another number of passes over them.
+
+    Returns:
+        The study.
+
+    Raises:
+        OptionError: If the preset is unknown or a number below 1.
+
+    Example:
+        >>> study_of("paper", seeds=2).recipe_for(rank=2, seed=1, rows=64).peft["r"]
+        2
+    """
+    if preset not in PRESETS:
+        raise OptionError(f"preset={preset!r} is unknown: {near(preset, PRESETS)}.")
+    counts = {"seeds": seeds, "rows": rows, "epochs": epochs}
+    counts |= {f"rank {rank}": rank for rank in ranks}
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise OptionError(f"{name} must be at least 1, got {count}.")
+    found = PRESETS[preset]
+    sample, recipe = found.sample, found.recipe
+    if rows is not None:
+        sample = replace(sample, rows=rows)
+    if epochs is not None:
+        training = {**recipe.training, "num_train_epochs": epochs}
+        recipe = replace(recipe, training=training)
+    return replace(
+        found,
+        sample=sample,
+        recipe=recipe,
+        model=model or found.model,
+        data_dir=data_dir,
+        datasets=datasets or found.datasets,
+        ranks=ranks or found.ranks,
+        seeds=seeds or found.seeds,
+    )

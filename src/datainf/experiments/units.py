@@ -1,0 +1,217 @@
+"""Units: one adapter a data set, rank, seed and noise, with the gradients of its rows.
+
+    rows of the seed -> adapter (kept in `adapters/`) -> stores (gone when done with)
+
+A unit is trained by the same workflow as `datainf train`: its folder holds the rows,
+the adapter and a run.yaml, so that every other command works on it. Stores are made
+again when a later method needs them; they are large and an adapter is not.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datainf.core.canonical import sha256_of
+from datainf.core.durable import write_durably
+from datainf.core.errors import OptionError
+from datainf.core.recipe import Recipe
+from datainf.core.run_config import DataConfig, RunConfig
+from datainf.experiments.data.study_rows import DEMO, StudyRows, study_rows
+from datainf.experiments.demo import BASE, DemoSettings
+from datainf.experiments.meter import metered
+from datainf.experiments.presets import Study
+from datainf.store.reader import GradientStore
+from datainf.workflows.collect import collect
+from datainf.workflows.progress import Logged
+from datainf.workflows.run_file import RUN_FILE, resolve
+from datainf.workflows.subject import Subject, load_subject
+from datainf.workflows.training import train_run
+
+_HEAD = 2**20
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One adapter.
+
+    Attributes:
+        dataset: Its data set.
+        rank: Its LoRA rank.
+        seed: Of everything.
+        noisy: Whether some of its labels are wrong.
+    """
+
+    dataset: str
+    rank: int
+    seed: int
+    noisy: bool = True
+
+    def key(self, study: Study) -> dict[str, Any]:
+        """Name the unit's cells: what decides them, and no place on a machine.
+
+        Args:
+            study: The settings of the family.
+
+        Returns:
+            JSON values.
+        """
+        return {
+            "dataset": self.dataset,
+            "rank": self.rank,
+            "seed": self.seed,
+            "noisy": self.noisy,
+            "model": model_id(base_of(self, study)),
+            "settings": sha256_of(study.settings())[:12],
+        }
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A unit with its gradients.
+
+    Attributes:
+        rows: Its rows.
+        subject: The adapter on its base, and the task.
+        train: Gradients of the training rows.
+        validation: Gradients of the validation rows.
+        collect_seconds: What collecting both took.
+    """
+
+    rows: StudyRows
+    subject: Subject
+    train: GradientStore
+    validation: GradientStore
+    collect_seconds: float
+
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Say which training rows are wrong."""
+        return np.array([row["wrong"] for row in self.rows.train], dtype=bool)
+
+
+@contextmanager
+def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
+    """Train a unit unless its adapter is there, and collect its gradients.
+
+    Args:
+        unit: Which one.
+        study: The settings of the family.
+        out: Folder of the experiments; the unit's own lies in `adapters/`.
+
+    Yields:
+        The unit. Its stores are removed afterwards, unless something went wrong.
+    """
+    key = unit.key(study)
+    noise = "noisy" if unit.noisy else "clean"
+    name = f"{unit.dataset}-r{unit.rank}-s{unit.seed}-{noise}-{sha256_of(key)[:8]}"
+    folder = out / "adapters" / name
+    rows = study_rows(
+        unit.dataset,
+        study.sample,
+        seed=unit.seed,
+        noisy=unit.noisy,
+        data_dir=study.data_dir,
+    )
+    if not (folder / RUN_FILE).is_file():
+        _train(unit, study, rows, folder)
+    subject = load_subject(resolve({"adapter": str(folder)}))
+    with metered() as spent:
+        train, validation = (
+            collect(
+                subject.model,
+                part,
+                subject.task,
+                out=folder / "stores" / which,
+                parameters="paper",
+                store_text=False,
+            )
+            for which, part in (("train", rows.train), ("validation", rows.validation))
+        )
+    yield Opened(rows, subject, train, validation, spent.seconds)
+    shutil.rmtree(folder / "stores")
+
+
+def base_of(unit: Unit, study: Study) -> str:
+    """Name the base model of a unit.
+
+    Args:
+        unit: Which one.
+        study: Says the base of classifiers.
+
+    Returns:
+        A folder or hub name.
+
+    Raises:
+        OptionError: If none is known.
+    """
+    if unit.dataset == DEMO:
+        return str(BASE)
+    if study.model is None:
+        raise OptionError(
+            f"the preset {study.preset} needs a base model for {unit.dataset}: name a "
+            "folder or hub name with --model."
+        )
+    return study.model
+
+
+def model_id(name: str) -> str:
+    """Name a base model by its content: the same on every machine.
+
+    Args:
+        name: A folder or hub name.
+
+    Returns:
+        The hub name; for a folder its model type and a hash over its configuration and
+        the size and beginning of each file of weights.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return name
+    digest = hashlib.sha256()
+    files = [
+        f for f in sorted(folder.iterdir()) if f.suffix in (".safetensors", ".bin")
+    ]
+    for file in (folder / "config.json", *files):
+        if file.is_file():
+            digest.update(f"{file.name} {file.stat().st_size} ".encode())
+            with file.open("rb") as content:
+                digest.update(content.read(_HEAD))
+    config = folder / "config.json"
+    kind = (
+        json.loads(config.read_text()).get("model_type") if config.is_file() else None
+    )
+    return f"{kind or 'model'}-{digest.hexdigest()[:8]}"
+
+
+def _train(unit: Unit, study: Study, rows: StudyRows, folder: Path) -> None:
+    """Write the rows down and train the adapter; its run.yaml is written last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for which, part in (("train", rows.train), ("validation", rows.validation)):
+        files[which] = folder / f"{which}.jsonl"
+        lines = [json.dumps(row, default=str) + "\n" for row in part]
+        write_durably(files[which], [line.encode() for line in lines])
+    config = RunConfig(
+        model=base_of(unit, study),
+        task=dict(rows.task),
+        train=DataConfig(data=str(files["train"])),
+        recipe=_recipe(unit, study, len(rows.train)),
+        out=str(folder),
+    )
+    train_run(config, Logged())
+
+
+def _recipe(unit: Unit, study: Study, rows: int) -> Recipe:
+    """Take the study's recipe, or the demo's own for its model."""
+    if unit.dataset == DEMO:
+        epochs = study.recipe.training["num_train_epochs"]
+        return DemoSettings(rank=unit.rank, seed=unit.seed, epochs=epochs).recipe
+    return study.recipe_for(rank=unit.rank, seed=unit.seed, rows=rows)

@@ -1,0 +1,89 @@
+"""`reproduce`: toy experiments through the command line, resumed and published."""
+
+import json
+
+import pytest
+
+from tests.cli.command import refused, worked
+from tests.experiments.places import tiny_base, tiny_data
+
+TOY = (
+    "--ranks",
+    "1,2",
+    "--seeds",
+    1,
+    "--train-rows",
+    11,
+    "--epochs",
+    1,
+    "--format",
+    "json",
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a tiny base model and tiny data; adapters are shared in it."""
+    folder = tmp_path_factory.mktemp("reproduce")
+    tiny_base(folder / "base")
+    tiny_data(folder / "data")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["theorem", "mislabeled", "approximation"])
+def test_an_experiment_leaves_page_figure_and_records(place, name):
+    out, docs = place / "out", place / "docs"
+    flags = (
+        *("--model", place / "base", "--data-dir", place / "data"),
+        *("--datasets", "sst2", *TOY, "--out", out, "--publish", docs),
+    )
+    first = worked("reproduce", name, *flags)
+    rows = json.loads(first.out)
+    assert rows
+    page = docs / f"{name}.md"
+    assert f"page: {page}" in first.err
+    text = page.read_text()
+    assert str(place) not in text
+    assert f"datainf reproduce {name} --model MODEL --data-dir DATA" in text
+    assert (docs / f"{name}.svg").read_text().startswith("<svg")
+    records = (docs / f"{name}.jsonl").read_text()
+    assert str(place) not in records
+    # The second run measures nothing, and says the same.
+    again = worked("reproduce", name, *flags)
+    assert json.loads(again.out) == rows
+    assert page.read_text() == text
+    assert (docs / f"{name}.jsonl").read_text() == records
+
+
+def test_the_paper_preset_takes_local_stand_ins(place):
+    ran = worked(
+        *("reproduce", "approximation", "--preset", "paper", "--model", place / "base"),
+        *("--data-dir", place / "data", "--datasets", "sst2", *TOY),
+        *("--ranks", "1", "--out", place / "paper"),
+    )
+    assert {row["rank"] for row in json.loads(ran.out)} == {1}
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ("--ranks", "1,x"),
+            "--ranks must be whole numbers such as 1,4,16, got '1,x'.",
+        ),
+        (("--epochs", 1.5), "--epochs must be a whole number here, got 1.5."),
+        (
+            ("--preset", "smal"),
+            "preset='smal' is unknown: expected one of: small, paper; did you mean "
+            "'small'?.",
+        ),
+        (
+            ("--datasets", "sst2"),
+            "the preset small needs a base model for sst2: name a folder or hub name "
+            "with --model.",
+        ),
+    ],
+)
+def test_mistakes_are_refused_before_any_work(flags, message, tmp_path):
+    out = ("--out", tmp_path, "--seeds", 1)
+    assert refused("reproduce", "mislabeled", *flags, *out) == message

@@ -1,0 +1,90 @@
+"""The page of `mislabeled`: its numbers are those of the records."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from datainf.experiments import mislabeled_page as pages
+from datainf.experiments.mislabeled import Measured
+from datainf.experiments.records import Records
+from datainf.experiments.tables import mean_text
+from datainf.experiments.variants import Variant
+from tests.experiments.places import tiny_study
+
+GROUP = ("sst2", 2)
+
+
+def test_a_line_of_the_table_is_the_mean_over_the_seeds(found_wrong):
+    measured, _ = found_wrong
+    results = pages.cells(measured, GROUP, Variant("exact").key)
+    assert len(results) == 2
+    text = pages.page(measured, "datainf reproduce mislabeled")
+    line = next(x for x in text.splitlines() if x.startswith("| `exact` |"))
+    assert mean_text([one["auc"] for one in results]) in line
+    assert line.endswith("| 2 |")
+    table = pages.summary(measured)
+    row = table[(table["data"] == "sst2") & (table["method"] == "exact")].iloc[0]
+    assert row["AUC"] == pytest.approx(np.mean([one["auc"] for one in results]))
+
+
+def test_the_page_ends_with_its_command_and_names_no_place(found_wrong):
+    measured, out = found_wrong
+    text = pages.page(measured, "datainf reproduce mislabeled --model MODEL")
+    assert "```\ndatainf reproduce mislabeled --model MODEL\n```" in text
+    assert str(out.parent) not in text
+    assert "Left out:" in text
+    assert "![AUC of every method](mislabeled.svg)" in text
+
+
+def test_methods_are_listed_best_first(found_wrong):
+    measured, _ = found_wrong
+    means = [float(np.mean(row["auc"])) for row in pages.rows(measured, GROUP)]
+    assert means == sorted(means, reverse=True)
+
+
+def test_pairs_are_compared_on_the_same_seeds(found_wrong):
+    measured, _ = found_wrong
+    gap = pages.paired(measured, GROUP, "exact", "dot")
+    first, second = (
+        [one["auc"] for one in pages.cells(measured, GROUP, Variant(name).key)]
+        for name in ("exact", "dot")
+    )
+    assert gap is not None
+    assert gap.mean == pytest.approx(np.mean(first) - np.mean(second))
+    assert pages.paired(measured, GROUP, "exact", "no such method") is None
+
+
+def test_a_clear_difference_is_called_clear_and_no_other(tmp_path):
+    study = tiny_study(tmp_path, seeds=5)
+    from datainf.experiments.mislabeled import units_of
+
+    units = units_of(study)
+    records = Records(tmp_path / "r.jsonl", {"machine": "m"})
+    for unit in units:
+        for name, auc in (("datainf", 0.9), ("dot", 0.6), ("scaled-dot", 0.9)):
+            wobble = 0.01 * (unit.seed if name != "scaled-dot" else 4 - unit.seed)
+            result = {"auc": auc + wobble, "precision": 0.5, "seconds": 1.0}
+            records.add({**unit.key(study), **Variant(name).key}, result)
+    said = pages.verdicts(Measured(study, records, units, {}))
+    assert [
+        re.findall(r"better in (\d) and clearly worse in (\d)", s) for s in said
+    ] == [
+        [("1", "0")],
+        [("0", "0")],
+    ]
+
+
+def test_both_figures_name_every_method(found_wrong):
+    measured, _ = found_wrong
+    for svg in (pages.by_dataset(measured), pages.by_cost(measured)):
+        ElementTree.fromstring(svg)
+        assert {">exact<", ">datainf<", ">loss<"} <= set(re.findall(r">[^<]+<", svg))
+
+
+def test_what_is_not_measured_is_said_to_be_missing(tmp_path):
+    study = tiny_study(tmp_path)
+    records = Records(tmp_path / "r.jsonl", {})
+    text = pages.page(Measured(study, records, [], {}), "command")
+    assert "Nothing is measured yet." in text

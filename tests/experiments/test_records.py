@@ -1,0 +1,63 @@
+"""Records: a cell is measured once, whatever kills the experiment in between."""
+
+import json
+
+import pytest
+
+from datainf.core.errors import StoreError
+from datainf.experiments.records import Records
+
+MADE = {"datainf": "0.1", "machine": "2-core CPU"}
+
+
+def test_a_cell_is_measured_once_and_read_again(tmp_path):
+    path, calls = tmp_path / "new" / "r.jsonl", []
+
+    def measure():
+        calls.append(1)
+        return {"auc": 0.1 + 0.2}
+
+    for _ in range(2):
+        found = Records(path, MADE).cell({"seed": 1, "rank": 2}, measure)
+        assert found == {"auc": 0.1 + 0.2}
+    assert len(calls) == 1
+    assert {"rank": 2, "seed": 1} in Records(path, MADE)
+    assert {"rank": 2, "seed": 2} not in Records(path, MADE)
+
+
+@pytest.mark.parametrize("kept", [1, 7, 40, -1])
+def test_half_a_last_line_is_dropped_and_its_cell_measured_again(tmp_path, kept):
+    path = tmp_path / "r.jsonl"
+    first = Records(path, MADE)
+    first.add({"seed": 0}, {"x": 1})
+    whole = path.read_bytes()
+    first.add({"seed": 1}, {"x": 2})
+    path.write_bytes(whole + path.read_bytes()[len(whole) :][:kept])
+    again = Records(path, MADE)
+    assert (len(again), {"seed": 1} in again) == (1, False)
+    again.add({"seed": 1}, {"x": 3})
+    assert Records(path, MADE)[{"seed": 1}] == {"x": 3}
+
+
+def test_a_damaged_line_is_refused_by_its_number(tmp_path):
+    path = tmp_path / "r.jsonl"
+    Records(path, MADE).add({"seed": 0}, {})
+    path.write_bytes(b"{}\n" + path.read_bytes())
+    with pytest.raises(StoreError) as refused:
+        Records(path, MADE)
+    assert str(refused.value) == (
+        f"line 1 of {path} is no record; remove that line, its cell is then measured "
+        "again."
+    )
+
+
+def test_the_makers_of_cells_are_told_once(tmp_path):
+    path = tmp_path / "r.jsonl"
+    keys = [{"seed": seed} for seed in range(3)]
+    for key, version in zip(keys, ("0.1", "0.2", "0.1"), strict=True):
+        Records(path, {**MADE, "datainf": version}).add(key, {})
+    assert Records(path, MADE).makers([*keys, {"seed": 9}]) == [
+        "datainf 0.1; 2-core CPU",
+        "datainf 0.2; 2-core CPU",
+    ]
+    assert json.loads(path.read_text().splitlines()[1])["made"]["datainf"] == "0.2"

@@ -1,0 +1,72 @@
+"""Units: an adapter is trained once, its stores are there while it is open."""
+
+from dataclasses import replace
+
+import pytest
+
+from datainf.core.errors import OptionError
+from datainf.experiments.units import Unit, base_of, model_id, opened
+from tests.experiments.places import tiny_base, tiny_study
+from tests.tiny_models import tiny_bert_classifier
+
+UNIT = Unit("sst2", 2, 1)
+
+
+def test_an_adapter_is_trained_once_and_its_stores_go(tmp_path):
+    study = tiny_study(tmp_path)
+    with opened(UNIT, study, tmp_path / "out") as first:
+        (folder,) = (tmp_path / "out" / "adapters").iterdir()
+        assert (len(first.train), len(first.validation)) == (17, 11)
+        assert first.wrong.tolist() == [row["wrong"] for row in first.rows.train]
+        assert first.wrong.sum() == 3
+        rows = next(first.train.rows()).gradients
+    weights = folder / "adapter_model.safetensors"
+    written = weights.stat().st_mtime_ns
+    assert not (folder / "stores").exists()
+    with opened(UNIT, study, tmp_path / "out") as again:
+        for name, tensor in next(again.train.rows()).gradients.items():
+            assert tensor.equal(rows[name])
+    assert weights.stat().st_mtime_ns == written
+
+
+def test_stores_stay_when_something_goes_wrong(tmp_path):
+    study = tiny_study(tmp_path)
+    with pytest.raises(KeyboardInterrupt), opened(UNIT, study, tmp_path / "out"):
+        raise KeyboardInterrupt
+    assert len(list(tmp_path.glob("out/adapters/*/stores/*/manifest.json"))) == 2
+
+
+def test_keys_say_all_that_decides_an_adapter_and_no_place(tmp_path):
+    study = tiny_study(tmp_path)
+    key = UNIT.key(study)
+    assert str(tmp_path) not in str(key)
+    others = [
+        Unit("sst2", 3, 1).key(study),
+        Unit("sst2", 2, 2).key(study),
+        Unit("sst2", 2, 1, noisy=False).key(study),
+        UNIT.key(replace(study, sample=replace(study.sample, rows=5))),
+        UNIT.key(replace(study, model="some/name")),
+    ]
+    assert key == UNIT.key(study)
+    assert all(other != key for other in others)
+
+
+def test_a_model_is_named_by_its_content(tmp_path):
+    first, same = (model_id(str(tiny_base(tmp_path / n))) for n in ("a", "b"))
+    tiny_bert_classifier(2, seed=1).save_pretrained(tmp_path / "c")
+    assert first == same != model_id(str(tmp_path / "c"))
+    assert first.startswith("bert-")
+    assert model_id("org/name") == "org/name"
+    (tmp_path / "empty").mkdir()
+    assert model_id(str(tmp_path / "empty")).startswith("model-")
+
+
+def test_a_classifier_needs_a_base_and_the_demo_brings_its_own(tmp_path):
+    study = replace(tiny_study(tmp_path), model=None)
+    assert base_of(Unit("demo-lm", 2, 0), study).endswith("demo-base")
+    with pytest.raises(OptionError) as refused:
+        base_of(UNIT, study)
+    assert str(refused.value) == (
+        "the preset small needs a base model for sst2: name a folder or hub name with "
+        "--model."
+    )
