@@ -31,6 +31,11 @@ def skip_what_peft_cannot(name: str, kind: str) -> None:
         pytest.skip(reason)
 
 
+# A spectrum's gradient comes out of an FFT over a whole weight, whose float32 rounding
+# differs between processors, in the slow twin too; float64 holds it to the bound.
+ROUGH = {"FourierFT": 10.0}
+
+
 @pytest.mark.parametrize("name", PEFT_CASES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
@@ -67,6 +72,8 @@ def test_gradients_equal_the_autograd_loop_and_the_model_stays_as_it_was(
     for parameter, flag in zip(model.parameters(), before["flags"], strict=True):
         parameter.requires_grad_(flag)  # the slow twin's doing
     assert same(before, state_of(model))
+    if name in ROUGH and dtype is torch.float32:
+        bound *= ROUGH[name]
     assert max(found.values()) <= bound, max(found, key=lambda n: found[n])
     for block, path in session.coverage.items():
         assert path.split()[0] == case.way(block), f"{block}: {path}"

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+import transformers
 from torch.nn.functional import cosine_similarity
 from transformers import Trainer
 
@@ -169,8 +170,9 @@ def test_files_that_are_missing_damaged_or_something_else_are_refused(run, chang
 
 def test_learning_rates_are_the_mean_of_those_logged_since_the_last(run):
     folders = [run[0] / "checkpoint-4", run[0] / "checkpoint-8"]
-    # linear from 0.01 to 0 in eight steps, logged before each step
-    rates = [0.01 * (1 - step / 8) for step in range(8)]
+    # Linear from 0.01 to 0 in eight steps, as logged: by transformers 4 after the step.
+    late = int(int(transformers.__version__.split(".")[0]) < 5)
+    rates = [0.01 * (1 - (step + late) / 8) for step in range(8)]
     expected = [sum(rates[:4]) / 4, sum(rates[4:]) / 4]
     assert learning_rates(folders) == pytest.approx(expected)
     assert learning_rates(folders[::-1]) == pytest.approx(expected[::-1])

@@ -164,3 +164,14 @@ def test_factors_are_given_back_and_only_for_known_blocks():
     assert InMemorySource(rows).factors("a") is None
     with pytest.raises(OptionError, match=r"^block 'c' is unknown: expected one of: "):
         InMemorySource(rows, factors={"c": pair})
+
+
+def test_losses_are_one_number_a_row():
+    found = InMemorySource({"a": A}, losses=torch.arange(len(A)).double())
+    assert found.losses is not None
+    assert found.losses.tolist() == list(range(len(A)))
+    with refuses(
+        DataError,
+        f"losses must hold one number for each of {len(A)} rows, got shape [3].",
+    ):
+        InMemorySource({"a": A}, losses=torch.zeros(3))

@@ -22,7 +22,6 @@ TEXT, SWITCH, MAPPING = "a text; put it in quotes", "true or false", "a mapping"
         ({"train": {"data": None}}, "train.data", TEXT, "None"),
         ({"queries": {"split": 3}}, "queries.split", TEXT, "3"),
         ({"collect": {"store_text": 1}}, "collect.store_text", SWITCH, "1"),
-        ({"collect": {"output": 2.5}}, "collect.output", TEXT, "2.5"),
         ({"score": {"method": {}}}, "score.method", TEXT, "{}"),
         ({"score": {"keep_blocks": "no"}}, "score.keep_blocks", SWITCH, "'no'"),
         ({"score": {"options": [["a", 1]]}}, "score.options", MAPPING, "[['a', 1]]"),

@@ -83,7 +83,8 @@ def learning_rates(folders: Sequence[str | Path]) -> list[float]:
 
     Returns:
         The mean of the rates that were logged after the checkpoint before (of those
-        given) and up to each one, in the order of `folders`.
+        given) and up to each one, in the order of `folders`. A Trainer of transformers
+        4 may log the rate of the step that follows.
 
     Raises:
         StoreError: If a file cannot be read, or no rate was logged in between.
