@@ -11,7 +11,10 @@ READ = COLLECT + "--data "
 FILMS = "collect --adapter {films} --out {out} --data "
 ATTRIBUTE = "attribute --adapter {lm} --train {rows} --queries {queries} --out {out} "
 SCORE = "score --train {s_lm} --out {out} --queries "
-METHODS = "dot, scaled-dot, cosine, datainf, exact, cg, lissa, tracin, trak, less, auto"
+METHODS = (
+    "dot, scaled-dot, cosine, datainf, exact, cg, lissa, ekfac, tracin, trak, less, "
+    "auto"
+)
 TASKS = (
     "sequence-classification, causal-lm, seq2seq, token-classification, "
     "image-classification"

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 Gradients = Mapping[str, Tensor]
+# Block name -> (mean of x xᵀ, mean of δ δᵀ).
+FactorPairs = Mapping[str, tuple[Tensor, Tensor]]
 
 
 def side_by_side(gradients: Gradients, names: Sequence[str]) -> Tensor:
@@ -66,7 +68,31 @@ def neumann_matrix(g: Tensor, lam: float, scale: float, steps: int) -> Tensor:
     return total / scale
 
 
-def preconditioner(method: str, g: Tensor, lam: float) -> Tensor:
+def kronecker_basis(sizes: Mapping[str, int], factors: FactorPairs | None) -> Tensor:
+    """Eigenvectors of S ⊗ A of each block on the diagonal, each product formed.
+
+    The identity for a block without factors.
+    """
+    parts = []
+    for name, size in sizes.items():
+        part = torch.eye(size, dtype=torch.float64)
+        if factors and name in factors:
+            # Of each factor: in an eigenspace of the product several bases would do.
+            inputs, outputs = (torch.linalg.eigh(f.double()) for f in factors[name])
+            part = torch.kron(outputs.eigenvectors, inputs.eigenvectors)
+        parts.append(part)
+    return torch.block_diag(*parts)
+
+
+def diagonal_in_basis(g: Tensor, lam: float, basis: Tensor) -> Tensor:
+    """U (diag(Uᵀ H U) + λI)⁻¹ Uᵀ, every matrix formed."""
+    diagonal = torch.diag(basis.T @ mean_outer(g) @ basis)
+    return basis @ torch.diag(1 / (diagonal + lam)) @ basis.T
+
+
+def preconditioner(
+    method: str, g: Tensor, lam: float, basis: Tensor | None = None
+) -> Tensor:
     """The matrix P of one group whose influence is −vᵀ P g_k."""
     eye = torch.eye(g.shape[1], dtype=torch.float64)
     match method:
@@ -78,6 +104,9 @@ def preconditioner(method: str, g: Tensor, lam: float) -> Tensor:
             return mean_of_inverses(g, lam)
         case "exact" | "cg" | "lissa" | "auto":
             return damped_inverse(g, lam)
+        case "ekfac":
+            assert basis is not None
+            return diagonal_in_basis(g, lam, basis)
     raise KeyError(method)
 
 
@@ -90,6 +119,7 @@ def influence_by_inverse(
     damping: float = 0.1,
     unit_length: bool = False,
     curvature: Gradients | None = None,
+    factors: FactorPairs | None = None,
 ) -> Tensor:
     """−Σ over groups of vᵀ P g_k, pair by pair: `[Q, N]`."""
     curvature = train if curvature is None else curvature
@@ -100,7 +130,8 @@ def influence_by_inverse(
     total: Tensor | float = 0.0
     for names in groups:
         g = side_by_side(curvature, names)
-        p = preconditioner(method, g, mean_square_damping(g, damping))
+        basis = kronecker_basis({n: curvature[n].shape[1] for n in names}, factors)
+        p = preconditioner(method, g, mean_square_damping(g, damping), basis)
         rows = []
         for v in side_by_side(queries, names):
             rows.append([-float(v @ p @ g_k) for g_k in side_by_side(train, names)])
@@ -117,6 +148,7 @@ def own_influence_by_inverse(
     damping: float = 0.1,
     unit_length: bool = False,
     curvature: Gradients | None = None,
+    factors: FactorPairs | None = None,
 ) -> Tensor:
     """Σ over groups of g_kᵀ P g_k, row by row: `[N]`."""
     rows = unit_rows(train) if unit_length else train
@@ -128,6 +160,7 @@ def own_influence_by_inverse(
         damping=damping,
         unit_length=unit_length,
         curvature=curvature,
+        factors=factors,
     )
     return -pairs.diagonal()
 

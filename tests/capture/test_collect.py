@@ -19,10 +19,10 @@ class Cramped(CaptureSession):
     room = 10**9
     error: BaseException = torch.OutOfMemoryError("CUDA out of memory.")
 
-    def gradients(self, batch: Any) -> Any:
+    def gradients(self, batch: Any, factors: Any = None) -> Any:
         if batch["input_ids"].numel() > self.room:
             raise self.error
-        return super().gradients(batch)
+        return super().gradients(batch, factors)
 
 
 def shard(room: int = 10**9, error: BaseException | None = None, **options: Any) -> Any:

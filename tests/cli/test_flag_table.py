@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from datainf.cli import flag_table
-from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE, SCORE
+from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE
 from datainf.cli.flag_table import FLAGS
 from datainf.core.run_config import RunConfig
 from datainf.workflows.run_check import check_kinds
@@ -97,7 +97,6 @@ def test_every_group_holds_flags_of_the_table_once(group):
         ("FOR_TASK", MODEL),
         ("FOR_TRAIN", DATA),
         ("FOR_COLLECT", COLLECT),
-        ("FOR_SCORE", SCORE),
         ("FOR_RECIPE", RECIPE),
     ],
 )

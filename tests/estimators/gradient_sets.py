@@ -1,7 +1,8 @@
 """Random gradients of a small layout, with its groups written out by hand.
 
 N=7 training rows, Q=3 queries; blocks of 5, 3, 2, 11 and 1 parameters, so that
-groups lie on both sides of N.
+groups lie on both sides of N. Blocks of a prime size are columns or rows to `ekfac`,
+whose factors are random too; `score.bias` has none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datainf.core.checkpoint import Checkpoint, Moments
+from datainf.core.factors import Factors
 from datainf.core.layout import Layout
 from datainf.core.records import Scores
 from datainf.core.source import RowBlock
@@ -46,6 +48,30 @@ GROUPING = [name for name in METHODS if not METHODS[name].cls.mixes_blocks]
 """Methods that take `blocks`."""
 
 
+def random_factor(side: int, seed: int) -> Tensor:
+    """A symmetric matrix with positive, distinct eigenvalues."""
+    chance = torch.Generator().manual_seed(seed)
+    root = torch.randn(side, side + 2, generator=chance, dtype=torch.float64)
+    return root @ root.T
+
+
+# (inputs, outputs) of every block but the bias; columns and rows in turn.
+FACTORS = {
+    name: (
+        random_factor(d if number % 2 else 1, d),
+        random_factor(1 if number % 2 else d, d + 1),
+    )
+    for number, (name, d) in enumerate(SIZES.items())
+    if name != _BIAS
+}
+
+
+def source_of(gradients: dict[str, Tensor]) -> InMemorySource:
+    """Gradients as a source that every method takes."""
+    factors = {n: Factors(*FACTORS[n]) for n in gradients if n in FACTORS}
+    return InMemorySource(gradients, factors=factors, losses=margins_of(gradients))
+
+
 def random_gradients(
     rows: int, seed: int, dtype: torch.dtype = torch.float64
 ) -> dict[str, Tensor]:
@@ -66,7 +92,7 @@ class Portioned:
     """The same rows, cut into portions of a given size whoever asks."""
 
     def __init__(self, gradients: dict[str, Tensor], size: int) -> None:
-        self._source = InMemorySource(gradients)
+        self._source = source_of(gradients)
         self._size = size
         self.losses = margins_of(gradients)
 
@@ -81,6 +107,9 @@ class Portioned:
         self, blocks: Sequence[str] | None = None, *, size: int | None = None
     ) -> Iterator[RowBlock]:
         return self._source.rows(blocks, size=min(size or self._size, self._size))
+
+    def factors(self, block: str) -> Factors | None:
+        return self._source.factors(block)
 
 
 def scored(
@@ -108,9 +137,9 @@ def checkpoint_of(
     """Everything that any method reads, from tensors; rows made here when not given."""
     rows = random_gradients(N, 1) if train is None else train
     return Checkpoint(
-        train=InMemorySource(rows, losses=margins_of(rows)),
-        queries=InMemorySource(random_gradients(Q, 2) if queries is None else queries),
-        curvature=None if curvature is None else InMemorySource(curvature),
+        train=source_of(rows),
+        queries=source_of(random_gradients(Q, 2) if queries is None else queries),
+        curvature=None if curvature is None else source_of(curvature),
         moments=random_moments(rows),
         **options,
     )

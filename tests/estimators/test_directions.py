@@ -9,6 +9,7 @@ from datainf.estimators.table import build
 from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import (
     CONVERGED,
+    FACTORS,
     GROUPING,
     GROUPS,
     N,
@@ -18,6 +19,7 @@ from tests.estimators.gradient_sets import (
     without,
 )
 from tests.reference import (
+    kronecker_basis,
     mean_square_damping,
     preconditioner,
     side_by_side,
@@ -49,7 +51,8 @@ def test_precondition_multiplies_with_the_matrix_of_the_method(method, blocks):
         curvature, queries = unit_rows(CURVATURE), unit_rows(QUERIES)
     for names in GROUPS[blocks]:
         g = side_by_side(curvature, names)
-        p = preconditioner(method, g, mean_square_damping(g, 0.1))
+        basis = kronecker_basis({n: curvature[n].shape[1] for n in names}, FACTORS)
+        p = preconditioner(method, g, mean_square_damping(g, 0.1), basis)
         x = torch.cat([found[name].double() for name in names], dim=1)
         torch.testing.assert_close(
             x, side_by_side(queries, names) @ p, rtol=1e-8, atol=1e-10

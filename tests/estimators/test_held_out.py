@@ -18,6 +18,7 @@ from tests.estimators.gradient_sets import (
     Q,
     random_gradients,
     scored,
+    source_of,
     without,
 )
 from tests.reference import mean_square_damping, side_by_side, unit_rows
@@ -70,7 +71,7 @@ def test_scores_are_those_of_the_damping_that_was_chosen(method):
     # one group, so that one number says all
     found = scored(method, train, queries, damping="auto", blocks="all")
     estimator = build(method, damping="auto", blocks="all")
-    [lam] = estimator.fit(InMemorySource(train)).damping.values()
+    [lam] = estimator.fit(source_of(train)).damping.values()
     one = mean_square_damping(side_by_side(train, list(train)), 1.0)
     fixed = scored(method, train, queries, damping=lam / one, blocks="all")
     np.testing.assert_allclose(found.values, fixed.values, rtol=1e-9)

@@ -24,7 +24,7 @@ ZERO = "h.0.q.lora_A.weight"
 DIVIDING = [method for method in GROUPING if METHODS[method].cls.divides]
 # An Adam step on a row without gradient moves by the momentum alone.
 OF_GRADIENTS = [name for name in METHODS if not METHODS[name].cls.needs_moments]
-SOLVING = ["datainf", "exact", "cg", "lissa", "auto"]
+SOLVING = ["datainf", "exact", "cg", "lissa", "ekfac", "auto"]
 TO_ROUNDING = {"exact", "cg", "auto"}  # whose sketch is exact for so few rows
 
 

@@ -1,6 +1,7 @@
 """Self-influence and RelatIF against explicit inverses, pair by pair."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from datainf.core.errors import NonFiniteError, OptionError
 from datainf.core.options import Normalize
 from datainf.estimators.self_influence import relative_divisor
 from datainf.estimators.table import METHODS, build
-from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import (
     CONVERGED,
+    FACTORS,
     GROUPING,
     GROUPS,
     N,
@@ -20,6 +21,7 @@ from tests.estimators.gradient_sets import (
     Q,
     random_gradients,
     scored,
+    source_of,
 )
 from tests.reference import influence_by_inverse, own_influence_by_inverse
 
@@ -29,7 +31,7 @@ WITH_LENGTHS = [name for name in GROUPING if not METHODS[name].cls.unit_queries]
 def themselves(method, train, *, curvature=None, keep_blocks=False, size=3, **options):
     estimator = build(method, options=CONVERGED.get(method), **options)
     rows = Portioned(train, size)
-    state = estimator.fit(InMemorySource(curvature) if curvature else rows)
+    state = estimator.fit(source_of(curvature) if curvature else rows)
     return estimator.score_themselves(state, rows, keep_blocks=keep_blocks)
 
 
@@ -47,6 +49,7 @@ def test_self_influence_is_the_score_of_each_row_for_itself(method, normalize, b
         groups=GROUPS[blocks],
         unit_length=normalize == "example",
         curvature=curvature,
+        factors=FACTORS,
     )
     np.testing.assert_allclose(found.values, -expected[None], rtol=1e-8)
     assert found.queries["index"].tolist() == ["itself"]
@@ -113,10 +116,9 @@ def test_relatif_divides_by_the_root_of_self_influence(method, blocks):
         options=CONVERGED.get(method),
     )
     groups = GROUPS[blocks]
-    plain = influence_by_inverse(
-        method, train, queries, groups=groups, curvature=curvature
-    )
-    own = own_influence_by_inverse(method, train, groups=groups, curvature=curvature)
+    shared: Any = {"groups": groups, "curvature": curvature, "factors": FACTORS}
+    plain = influence_by_inverse(method, train, queries, **shared)
+    own = own_influence_by_inverse(method, train, **shared)
     np.testing.assert_allclose(found.values, plain / own.sqrt(), rtol=1e-7)
     assert found.per_block is not None
     np.testing.assert_allclose(found.per_block.sum(axis=0), found.values, rtol=1e-9)

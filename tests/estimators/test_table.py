@@ -18,6 +18,7 @@ NAMES = [
     "exact",
     "cg",
     "lissa",
+    "ekfac",
     "tracin",
     "trak",
     "less",
@@ -72,7 +73,8 @@ def test_options_beside_an_instance_are_refused():
 def test_unknown_names_are_refused_with_the_near_one():
     with refuses(
         "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-        "datainf, exact, cg, lissa, tracin, trak, less, auto; did you mean 'datainf'?."
+        "datainf, exact, cg, lissa, ekfac, tracin, trak, less, auto; did you mean "
+        "'datainf'?."
     ):
         build("datinf")
     with refuses(

@@ -9,21 +9,22 @@ import torch
 from datainf.core.errors import NonFiniteError, OptionError
 from datainf.core.records import Scores
 from datainf.estimators.table import METHODS, build
-from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import (
     CONVERGED,
+    FACTORS,
     GROUPING,
     GROUPS,
     SIZES,
     N,
     Q,
     random_gradients,
+    source_of,
 )
 from tests.reference import influence_by_inverse, own_influence_by_inverse
 
 NORMALIZE = ("none", "example", "relatif")
 DIVIDING = [name for name in GROUPING if METHODS[name].cls.divides]
-SOLVING = ["datainf", "exact", "cg", "lissa", "auto"]
+SOLVING = ["datainf", "exact", "cg", "lissa", "ekfac", "auto"]
 # Self-influence of unit queries is the same for every row: refused, as is RelatIF.
 WITH_LENGTHS = [name for name in GROUPING if not METHODS[name].cls.unit_queries]
 CASES = [
@@ -38,25 +39,25 @@ def score(method, train, queries, *, normalize=None, blocks="tensor") -> Scores:
     estimator = build(
         method, normalize=normalize, blocks=blocks, options=CONVERGED.get(method)
     )
-    rows = InMemorySource(train)
+    rows = source_of(train)
     return estimator.score(
-        estimator.fit(rows), rows, InMemorySource(queries), keep_blocks=True
+        estimator.fit(rows), rows, source_of(queries), keep_blocks=True
     )
 
 
 def themselves(method, train, **options):
     estimator = build(method, options=CONVERGED.get(method), **options)
-    rows = InMemorySource(train)
+    rows = source_of(train)
     return estimator.score_themselves(estimator.fit(rows), rows)
 
 
 def expected(method, train, queries, normalize, groups):
     unit = normalize == "example"
     found = influence_by_inverse(
-        method, train, queries, groups=groups, unit_length=unit
+        method, train, queries, groups=groups, unit_length=unit, factors=FACTORS
     )
     if normalize == "relatif":
-        own = own_influence_by_inverse(method, train, groups=groups)
+        own = own_influence_by_inverse(method, train, groups=groups, factors=FACTORS)
         found = found / torch.where(own > 0, own, torch.ones_like(own)).sqrt()
     return found.numpy()
 
@@ -75,7 +76,7 @@ def require_the_formula(method, train, queries, normalize, blocks="tensor"):
     if method in SOLVING:
         assert ((made.residual >= 0) & (made.residual <= 1)).all()
         assert np.isfinite(made.scale).all()
-        if method != "datainf":
+        if method not in {"datainf", "ekfac"}:
             assert made.residual.max() < 1e-8
             np.testing.assert_allclose(made.scale, 1, atol=1e-8)
     else:
@@ -92,6 +93,7 @@ def require_own(method, train, normalize="none"):
         train,
         groups=[[name] for name in train],
         unit_length=normalize == "example",
+        factors=FACTORS,
     ).numpy()
     np.testing.assert_allclose(
         found.values[0], -right, rtol=0, atol=1e-8 * max(np.abs(right).max(), 1e-30)

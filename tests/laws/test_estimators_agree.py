@@ -7,14 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datainf.estimators.table import METHODS, build
-from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import (
     CONVERGED,
+    FACTORS,
     GROUPS,
     N,
     Q,
     random_gradients,
     scored,
+    source_of,
 )
 from tests.reference import (
     influence_by_inverse,
@@ -23,6 +24,7 @@ from tests.reference import (
     mean_square_damping,
 )
 
+CURVED = ["scaled-dot", "datainf", "exact", "cg", "lissa", "ekfac"]
 SIZES = st.tuples(st.integers(1, 12), st.integers(1, 4), st.integers(1, 9))
 
 
@@ -44,7 +46,7 @@ def test_datainf_equals_exact_for_one_example(sizes, damping):
 
 
 @pytest.mark.parametrize("blocks", GROUPS)
-@pytest.mark.parametrize("method", ["datainf", "exact", "cg", "lissa", "scaled-dot"])
+@pytest.mark.parametrize("method", CURVED)
 def test_scores_times_lambda_tend_to_dot_as_lambda_grows(method, blocks):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     dot = scored("dot", train, queries, blocks=blocks)
@@ -52,9 +54,9 @@ def test_scores_times_lambda_tend_to_dot_as_lambda_grows(method, blocks):
     missing = []
     for damping in (1e4, 1e8):
         estimator = build(method, damping=damping, blocks=blocks)
-        rows = InMemorySource(train)
+        rows = source_of(train)
         state = estimator.fit(rows)
-        found = estimator.score(state, rows, InMemorySource(queries), keep_blocks=True)
+        found = estimator.score(state, rows, source_of(queries), keep_blocks=True)
         lambdas = np.array([state.damping[name] for name in found.groups])
         weighted = (lambdas[:, None, None] * found.per_block).sum(axis=0)
         missing.append(np.abs(weighted - dot.values).max() / size)
@@ -130,7 +132,7 @@ def test_the_training_rows_as_another_source_are_the_same_curvature(method, norm
 
 
 @pytest.mark.parametrize("normalize", ["none", "example"])
-@pytest.mark.parametrize("method", ["scaled-dot", "datainf", "exact", "cg", "lissa"])
+@pytest.mark.parametrize("method", CURVED)
 def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     curvature = random_gradients(5, 3)
@@ -150,6 +152,7 @@ def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
         groups=GROUPS["module"],
         unit_length=normalize == "example",
         curvature=curvature,
+        factors=FACTORS,
     )
     size = float(expected.abs().max())
     np.testing.assert_allclose(found.values, expected, rtol=0, atol=1e-9 * size)

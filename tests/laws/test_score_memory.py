@@ -7,8 +7,11 @@ what the process held before.
 import json
 
 import pytest
+import torch
 
+from datainf.core.factors import BlockSums, FactorSums
 from datainf.estimators.table import METHODS
+from datainf.store.factors import rows_hash, write_sums
 from tests.processes import python
 from tests.store.stores import big_store
 
@@ -28,11 +31,21 @@ def own(key):
 torch.set_num_threads(1)
 torch.linalg.eigh(torch.eye(64).double() @ torch.eye(64).double())
 train, queries = (open_store(path) for path in sys.argv[1:3])
+train.examples  # the parquet library's own pool
 limit = own("VmData") + int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 scores = score(train, queries, method=sys.argv[4], **json.loads(sys.argv[5]))
 print(*scores.values.shape)
 """
+
+
+def with_factors(store):
+    """Lay factors of a square matrix beside a store of one block."""
+    manifest, side = store.manifest, 256
+    sums = FactorSums()
+    sums.add({"w": BlockSums(torch.eye(side), torch.eye(side), 1)})
+    of = rows_hash(manifest, store.examples["hash"].tolist(), manifest.shard_count)
+    write_sums(store.path, sums, shards=manifest.shard_count, of=of)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +54,7 @@ def stores(tmp_path_factory):
     folder = tmp_path_factory.mktemp("big")
     size = MIB // 16
     train = big_store(folder / "train", rows=1152, size=size, shard_rows=64)
+    with_factors(train)
     assert sum(shard.bytes for shard in train.manifest.shards) >= 3 * LIMIT
     return train.path, big_store(folder / "q", rows=3, size=size, shard_rows=3).path
 

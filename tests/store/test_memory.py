@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from datainf.core.errors import DataError, NonFiniteError, OptionError
+from datainf.core.factors import Factors
 from datainf.core.layout import Layout
 from datainf.core.source import GradientSource
 from datainf.store import memory
@@ -148,6 +149,21 @@ def test_refuses_unknown_blocks_and_sizes_below_one():
         next(source.rows(["lora_B"]))
     with refuses(OptionError, "size must be at least 1, got 0."):
         next(source.rows(size=0))
+
+
+def test_factors_are_given_back_and_only_for_known_blocks():
+    rows, pair = (
+        {"a": torch.ones(2, 6), "b": torch.ones(2, 1)},
+        Factors(torch.eye(3), torch.eye(2)),
+    )
+    source = InMemorySource(rows, factors={"a": pair})
+    assert source.factors("a") is pair
+    found = source.factors("b")
+    assert found is not None
+    assert found.reason == "none were given"
+    assert InMemorySource(rows).factors("a") is None
+    with pytest.raises(OptionError, match=r"^block 'c' is unknown: expected one of: "):
+        InMemorySource(rows, factors={"c": pair})
 
 
 def test_losses_are_one_number_a_row():

@@ -16,11 +16,11 @@ from datainf.estimators.table import METHODS
 from datainf.store.memory import InMemorySource
 from datainf.workflows import agreement as module
 from datainf.workflows.score import score
-from tests.estimators.gradient_sets import N, Q, random_gradients
+from tests.estimators.gradient_sets import N, Q, random_gradients, source_of
 
 
 def scored(method="datainf", **options):
-    train, queries = (InMemorySource(random_gradients(n, n)) for n in (N, Q))
+    train, queries = (source_of(random_gradients(n, n)) for n in (N, Q))
     return score(train, queries, method=method, **options)
 
 

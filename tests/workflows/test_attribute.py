@@ -173,7 +173,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "method": (
         {"method": "datinf"},
         "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-        "datainf, exact, cg, lissa, tracin, trak, less, auto; did you mean "
+        "datainf, exact, cg, lissa, ekfac, tracin, trak, less, auto; did you mean "
         "'datainf'?.",
     ),
     "damping": (
@@ -194,14 +194,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "option 'step' is unknown: expected one of: damping, blocks, normalize, steps, "
         "tolerance, scale, seed, keep_blocks, fisher, agreement, dtype, parameters, "
         "output, samples, sample_seed, batch_tokens, shard_rows, store_text, "
-        "on_nonfinite, reuse; did you mean 'steps'?.",
+        "on_nonfinite, reuse, factors; did you mean 'steps'?.",
     ),
     "no such": (
         {"batch_token": 3},
         "option 'batch_token' is unknown: expected one of: damping, blocks, normalize, "
         "keep_blocks, fisher, agreement, dtype, parameters, output, samples, "
-        "sample_seed, batch_tokens, shard_rows, store_text, on_nonfinite, reuse; did "
-        "you mean 'batch_tokens'?.",
+        "sample_seed, batch_tokens, shard_rows, store_text, on_nonfinite, reuse, "
+        "factors; did you mean 'batch_tokens'?.",
     ),
     "beside an instance": (
         {"method": DataInf(), "damping": 0.3},

@@ -216,6 +216,16 @@ def test_a_draw_that_is_no_number_is_named_by_its_example(tmp_path):
 # --- scores -------------------------------------------------------------------------
 
 
+def _factors(store: GradientStore) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """The factors of a store that has some, for the reference."""
+    found = {name: store.factors(name) for name in store.layout.names}
+    return {
+        name: (each.inputs, each.outputs)
+        for name, each in found.items()
+        if each is not None and each.inputs is not None and each.outputs is not None
+    }
+
+
 @pytest.mark.parametrize("method", DIVIDING)
 def test_scores_are_those_of_a_curvature_of_draws(tmp_path, method):
     damping = 0.3
@@ -239,6 +249,7 @@ def test_scores_are_those_of_a_curvature_of_draws(tmp_path, method):
         groups=[[name] for name in train],
         damping=damping,
         curvature=curvature,
+        factors=_factors(open_store(tmp_path / "curvature-sampled-3-5")),
     )
     size = float(wanted.abs().max())
     np.testing.assert_allclose(found.values, wanted, rtol=1e-4, atol=1e-4 * size)

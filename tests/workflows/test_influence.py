@@ -23,6 +23,7 @@ from tests.reference import influence_by_inverse
 CASES = [
     (method, normalize)
     for method in GROUPING
+    if not METHODS[method].cls.needs_factors
     for normalize in ("none", "example")
     if (method, normalize) != ("cosine", "none")
 ]
@@ -126,3 +127,9 @@ def test_a_recursion_that_has_not_converged_is_told():
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
     with pytest.warns(DatainfWarning, match=r"^lissa: not converged: "):
         influence(train, queries, method="lissa", steps=2)
+
+
+def test_plain_tensors_have_no_kronecker_factors():
+    train, queries = random_gradients(N, 1), random_gradients(Q, 2)
+    with pytest.raises(OptionError, match=r"^ekfac needs Kronecker factors, and the "):
+        influence(train, queries, method="ekfac")

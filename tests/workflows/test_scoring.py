@@ -54,7 +54,7 @@ def test_score_takes_what_comes_of_it():
         (
             ScoreOptions(method="datinf"),
             "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-            "datainf, exact, cg, lissa, tracin, trak, less, auto; did you mean "
+            "datainf, exact, cg, lissa, ekfac, tracin, trak, less, auto; did you mean "
             "'datainf'?.",
         ),
         (

@@ -16,6 +16,7 @@ from datainf.capture.finite import nonfinite_rows
 from datainf.capture.session import CaptureSession
 from datainf.core.batch import plan_batches
 from datainf.core.errors import MemoryLimitError
+from datainf.core.factors import FactorSums
 from datainf.core.task import Batch, Example, Task
 
 
@@ -46,7 +47,7 @@ class Nonfinite(NamedTuple):
     alone: bool
 
 
-def collect_shard(  # noqa: PLR0913 - three of the nine only report
+def collect_shard(  # noqa: PLR0913 - three of the ten only report
     session: CaptureSession,
     task: Task,
     examples: Sequence[Example],
@@ -54,6 +55,7 @@ def collect_shard(  # noqa: PLR0913 - three of the nine only report
     lengths: Sequence[int],
     budget: int,
     halved_at: Sequence[int] = (),
+    factors: FactorSums | None = None,
     on_halving: Callable[[int], None] = lambda _: None,
     on_batch: Callable[[int], None] = lambda _: None,
     on_nonfinite: Callable[[Nonfinite], None] = lambda _: None,
@@ -67,6 +69,7 @@ def collect_shard(  # noqa: PLR0913 - three of the nine only report
         lengths: Tokens of each.
         budget: Most padded tokens in a batch.
         halved_at: Batches at which memory ran out in an earlier try, replayed.
+        factors: Gets the Kronecker sums of the shard's tokens.
         on_halving: Called with the batch number when memory runs out, before going on.
         on_batch: Called with the number of examples done after each batch.
         on_nonfinite: Called for each example that is no number, right after its batch;
@@ -88,7 +91,7 @@ def collect_shard(  # noqa: PLR0913 - three of the nine only report
     while number < len(plan):
         positions = plan[number]
         batch = task.collate([examples[i] for i in positions])
-        found = _try(session, batch)
+        found = _try(session, batch, factors)
         if found is None:
             if len(positions) == 1:
                 raise MemoryLimitError(
@@ -124,11 +127,11 @@ def _nonfinite_alone(session: CaptureSession, task: Task, example: Example) -> b
 
 
 def _try(
-    session: CaptureSession, batch: Batch
+    session: CaptureSession, batch: Batch, factors: FactorSums | None
 ) -> tuple[dict[str, Tensor], Tensor] | None:
     """Run one batch; None when memory ran out, with what it held given back."""
     try:
-        return session.gradients(batch)
+        return session.gradients(batch, factors)
     except (RuntimeError, MemoryError) as error:
         if not _out_of_memory(error):
             raise

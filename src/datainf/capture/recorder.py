@@ -8,7 +8,7 @@ reader, and readers of one parameter, add up. A call whose examples cannot be to
 B examples, d parameters of a block.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
@@ -16,12 +16,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from datainf.capture.factors import token_sums
 from datainf.capture.readers import Reader
 from datainf.capture.registry import RULES
 from datainf.capture.replay import Call, Key, Replay, tensors_of
 from datainf.capture.rows import rows_are_examples
 from datainf.capture.tap import tap
 from datainf.core.errors import AdapterError
+from datainf.core.factors import FactorSums
 
 
 class Recorder:
@@ -30,6 +32,7 @@ class Recorder:
     Attributes:
         sums: Block name -> `[B, *shape]` of the last pass.
         lost: Blocks of that pass whose examples could not be told apart.
+        factors: Kronecker sums of that pass, where asked for.
         recomputed: Whether a layer has run again for gradient checkpointing.
     """
 
@@ -41,6 +44,9 @@ class Recorder:
         """
         self.sums: dict[str, Tensor] = {}
         self.lost: set[str] = set()
+        self.factors = FactorSums()
+        self._factored: Collection[str] = ()
+        self._mask: Tensor | None = None
         self.recomputed = False
         self._wanted = wanted
         self._expected = 0
@@ -68,13 +74,19 @@ class Recorder:
             return stack.pop_all()
 
     def run(
-        self, losses_of: Callable[[], Tensor], examples: int
+        self,
+        losses_of: Callable[[], Tensor],
+        examples: int,
+        factored: Collection[str] = (),
+        mask: Tensor | None = None,
     ) -> Float[Tensor, " B"]:
         """Run the forward and backward pass that fills `sums` and `lost`.
 
         Args:
             losses_of: Runs the model and gives the losses.
             examples: B.
+            factored: Blocks whose Kronecker sums are to be taken too.
+            mask: The batch's attention mask, for those sums.
 
         Returns:
             The losses, without their graph.
@@ -83,6 +95,7 @@ class Recorder:
             AdapterError: If there is not one loss an example.
         """
         self.sums, self.lost, self._unsure = {}, set(), []
+        self.factors, self._factored, self._mask = FactorSums(), factored, mask
         self._expected, self._phase = examples, "forward"
         try:
             with torch.inference_mode(False), torch.enable_grad():
@@ -98,10 +111,10 @@ class Recorder:
                     losses.sum().backward()  # type: ignore[no-untyped-call]
         except BaseException:
             # What a failed pass has summed would hold memory that is needed now.
-            self.sums = {}
+            self.sums, self.factors = {}, FactorSums()
             raise
         finally:
-            self._phase, self._unsure = "idle", []
+            self._phase, self._unsure, self._mask = "idle", [], None
             self._anchor.grad = None
         for block in self.lost:
             self.sums.pop(block, None)
@@ -177,6 +190,8 @@ class Recorder:
             for block in ruled:
                 rule = RULES[type(reader.module)][reader.names[block]]
                 self._sum(block, rule(reader.module, x, g))
+                if block in self._factored and (sums := token_sums(x, g, self._mask)):
+                    self.factors.add({block: sums})
 
     def _by_replay(
         self,

@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from datainf.capture.devices import device_of, input_embeddings, moved
+from datainf.capture.factors import lost, unfactored
 from datainf.capture.looped import batch_size, looped_gradients, unused
 from datainf.capture.probe import (
     agree,
@@ -34,6 +35,7 @@ from datainf.capture.recorder import Recorder
 from datainf.capture.scope import checkpoints, quiet
 from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, DatainfWarning
+from datainf.core.factors import FactorSums
 from datainf.core.task import Example, Task
 
 LOOPED = "looped"
@@ -114,12 +116,13 @@ class CaptureSession:
         self._stack.__exit__(kind, error, trace)
 
     def gradients(
-        self, batch: Mapping[str, Any]
+        self, batch: Mapping[str, Any], factors: FactorSums | None = None
     ) -> tuple[dict[str, Float[Tensor, "B _"]], Float[Tensor, " B"]]:
         """Differentiate every example's loss by every collected parameter.
 
         Args:
             batch: What the task's `collate` made.
+            factors: Gets the batch's Kronecker sums, once all went well.
 
         Returns:
             Block -> `[B, d]` in the layout's order (float32; float64 for a float64
@@ -130,7 +133,7 @@ class CaptureSession:
         """
         self._require_entered()
         batch = moved(batch, device_of(self._model))
-        losses = self._pass(batch)
+        losses = self._pass(batch, factors)
         found = {n: total.flatten(1) for n, total in self._recorder.sums.items()}
         self._recorder.sums = {}
         looped = [t for t in self._adapter.parameters if t.block.name not in found]
@@ -140,6 +143,10 @@ class CaptureSession:
         )
         for trained, row in zip(looped, rows, strict=True):
             found[trained.block.name] = _wide(row.flatten(1))
+        if factors is not None:
+            factors.leave_out(lost(sorted(self._recorder.lost)))
+            factors.add(self._recorder.factors.blocks)
+            self._recorder.factors = FactorSums()
         names = self._adapter.layout.names
         return {name: found[name].cpu() for name in names}, losses.cpu()
 
@@ -231,10 +238,21 @@ class CaptureSession:
                 stacklevel=3,
             )
 
-    def _pass(self, batch: Mapping[str, Any]) -> Tensor:
+    @property
+    def unfactored(self) -> dict[str, str]:
+        """Blocks that have no Kronecker factors, each with the reason."""
+        looped = [name for name, path in self.coverage.items() if path == LOOPED]
+        return unfactored(self._readers, self._adapter.layout, looped)
+
+    def _pass(
+        self, batch: Mapping[str, Any], factors: FactorSums | None = None
+    ) -> Tensor:
         """Run the forward and backward pass that fills the recorder."""
         return self._recorder.run(
-            lambda: self._task.losses(self._model, batch), batch_size(batch)
+            lambda: self._task.losses(self._model, batch),
+            batch_size(batch),
+            () if factors is None else {*self.coverage} - {*factors.missing},
+            batch.get("attention_mask"),
         )
 
     def _require_entered(self) -> None:

@@ -12,11 +12,11 @@ from datainf.cli.flag_table import (
     FOR_BASE,
     FOR_COLLECT,
     FOR_RECIPE,
-    FOR_SCORE,
     FOR_TASK,
     FOR_TRAIN,
 )
 from datainf.cli.flags import Given, bind
+from datainf.cli.score_flags import FOR_SCORE
 from datainf.cli.study_flags import STUDY_FLAGS
 
 app = typer.Typer(

@@ -7,9 +7,10 @@ where that option is described.
 from collections.abc import Mapping
 
 from datainf.cli.evaluate_flags import EVALUATE_FLAGS
-from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE, SCORE, Flag
+from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE, Flag
+from datainf.cli.score_flags import SCORE_FLAGS
 from datainf.cli.study_flags import STUDY_FLAGS
-from datainf.core.options import CollectOptions, ScoreOptions, help_of
+from datainf.core.options import CollectOptions, help_of
 from datainf.core.run_config import DataConfig, RunConfig
 
 FLAGS: Mapping[str, Flag] = {
@@ -210,81 +211,15 @@ FLAGS: Mapping[str, Flag] = {
         ("collect", "reuse"),
         panel=COLLECT,
     ),
-    # scoring
-    "method": Flag(
-        ("--method",),
-        str,
-        help_of(ScoreOptions, "method"),
-        ("score", "method"),
-        panel=SCORE,
-    ),
-    "damping": Flag(
-        ("--damping",),
-        str,
-        help_of(ScoreOptions, "damping"),
-        ("score", "damping"),
-        panel=SCORE,
-    ),
-    "blocks": Flag(
-        ("--blocks",),
-        str,
-        help_of(ScoreOptions, "blocks"),
-        ("score", "blocks"),
-        panel=SCORE,
-    ),
-    "fisher": Flag(
-        ("--fisher",),
-        str,
-        help_of(ScoreOptions, "fisher"),
-        ("score", "fisher"),
-        panel=SCORE,
-    ),
-    "normalize": Flag(
-        ("--normalize",),
-        str,
-        help_of(ScoreOptions, "normalize"),
-        ("score", "normalize"),
-        panel=SCORE,
-    ),
-    "option": Flag(
-        ("--option",),
-        str,
-        "steps=50: an option of the method itself; repeatable.",
-        None,
-        True,
-        SCORE,
-    ),
-    "group_by": Flag(
-        ("--group-by",),
-        str,
-        help_of(RunConfig, "group_by"),
-        ("group_by",),
-        panel=SCORE,
-    ),
-    "tokens": Flag(
-        ("--tokens",), int, help_of(RunConfig, "tokens"), ("tokens",), panel=SCORE
-    ),
-    "checkpoints": Flag(
-        ("--checkpoints",),
-        str,
-        help_of(RunConfig, "checkpoints"),
-        ("checkpoints",),
-        panel=SCORE,
-    ),
-    "checkpoint_limit": Flag(
-        ("--checkpoint-limit",),
-        int,
-        help_of(RunConfig, "checkpoint_limit"),
-        ("checkpoint_limit",),
-        panel=SCORE,
-    ),
-    "agreement": Flag(
-        ("--agreement",),
+    "factors": Flag(
+        ("--factors",),
         bool,
-        help_of(ScoreOptions, "agreement"),
-        ("score", "agreement"),
-        panel=SCORE,
+        help_of(CollectOptions, "factors"),
+        ("collect", "factors"),
+        panel=COLLECT,
     ),
+    # scoring
+    **SCORE_FLAGS,
     # training
     "recipe": Flag(
         ("--recipe",),
@@ -391,9 +326,8 @@ FOR_TASK = (
 FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
 FOR_COLLECT = (
     "parameters", "output", "samples", "sample_seed", "dtype", "batch_tokens",
-    "shard_rows", "on_nonfinite", "reuse",
+    "shard_rows", "on_nonfinite", "reuse", "factors",
 )  # fmt: skip
-FOR_SCORE = ("method", "damping", "blocks", "normalize", "option", "agreement")
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
 )  # fmt: skip

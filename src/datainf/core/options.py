@@ -264,6 +264,12 @@ class CollectOptions:
         "An older store of the same model and options: rows that did not change are "
         "taken from it.",
     )
+    factors: bool = described(
+        False,
+        "Gather Kronecker factors too, for ekfac; a store that is there gets them by "
+        "one more pass.",
+        late=True,
+    )
 
     def __post_init__(self) -> None:
         """Check the values.

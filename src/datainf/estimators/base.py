@@ -92,6 +92,7 @@ class Estimator(ABC):
     """Whether it approximates what `exact` solves, so that the two can be compared."""
     unit_queries: ClassVar[bool] = False
     """Whether queries are scaled to unit length over all blocks."""
+    needs_factors: ClassVar[bool] = False  # Kronecker factors of the curvature rows
     output: ClassVar[str] = "loss"
     """What the gradients are taken of, as `collect(output=...)` says."""
     mixes_blocks: ClassVar[bool] = False

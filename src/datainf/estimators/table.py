@@ -17,6 +17,7 @@ from datainf.estimators.cg import CG
 from datainf.estimators.cosine import Cosine
 from datainf.estimators.datainf import DataInf
 from datainf.estimators.dot import Dot
+from datainf.estimators.ekfac import EKFAC
 from datainf.estimators.exact import Exact
 from datainf.estimators.less import LESS
 from datainf.estimators.lissa import LiSSA
@@ -99,6 +100,13 @@ METHODS: Mapping[str, MethodEntry] = {
             "Agarwal et al., JMLR 2017, arXiv:1602.03943",
         ),
         MethodEntry(
+            EKFAC,
+            "as exact, by Kronecker eigenvectors",
+            "O(ND(o + i) + Σ (o³ + i³) + NQD), o×i blocks",
+            "exact where the curvature has them",
+            "George et al., NeurIPS 2018, arXiv:1806.03884",
+        ),
+        MethodEntry(
             TracIn,
             "−Σ_m η_m Σ v_m·g_{m,k}, over checkpoints m",
             "O(MNQD), one reading a checkpoint",
@@ -138,8 +146,8 @@ def methods() -> pd.DataFrame:
 
     Example:
         >>> list(methods()["name"])
-        ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'cg', 'lissa', 'tracin',
-         'trak', 'less', 'auto']
+        ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'cg', 'lissa', 'ekfac',
+         'tracin', 'trak', 'less', 'auto']
     """
     rows = [{"name": name, **asdict(entry)} for name, entry in METHODS.items()]
     return pd.DataFrame(rows).drop(columns="cls")

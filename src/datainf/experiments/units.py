@@ -132,6 +132,7 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
                 out=folder / "stores" / which,
                 parameters="paper",
                 store_text=False,
+                factors=which == "train",
             )
             for which, part in (("train", rows.train), ("validation", rows.validation))
         )

@@ -86,7 +86,8 @@ def refusals(variants: Sequence[Variant]) -> dict[str, str]:
     """
     generator = torch.Generator().manual_seed(0)
     rows, query = (
-        InMemorySource({"a": torch.randn(n, 3, generator=generator)}) for n in (5, 1)
+        InMemorySource({"a": torch.randn(n, 3, generator=generator)}, factors={})
+        for n in (5, 1)
     )
     found = {}
     for variant in variants:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datainf.core.errors import DataError, NonFiniteError, OptionError, near
+from datainf.core.factors import Factors
 from datainf.core.layout import Layout
 from datainf.core.source import RowBlock
 
@@ -44,6 +45,7 @@ class InMemorySource:
         layout: Layout | None = None,
         *,
         losses: Float[Tensor, " N"] | None = None,
+        factors: Mapping[str, Factors] | None = None,
     ) -> None:
         """Take the tensors as they are.
 
@@ -53,6 +55,8 @@ class InMemorySource:
             layout: Names, order and shapes of the blocks; by default the mapping's
                 order and shapes `(d,)`.
             losses: Value of each row whose gradient it is; `trak` reads margins here.
+            factors: Block name -> its Kronecker factors; a block that is not named has
+                none. None where none were gathered.
 
         Raises:
             OptionError: If the tensors and the layout do not fit each other, or a
@@ -68,6 +72,9 @@ class InMemorySource:
                 {name: (tensor.shape[1],) for name, tensor in gradients.items()}
             )
         self._layout = layout
+        self._factors = factors
+        for name in factors or ():
+            self._require_known(name)
         self._gradients = _arranged(gradients, layout)
         counts = {name: len(tensor) for name, tensor in self._gradients.items()}
         first = layout.names[0]
@@ -117,10 +124,7 @@ class InMemorySource:
         """
         names = self._layout.names if blocks is None else tuple(blocks)
         for name in names:
-            if name not in self._gradients:
-                raise OptionError(
-                    f"block {name!r} is unknown: {near(name, self._layout.names)}."
-                )
+            self._require_known(name)
         if size is None:
             widest = max((self._gradients[name][0].nbytes for name in names), default=1)
             size = max(1, _PORTION_BYTES // widest)
@@ -132,6 +136,27 @@ class InMemorySource:
                 start=start,
                 gradients={name: self._gradients[name][part] for name in names},
                 squared_norms=self._squared_norms[part],
+            )
+
+    def factors(self, block: str) -> Factors | None:
+        """Give the Kronecker factors of a block.
+
+        Args:
+            block: Its name.
+
+        Returns:
+            The factors; None where the source was given none at all.
+        """
+        self._require_known(block)
+        if self._factors is None:
+            return None
+        return self._factors.get(block, Factors(reason="none were given"))
+
+    def _require_known(self, block: str) -> None:
+        """Refuse a block that is not there."""
+        if block not in self._layout.sizes:
+            raise OptionError(
+                f"block {block!r} is unknown: {near(block, self._layout.names)}."
             )
 
 

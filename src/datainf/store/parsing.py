@@ -58,11 +58,12 @@ def read_manifest(folder: str | Path) -> Manifest:
     return manifest
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, schema: Any = MANIFEST) -> Any:
     """Read the bytes of a manifest as JSON of a version that is known.
 
     Args:
-        data: Content of `manifest.json`.
+        data: Content of `manifest.json`, or of `factors.json`.
+        schema: Which of them.
 
     Returns:
         The JSON value, of the right schema.
@@ -81,7 +82,7 @@ def decode(data: bytes) -> Any:
                 f"it has format version {str(version)[:60]!r}, and this version of "
                 f"datainf reads {FORMAT_VERSION}"
             )
-    check_schema(value, MANIFEST)
+    check_schema(value, schema)
     return value
 
 

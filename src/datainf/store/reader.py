@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datainf.core.errors import OptionError, StoreError, near
+from datainf.core.factors import Factors, FactorSums, means
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
 from datainf.core.options import StoreDtype
@@ -26,6 +27,7 @@ from datainf.store.atomic import reading
 from datainf.store.checksum import require_checksum
 from datainf.store.examples import EXAMPLES_NAME, read_examples
 from datainf.store.excluded import Excluded, excluded_in
+from datainf.store.factors import FactorNote, fits, read_block, read_note
 from datainf.store.manifest import Manifest, Shard
 from datainf.store.parsing import read_manifest
 from datainf.store.rounding import TORCH_DTYPES
@@ -91,6 +93,7 @@ class GradientStore:
         # Which file each shard was when it was last read: a store may be replaced.
         self._seen: dict[int, tuple[int, int]] = {}
         self._path = path
+        self._check = check
         self._manifest = manifest
         self._forms = {
             rows: ShardForm(manifest.layout, manifest.dtype, rows)
@@ -184,6 +187,42 @@ class GradientStore:
             raise OptionError(f"size must be at least 1, got {size}.")
         for shard in self._manifest.shards:
             yield from self._shard_rows(shard, names, size)
+
+    def factors(self, block: str) -> Factors | None:
+        """Give the Kronecker factors of a block.
+
+        Args:
+            block: Its name.
+
+        Returns:
+            The factors, or why it has none; None where they were not gathered, or not
+            from every row.
+
+        Raises:
+            OptionError: If the block is unknown.
+        """
+        if block not in self.layout.sizes:
+            raise OptionError(
+                f"block {block!r} is unknown: {near(block, self.layout.names)}."
+            )
+        note = self._factor_note
+        if note is None:
+            return None
+        if block in note.tokens:
+            return means(read_block(self._path, note, block))
+        return FactorSums(note.missing).factors(block)
+
+    @cached_property
+    def _factor_note(self) -> FactorNote | None:
+        """What there is to know of the factors, checked like a shard."""
+        note, manifest = read_note(self._path), self._manifest
+        if note is None or note.shards < manifest.shard_count:
+            return None
+        if not fits(note, manifest, self.examples["hash"].tolist()):
+            return None
+        if self._check:
+            require_checksum(self._path / note.name, note.written.sha256)
+        return note
 
     def take(
         self, numbers: Sequence[int]

@@ -21,7 +21,8 @@ from datainf.store.parsing import read_manifest
 
 _SHARD_FILE = re.compile(r"shard-\d{5,}\.safetensors")
 _TEMPORARY = re.compile(
-    r"(shard-\d{5,}\.safetensors|examples\.parquet|manifest\.json)\.partial"
+    r"((shard|factors)-\d{5,}\.safetensors|examples\.parquet|(manifest|factors)\.json)"
+    r"\.partial"
 )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from datainf.core.errors import StoreError
 from datainf.store.atomic import writing
 from datainf.store.examples import EXAMPLES_NAME
+from datainf.store.factors import remove_factors
 from datainf.store.lock import LOCK_NAME, FolderLock
 from datainf.store.manifest import MANIFEST_NAME, Manifest
 from datainf.store.parsing import read_manifest
@@ -126,6 +127,7 @@ def remove_store(folder: Path) -> None:
         folder: The store; the manifest goes last, so that a kill leaves it known.
     """
     manifest = read_manifest(folder)
+    remove_factors(folder)
     names = [shard.name for shard in manifest.shards]
     with writing(folder):
         for name in (*names, EXAMPLES_NAME, LOCK_NAME, MANIFEST_NAME):

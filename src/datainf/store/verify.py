@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from datainf.core.errors import StoreError
 from datainf.store.atomic import reading
 from datainf.store.examples import EXAMPLES_NAME, read_examples
+from datainf.store.factors import factor_faults, factor_files
 from datainf.store.lock import LOCK_NAME
 from datainf.store.manifest import MANIFEST_NAME, Manifest, Shard
 from datainf.store.parsing import build, check_form, decode
@@ -73,6 +74,7 @@ def verify(path: str | Path) -> VerifyReport:
             "there; run the command that began it again"
         )
     index = _examples(folder, manifest, faults)
+    faults.extend(_factor_faults(folder, manifest, index is not None))
     read = []
     for shard in manifest.shards:
         try:
@@ -82,6 +84,7 @@ def verify(path: str | Path) -> VerifyReport:
             faults.append(str(error))
     known = {MANIFEST_NAME, EXAMPLES_NAME, LOCK_NAME}
     known.update(shard.name for shard in manifest.shards)
+    known.update(factor_files(folder))
     faults.extend(
         f"{name} does not belong to the store"
         for name in sorted(entry.name for entry in folder.iterdir())
@@ -131,6 +134,19 @@ def _examples(
         return None
     index: NDArray[np.int64] = table["index"].to_numpy()
     return index
+
+
+def _factor_faults(folder: Path, manifest: Manifest, readable: bool) -> list[str]:
+    """Check the factors, where the table says which rows they must be of."""
+    if not readable:
+        return []
+    table = read_examples(
+        folder,
+        rows=manifest.rows,
+        sha256=manifest.examples.sha256,
+        store_text=manifest.options.store_text,
+    )
+    return factor_faults(folder, manifest, table["hash"].to_pylist())
 
 
 def _shard_faults(

@@ -25,6 +25,7 @@ from datainf.core.options import StoreDtype
 from datainf.store.atomic import write_whole, writing
 from datainf.store.checks import require_shard
 from datainf.store.excluded import Excluded, excluded_in, parameters_in, without
+from datainf.store.factors import drop_stale
 from datainf.store.growth import cut
 from datainf.store.lock import FolderLock
 from datainf.store.manifest import (
@@ -106,6 +107,7 @@ class StoreWriter:
             # Read again: another writer may have gone on until just now.
             start = Start.look(folder, asked)
             manifest = start.begin()
+            drop_stale(folder, manifest, start.table["hash"].to_pylist())
             undo.pop_all()
         return cls(folder, manifest, start.table, lock)
 
@@ -155,6 +157,12 @@ class StoreWriter:
                 halved_at = self._manifest.pending.get(number, ())
                 yield PendingShard(number, self._manifest.rows_of(number), halved_at)
 
+    @property
+    def hashes(self) -> list[str]:
+        """Hash of every row's example."""
+        found: list[str] = self._table["hash"].to_pylist()
+        return found
+
     def index_of(self, rows: range) -> list[int]:
         """Give the positions in the data set of some rows of the store.
 
@@ -192,6 +200,7 @@ class StoreWriter:
         self._note(cut(fewer, rows[0] // fewer.shard_rows))
         self._manifest = with_examples(self._path, self._manifest, self._table)
         sweep(self._path, self._manifest)
+        drop_stale(self._path, self._manifest, self.hashes)
 
     def record_halving(self, shard: int, batch: int) -> None:
         """Note, on disk and at once, that memory ran out in a batch.

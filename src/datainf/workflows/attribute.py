@@ -80,6 +80,7 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
     fisher = take_fisher(
         scoring, estimator, collect_options(collecting), over=saved is not None
     )
+    collecting |= wanted_factors(estimator)
     with gathered(
         model,
         train,
@@ -170,3 +171,15 @@ def take_fisher(
     """
     require_collected(estimator, collecting, over=over)
     return require_fisher(scoring.pop("fisher", None), estimator, collecting)
+
+
+def wanted_factors(estimator: Estimator) -> dict[str, bool]:
+    """Ask for Kronecker factors of the training rows where the method needs them.
+
+    Args:
+        estimator: The method.
+
+    Returns:
+        An option of collecting, or none.
+    """
+    return {"factors": True} if estimator.needs_factors else {}

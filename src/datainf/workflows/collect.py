@@ -33,6 +33,7 @@ from datainf.store.start import Asked, Start
 from datainf.store.writer import StoreWriter
 from datainf.workflows.coverage import coverage_rows, coverage_text
 from datainf.workflows.estimate import Estimate, estimate
+from datainf.workflows.factors import FactorPass, Gathering, has_factors
 from datainf.workflows.fill import Filling
 from datainf.workflows.nonfinite import probe, tell_excluded
 from datainf.workflows.older import Older
@@ -66,7 +67,7 @@ def collect(
         progress: Told the coverage, warnings and how far it is.
         **options: Fields of `CollectOptions`: `dtype`, `parameters`, `output`,
             `samples`, `sample_seed`, `batch_tokens`, `shard_rows`, `store_text`,
-            `on_nonfinite`, `reuse`.
+            `on_nonfinite`, `reuse`, `factors`.
 
     Returns:
         The finished store, memory-mapped.
@@ -90,11 +91,17 @@ def collect(
         folder = folder.resolve()
     older = None if chosen.reuse is None else Older(Path(chosen.reuse), folder)
     replaced = older is not None and older.replaced_by(job.asked())
-    if replaced or not _there(job, folder):
-        if older is not None:
-            older.require_fitting(job.asked())
+    there = not replaced and _there(job, folder)
+    if not there and older is not None:
+        older.require_fitting(job.asked())
+    if not there or (chosen.factors and not has_factors(folder)):
         with job.session() as session:
-            _make(job, session, folder, older)
+            if not there:
+                _make(job, session, folder, older)
+            if chosen.factors:
+                FactorPass(session, job.task, job.rows, chosen, job.reporter).run(
+                    folder
+                )
     if older is not None:
         older.clear()
     store = open_store(folder)
@@ -272,6 +279,8 @@ def _make(job: _Job, session: CaptureSession, out: Path, older: Older | None) ->
             "are reused"
         )
     with StoreWriter.open(out, job.asked(coverage, reused)) as writer:
-        Filling(session, job.task, job.rows, job.options, job.reporter, rows).fill(
-            writer
+        gathering = Gathering(out, session.unfactored) if job.options.factors else None
+        filling = Filling(
+            session, job.task, job.rows, job.options, job.reporter, rows, gathering
         )
+        filling.fill(writer)

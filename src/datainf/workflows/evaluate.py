@@ -22,6 +22,7 @@ from datainf.__about__ import __version__
 from datainf.core.canonical import canonical_json
 from datainf.core.durable import write_durably
 from datainf.core.run_config import RunConfig
+from datainf.estimators.table import METHODS
 from datainf.workflows.contenders import (
     DEFAULT_METHODS,
     Contender,
@@ -83,6 +84,9 @@ def all_scores(
     """
     found = list(saved_scores(ground.options.scores, ground))
     if methods and ground.model is not None:
+        entries = (METHODS.get(one.method) for one in methods)  # baselines have none
+        factors = any(entry and entry.cls.needs_factors for entry in entries)
+        collecting = asdict(ground.config.collect)
         with collected(
             ground.model,
             ground.train.dataset,
@@ -90,7 +94,7 @@ def all_scores(
             ground.task,
             cache=ground.config.out,
             progress=reporter,
-            **asdict(ground.config.collect),
+            **{**collecting, "factors": factors or collecting["factors"]},
         ) as pair:
             found += [(one.name, scores_of(one, ground, pair)) for one in methods]
     ground.release_model()

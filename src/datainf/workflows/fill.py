@@ -12,10 +12,12 @@ import torch
 
 from datainf.capture.collect import ShardGradients, collect_shard
 from datainf.capture.session import CaptureSession
+from datainf.core.factors import FactorSums
 from datainf.core.options import CollectOptions
 from datainf.core.task import Task
 from datainf.store.reuse import ReusedRows
 from datainf.store.writer import PendingShard, StoreWriter
+from datainf.workflows.factors import Gathering
 from datainf.workflows.nonfinite import watch
 from datainf.workflows.progress import Advance, Reporter
 from datainf.workflows.rows import Rows
@@ -32,6 +34,7 @@ class Filling:
         options: How gradients are gathered.
         reporter: Told how far it is.
         older: Rows that need not be computed.
+        gathering: Kronecker factors that are gathered on the way.
     """
 
     session: CaptureSession
@@ -40,6 +43,7 @@ class Filling:
     options: CollectOptions
     reporter: Reporter
     older: ReusedRows | None = None
+    gathering: Gathering | None = None
 
     def fill(self, writer: StoreWriter) -> None:
         """Write every shard that is not there yet, and mark the store complete.
@@ -67,6 +71,7 @@ class Filling:
         index = writer.index_of(shard.rows)
         reasons: dict[int, str] = {}
         known, new = self._divided(index)
+        sums = self._sums(shard.number, all_new=not known)
         parts = []
         if self.older is not None and known:
             hashes = self.rows.hashes
@@ -75,15 +80,26 @@ class Filling:
             advance(len(known))
         if new:
             numbers = [index[at] for at in new]
-            parts.append(self._computed(writer, shard, numbers, reasons, advance))
+            parts.append(self._computed(writer, shard, numbers, reasons, sums, advance))
         if reasons:
             advance(len(reasons) - len(index))
             writer.leave_out(reasons)
+            if self.gathering is not None:
+                self.gathering.cut(shard.number)
             return
         found = _merged(parts, [*known, *new])
         writer.write_shard(
             shard.number, found.gradients, found.losses, torch.tensor(index)
         )
+        if self.gathering is not None and sums is not None:
+            self.gathering.add(sums, writer.manifest, writer.hashes)
+
+    def _sums(self, shard: int, *, all_new: bool) -> FactorSums | None:
+        """Give sums for a shard if it is the next one and all of it is computed."""
+        gathering = self.gathering
+        if gathering is None or gathering.shards != shard or not all_new:
+            return None
+        return gathering.begin()
 
     def _divided(self, index: list[int]) -> tuple[list[int], list[int]]:
         """Tell the rows of a shard that an older store has from those to compute."""
@@ -101,6 +117,7 @@ class Filling:
         shard: PendingShard,
         index: list[int],
         reasons: dict[int, str],
+        sums: FactorSums | None,
         advance: Advance,
     ) -> ShardGradients:
         """Send rows through the model."""
@@ -112,6 +129,7 @@ class Filling:
             lengths=[lengths[number] for number in index],
             budget=self.options.batch_tokens,
             halved_at=shard.halved_at,
+            factors=sums,
             on_halving=partial(self._halved, writer, shard.number),
             on_batch=advance,
             on_nonfinite=watch(self.rows, index, self.options.on_nonfinite, reasons),

@@ -29,7 +29,12 @@ from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
 from datainf.store.reader import GradientStore
-from datainf.workflows.attribute import check_scoring, split_options, take_fisher
+from datainf.workflows.attribute import (
+    check_scoring,
+    split_options,
+    take_fisher,
+    wanted_factors,
+)
 from datainf.workflows.checkpoints import (
     Places,
     Several,
@@ -116,6 +121,7 @@ def mislabeled(  # noqa: PLR0913 - as attribute
             "self-influence is that of one state of the adapter; give validation data, "
             "or leave checkpoints out."
         )
+    collecting |= wanted_factors(estimator)
     if validation is None and scoring.get("agreement"):
         raise OptionError(
             "agreement compares the rankings of queries, and self-influence has none; "

@@ -102,10 +102,8 @@ def collected(  # noqa: PLR0913 - as attribute
             **{**shared, "reuse": None},
         )
         reporter.say("training examples:")
-        rows = collect(model, train, task, out=folder / TRAIN, **shared)
-        yield Pair(
-            rows, asked, _curvature(model, train, task, folder, fisher, chosen, shared)
-        )
+        rows, curvature = _rows(model, train, task, folder, fisher, chosen, shared)
+        yield Pair(rows, asked, curvature)
 
 
 @contextmanager
@@ -136,17 +134,16 @@ def collected_train(
     chosen = collect_options(options)
     shared = {"progress": progress or Logged(), **_own(options)}
     with folder_of(cache) as folder:
-        rows = collect(model, train, task, out=folder / TRAIN, **shared)
-        yield rows, _curvature(model, train, task, folder, fisher, chosen, shared)
+        yield _rows(model, train, task, folder, fisher, chosen, shared)
 
 
 def _own(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the options of gradients at the examples' own labels."""
-    drawing = ("samples", "sample_seed")
+    """Give the options of gradients at own labels, which need no Kronecker factors."""
+    drawing = ("samples", "sample_seed", "factors")
     return {name: value for name, value in options.items() if name not in drawing}
 
 
-def _curvature(
+def _rows(
     model: nn.Module,
     train: Any,
     task: Task | Any,
@@ -154,10 +151,17 @@ def _curvature(
     fisher: Fisher,
     chosen: CollectOptions,
     shared: Mapping[str, Any],
-) -> GradientStore | None:
-    """Collect the training examples at drawn labels, where they are asked for."""
-    if fisher == Fisher.EMPIRICAL:
-        return None
+) -> tuple[GradientStore, GradientStore | None]:
+    """Collect the training examples, and at drawn labels where those are asked for.
+
+    Returns:
+        Both stores. Kronecker factors, if any, are those of the curvature's rows.
+    """
+    drawing = fisher == Fisher.SAMPLED
+    own = {**shared, "factors": chosen.factors and not drawing}
+    rows = collect(model, train, task, out=folder / TRAIN, **own)
+    if not drawing:
+        return rows, None
     shared["progress"].say("training examples, at labels that the model draws:")
     place = folder / curvature_name(chosen)
     drawn = {
@@ -167,7 +171,8 @@ def _curvature(
         # Its own rows serve again where those of the training store do.
         "reuse": None if chosen.reuse is None else place,
     }
-    return collect(model, train, task, out=place, **{**shared, **drawn})
+    options = {**shared, **drawn, "factors": chosen.factors}
+    return rows, collect(model, train, task, out=place, **options)
 
 
 def queries_name(queries: Any) -> str:

@@ -21,7 +21,7 @@ from datainf.core.options import Fisher, Output
 from datainf.core.records import HEAD, Scores
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.store.reader import GradientStore, open_store
-from datainf.workflows.attribute import check_scoring, take_fisher
+from datainf.workflows.attribute import check_scoring, take_fisher, wanted_factors
 from datainf.workflows.checkpoints import (
     chosen_checkpoints,
     gathered,
@@ -114,7 +114,7 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
         cache=out,
         progress=reporter,
         fisher=fisher,
-        **asdict(config.collect),
+        **{**asdict(config.collect), **wanted_factors(estimator)},
     ) as stores:
         scores = score(**stores.sources, method=config.score.method, **options)
         if config.tokens is not None and isinstance(stores, Pair):

@@ -34,7 +34,12 @@ from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.table import as_task
 from datainf.store.memory import InMemorySource
 from datainf.store.reader import GradientStore
-from datainf.workflows.attribute import check_scoring, split_options, take_fisher
+from datainf.workflows.attribute import (
+    check_scoring,
+    split_options,
+    take_fisher,
+    wanted_factors,
+)
 from datainf.workflows.collect import collect_options
 from datainf.workflows.pair import Pair, collected
 from datainf.workflows.progress import Logged, Reporter
@@ -127,7 +132,7 @@ def token_scores(  # noqa: PLR0913 - as attribute
         adapter_name=adapter_name,
         progress=progress,
         fisher=fisher,
-        **collecting,
+        **{**collecting, **wanted_factors(estimator)},
     ) as stores:
         scores = score(
             stores.train,

@@ -87,7 +87,7 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
         (
             ATTRIBUTE + "--method datinf",
             "method='datinf' is unknown: expected one of: dot, scaled-dot, cosine, "
-            "datainf, exact, cg, lissa, tracin, trak, less, auto; did you mean "
+            "datainf, exact, cg, lissa, ekfac, tracin, trak, less, auto; did you mean "
             "'datainf'?.",
         ),
         (ATTRIBUTE + "--blocks row", "blocks='row' is unknown: expected one of: "),
