@@ -204,9 +204,7 @@ def test_python_says_the_same(model, at, tmp_path):
             collect(SAID, batch_token=3),
             "option 'batch_token' is unknown: expected one of: dtype, parameters, "
             "output, samples, sample_seed, batch_tokens, shard_rows, store_text, "
-            "on_nonfinite, reuse; did "
-            "you "
-            "mean 'batch_tokens'?.",
+            "on_nonfinite, reuse, factors; did you mean 'batch_tokens'?.",
         ),
         (
             library.AdapterError,
