@@ -31,6 +31,26 @@ def unit_rows(gradients: Gradients) -> dict[str, Tensor]:
     return scaled
 
 
+def unit_blocks(gradients: Gradients) -> dict[str, Tensor]:
+    """Every row of every block divided by its own length; zero rows stay zero."""
+    scaled = {name: tensor.double().clone() for name, tensor in gradients.items()}
+    for tensor in scaled.values():
+        for i, row in enumerate(tensor):
+            if row.any():
+                tensor[i] /= float((row**2).sum()) ** 0.5
+    return scaled
+
+
+def scaled_rows(gradients: Gradients, normalize: str) -> Gradients:
+    """Training rows as `normalize` wants them."""
+    match normalize:
+        case "example":
+            return unit_rows(gradients)
+        case "block":
+            return unit_blocks(gradients)
+    return gradients
+
+
 def mean_square_damping(g: Tensor, damping: float) -> float:
     """λ, by one look at every entry."""
     entries = [float(entry) ** 2 for row in g for entry in row]
@@ -117,16 +137,15 @@ def influence_by_inverse(
     *,
     groups: Sequence[Sequence[str]],
     damping: float = 0.1,
-    unit_length: bool = False,
+    normalize: str = "none",
     curvature: Gradients | None = None,
     factors: FactorPairs | None = None,
 ) -> Tensor:
     """−Σ over groups of vᵀ P g_k, pair by pair: `[Q, N]`."""
     curvature = train if curvature is None else curvature
-    if unit_length or method == "cosine":
-        train, curvature = unit_rows(train), unit_rows(curvature)
     if method == "cosine":
-        queries = unit_rows(queries)
+        normalize, queries = "example", unit_rows(queries)
+    train, curvature = (scaled_rows(rows, normalize) for rows in (train, curvature))
     total: Tensor | float = 0.0
     for names in groups:
         g = side_by_side(curvature, names)
@@ -146,19 +165,19 @@ def own_influence_by_inverse(
     *,
     groups: Sequence[Sequence[str]],
     damping: float = 0.1,
-    unit_length: bool = False,
+    normalize: str = "none",
     curvature: Gradients | None = None,
     factors: FactorPairs | None = None,
 ) -> Tensor:
     """Σ over groups of g_kᵀ P g_k, row by row: `[N]`."""
-    rows = unit_rows(train) if unit_length else train
+    rows = scaled_rows(train, normalize)
     pairs = influence_by_inverse(
         method,
         train,
         rows,
         groups=groups,
         damping=damping,
-        unit_length=unit_length,
+        normalize=normalize,
         curvature=curvature,
         factors=factors,
     )

@@ -22,7 +22,7 @@ from tests.estimators.gradient_sets import (
     random_gradients,
     scored,
 )
-from tests.reference import mean_square_damping, side_by_side, unit_rows
+from tests.reference import mean_square_damping, scaled_rows, side_by_side
 
 
 def refuses(kind, message):
@@ -64,7 +64,7 @@ def test_words_become_members_and_unknown_ones_are_refused():
         DataInf(blocks="layers")
     with refuses(
         OptionError,
-        "normalize='rows' is unknown: expected one of: none, example, relatif.",
+        "normalize='rows' is unknown: expected one of: none, example, block, relatif.",
     ):
         DataInf(normalize="rows")
 
@@ -84,9 +84,9 @@ def test_a_damping_without_use_is_refused(method):
         build(method, damping=0.1)
 
 
-@pytest.mark.parametrize("unit_length", [False, True])
+@pytest.mark.parametrize("normalize", ["none", "example", "block"])
 @pytest.mark.parametrize("blocks", GROUPS)
-def test_fit_finds_lambda_of_each_group_from_lengths_alone(blocks, unit_length):
+def test_fit_finds_lambda_of_each_group_from_lengths_alone(blocks, normalize):
     train = random_gradients(N, 1)
 
     class NormsOnly(InMemorySource):
@@ -94,11 +94,10 @@ def test_fit_finds_lambda_of_each_group_from_lengths_alone(blocks, unit_length):
             assert blocks == []
             return super().rows(blocks, size=size)
 
-    normalize = "example" if unit_length else "none"
     estimator = DataInf(damping=0.3, blocks=blocks, normalize=normalize)
     source = NormsOnly(train)
     state = estimator.fit(source)
-    rows = unit_rows(train) if unit_length else train
+    rows = scaled_rows(train, normalize)
     expected = [
         mean_square_damping(side_by_side(rows, names), 0.3) for names in GROUPS[blocks]
     ]

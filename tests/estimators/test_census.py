@@ -6,19 +6,20 @@ import pytest
 import torch
 
 from datainf.core.errors import NonFiniteError
+from datainf.core.options import Normalize
 from datainf.estimators.census import take_census
 from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import N, Portioned, random_gradients
-from tests.reference import unit_rows
+from tests.reference import scaled_rows
 
 
-@pytest.mark.parametrize("unit_length", [False, True])
-def test_totals_are_those_of_the_rows(unit_length):
+@pytest.mark.parametrize("normalize", Normalize)
+def test_totals_are_those_of_the_rows(normalize):
     train = random_gradients(N, 1)
     for tensor in train.values():
         tensor[2] = 0
-    census = take_census(Portioned(train, 3), "rows", unit_length=unit_length)
-    rows = unit_rows(train) if unit_length else train
+    census = take_census(Portioned(train, 3), "rows", normalize)
+    rows = scaled_rows(train, normalize)
     expected = {name: float((tensor**2).sum()) for name, tensor in rows.items()}
     assert census.totals == pytest.approx(expected)
     lengths = torch.cat(list(train.values()), dim=1).norm(dim=1)
@@ -35,4 +36,4 @@ def test_a_source_that_lets_nan_through_is_refused():
         "example out and collect again."
     )
     with pytest.raises(NonFiniteError, match=f"^{re.escape(message)}$"):
-        take_census(source, "queries", unit_length=False)
+        take_census(source, "queries", Normalize.NONE)

@@ -32,7 +32,9 @@ CURVATURE, TRAIN, QUERIES = (
 
 
 def normalized(method: str) -> list[str]:
-    return ["example"] if method == "cosine" else ["none", "example", "relatif"]
+    return (
+        ["example"] if method == "cosine" else ["none", "example", "block", "relatif"]
+    )
 
 
 def fitted(method, curvature=CURVATURE, **options):
@@ -70,16 +72,14 @@ def test_products_with_directions_of_either_side_are_the_scores(
     train, queries = InMemorySource(TRAIN), InMemorySource(QUERIES)
     scores = estimator.score(state, train, queries).values
     found = estimator.directions(state, Portioned(TRAIN, 3), Portioned(QUERIES, 2))
-    x, z = found.of_queries, found.of_candidates
-    by_query = sum((x[name] @ TRAIN[name].T).numpy() for name in TRAIN)
-    by_row = sum((QUERIES[name] @ z[name].T).numpy() for name in TRAIN)
-    np.testing.assert_allclose(-by_query / found.candidate_lengths, scores, rtol=1e-7)
-    np.testing.assert_allclose(
-        -by_row / found.query_lengths[:, None], scores, rtol=1e-7
-    )
+    for q, k in np.ndindex(scores.shape):
+        x, z = found.for_candidate(q, k), found.for_query(q, k)
+        by_query = sum(float(x[name] @ TRAIN[name][k]) for name in TRAIN)
+        by_row = sum(float(z[name] @ QUERIES[name][q]) for name in TRAIN)
+        assert (-by_query, -by_row) == pytest.approx((scores[q, k],) * 2, rel=1e-7)
 
 
-@pytest.mark.parametrize("normalize", ["example", "relatif"])
+@pytest.mark.parametrize("normalize", ["example", "block", "relatif"])
 def test_a_candidate_without_gradient_has_directions_of_zero(normalize):
     train = {name: tensor.clone() for name, tensor in TRAIN.items()}
     for tensor in train.values():
@@ -87,7 +87,7 @@ def test_a_candidate_without_gradient_has_directions_of_zero(normalize):
     estimator, state = fitted("datainf", normalize=normalize)
     found = estimator.directions(state, InMemorySource(train), InMemorySource(QUERIES))
     assert not any(part[4].any() for part in found.of_candidates.values())
-    assert found.candidate_lengths[4] == 1
+    assert {float(each[4]) for each in found.candidate_lengths.values()} == {1.0}
 
 
 def test_groups_without_any_gradient_have_directions_of_zero():

@@ -45,7 +45,7 @@ def source(rows: int, seed: int) -> InMemorySource:
 
 
 @pytest.mark.parametrize("damping", [0.1, 3.0])
-@pytest.mark.parametrize("normalize", ["none", "example"])
+@pytest.mark.parametrize("normalize", ["none", "example", "block"])
 def test_scores_are_those_of_the_explicit_eigenbasis(damping, normalize):
     estimator = EKFAC(damping=damping, normalize=normalize)
     rows = source(N, 1)
@@ -56,7 +56,7 @@ def test_scores_are_those_of_the_explicit_eigenbasis(damping, normalize):
         gradients(Q, 2),
         groups=[[name] for name in SHAPES],
         damping=damping,
-        unit_length=normalize == "example",
+        normalize=normalize,
         factors=PAIRS,
     )
     np.testing.assert_allclose(made.values, expected, rtol=1e-8)

@@ -21,15 +21,15 @@ from tests.estimators.gradient_sets import (
     source_of,
     without,
 )
-from tests.reference import mean_square_damping, side_by_side, unit_rows
+from tests.reference import mean_square_damping, scaled_rows, side_by_side
 
 DIVIDING = [method for method in METHODS if METHODS[method].cls.divides]
 ROWS = 23
 
 
-def lambdas_by_hand(train, names, *, unit=False):
+def lambdas_by_hand(train, names, *, normalize="none"):
     order = side_by_side(train, list(train)).norm(dim=1).argsort()
-    g = side_by_side(unit_rows(train) if unit else train, names)
+    g = side_by_side(scaled_rows(train, normalize), names)
     one = mean_square_damping(g, 1.0)
     gram = g[order] @ g[order].T
     losses = held_out_losses(gram, [damping * one for damping in GRID])
@@ -37,14 +37,14 @@ def lambdas_by_hand(train, names, *, unit=False):
 
 
 @pytest.mark.parametrize("blocks", ["tensor", "layer"])
-@pytest.mark.parametrize("normalize", ["none", "example"])
+@pytest.mark.parametrize("normalize", ["none", "example", "block"])
 def test_each_group_takes_the_damping_that_does_best_on_unseen_rows(normalize, blocks):
     train = random_gradients(ROWS, 1)
     estimator = build("datainf", damping="auto", blocks=blocks, normalize=normalize)
     state = estimator.fit(Portioned(train, 5))
     assert len(set(state.damping.values())) > 1
     for found, names in zip(state.damping.values(), GROUPS[blocks], strict=True):
-        expected = lambdas_by_hand(train, names, unit=normalize == "example")
+        expected = lambdas_by_hand(train, names, normalize=normalize)
         assert found == pytest.approx(expected, rel=1e-12)
 
 

@@ -36,7 +36,7 @@ def themselves(method, train, *, curvature=None, keep_blocks=False, size=3, **op
 
 
 @pytest.mark.parametrize("blocks", ["tensor", "module"])
-@pytest.mark.parametrize("normalize", ["none", "example"])
+@pytest.mark.parametrize("normalize", ["none", "example", "block"])
 @pytest.mark.parametrize("method", WITH_LENGTHS)
 def test_self_influence_is_the_score_of_each_row_for_itself(method, normalize, blocks):
     train, curvature = random_gradients(N, 1), random_gradients(5, 3)
@@ -47,7 +47,7 @@ def test_self_influence_is_the_score_of_each_row_for_itself(method, normalize, b
         method,
         train,
         groups=GROUPS[blocks],
-        unit_length=normalize == "example",
+        normalize=normalize,
         curvature=curvature,
         factors=FACTORS,
     )

@@ -3,27 +3,28 @@
 import pytest
 import torch
 
+from datainf.core.options import Normalize
 from datainf.estimators.stream import GroupRows
 from tests.estimators.gradient_sets import GROUPS, SIZES, N, Portioned, random_gradients
-from tests.reference import side_by_side, unit_rows
+from tests.reference import scaled_rows, side_by_side
 
 MEMBERS = tuple(GROUPS["layer"][0])
 
 
-def group(members, unit_length, dtype=torch.float64):
+def group(members, scaled, dtype=torch.float64):
     train = random_gradients(N, 1)
     train = {name: tensor.to(dtype) for name, tensor in train.items()}
     source = Portioned(train, 2)
     rows = GroupRows(
-        "g", source, tuple(members), torch.float64, torch.device("cpu"), unit_length
+        "g", source, tuple(members), torch.float64, torch.device("cpu"), scaled
     )
-    return rows, side_by_side(unit_rows(train) if unit_length else train, members)
+    return rows, side_by_side(scaled_rows(train, scaled), members)
 
 
-@pytest.mark.parametrize("unit_length", [False, True])
+@pytest.mark.parametrize("scaled", Normalize)
 @pytest.mark.parametrize("members", [MEMBERS, MEMBERS[:1], tuple(SIZES)])
-def test_portions_slabs_and_squares_are_those_of_the_whole_matrix(members, unit_length):
-    rows, whole = group(members, unit_length)
+def test_portions_slabs_and_squares_are_those_of_the_whole_matrix(members, scaled):
+    rows, whole = group(members, scaled)
     close = torch.testing.assert_close
     close(torch.cat(list(rows)), whole)
     close(torch.cat(list(rows)), whole)  # it can be read again
@@ -35,20 +36,20 @@ def test_portions_slabs_and_squares_are_those_of_the_whole_matrix(members, unit_
 
 
 def test_slabs_are_no_wider_than_the_rows_are_many():
-    rows, _ = group(tuple(SIZES), False)
+    rows, _ = group(tuple(SIZES), Normalize.NONE)
     assert [slab.shape[1] for slab in rows.slabs()] == [5, 3, 2, N, 11 - N, 1]
 
 
 def test_rows_are_converted():
-    rows, whole = group(MEMBERS, False, torch.bfloat16)
+    rows, whole = group(MEMBERS, Normalize.NONE, torch.bfloat16)
     assert next(iter(rows)).dtype == torch.float64
     assert torch.equal(torch.cat(list(rows)), whole)
     assert rows.in_float64() == rows
 
 
-@pytest.mark.parametrize("unit_length", [False, True])
-def test_the_source_is_left_as_it_was(unit_length):
-    rows, _ = group(MEMBERS, unit_length)
+@pytest.mark.parametrize("scaled", Normalize)
+def test_the_source_is_left_as_it_was(scaled):
+    rows, _ = group(MEMBERS, scaled)
     before = [part.clone() for part in rows]
     for part in rows.with_squares():
         assert part

@@ -124,3 +124,12 @@ def test_relatif_is_refused():
     )
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
         TRAK(normalize="relatif")
+
+
+def test_lengths_within_blocks_are_refused_since_there_is_one_feature_of_all():
+    message = (
+        "trak makes one feature of all blocks, got normalize='block'; use "
+        "normalize='example'."
+    )
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
+        TRAK(normalize="block")

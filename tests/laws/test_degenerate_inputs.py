@@ -22,7 +22,7 @@ from tests.estimators.gradient_sets import (
 )
 from tests.reference import influence_by_inverse, own_influence_by_inverse
 
-NORMALIZE = ("none", "example", "relatif")
+NORMALIZE = ("none", "example", "block", "relatif")
 DIVIDING = [name for name in GROUPING if METHODS[name].cls.divides]
 SOLVING = ["datainf", "exact", "cg", "lissa", "ekfac", "auto"]
 # Self-influence of unit queries is the same for every row: refused, as is RelatIF.
@@ -52,9 +52,8 @@ def themselves(method, train, **options):
 
 
 def expected(method, train, queries, normalize, groups):
-    unit = normalize == "example"
     found = influence_by_inverse(
-        method, train, queries, groups=groups, unit_length=unit, factors=FACTORS
+        method, train, queries, groups=groups, normalize=normalize, factors=FACTORS
     )
     if normalize == "relatif":
         own = own_influence_by_inverse(method, train, groups=groups, factors=FACTORS)
@@ -92,7 +91,7 @@ def require_own(method, train, normalize="none"):
         method,
         train,
         groups=[[name] for name in train],
-        unit_length=normalize == "example",
+        normalize=normalize,
         factors=FACTORS,
     ).numpy()
     np.testing.assert_allclose(
@@ -131,6 +130,7 @@ def test_a_training_gradient_of_zero_scores_zero_and_is_said(method, normalize):
     assert not made.values[:, 4].any()
     said = {
         "example": "1 of 7 training gradients have length zero and stay zero",
+        "block": "1 of 7 training gradients have length zero and stay zero",
         "relatif": "1 of 7 training gradients have no self-influence to divide by",
     }
     if normalize in said:

@@ -131,7 +131,7 @@ def test_the_training_rows_as_another_source_are_the_same_curvature(method, norm
     np.testing.assert_allclose(same.values, other.values, rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("normalize", ["none", "example"])
+@pytest.mark.parametrize("normalize", ["none", "example", "block"])
 @pytest.mark.parametrize("method", CURVED)
 def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
     train, queries = random_gradients(N, 1), random_gradients(Q, 2)
@@ -150,7 +150,7 @@ def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
         train,
         queries,
         groups=GROUPS["module"],
-        unit_length=normalize == "example",
+        normalize=normalize,
         curvature=curvature,
         factors=FACTORS,
     )

@@ -33,13 +33,21 @@ def test_the_question_names_sizes_method_and_damping() -> None:
     )
 
 
-def test_the_question_says_when_gradients_are_scaled_to_unit_length() -> None:
+@pytest.mark.parametrize(
+    ("normalize", "what"),
+    [
+        ("example", "every training gradient"),
+        ("block", "every block of a training gradient"),
+    ],
+)
+def test_the_question_says_when_gradients_are_scaled_to_unit_length(
+    normalize: str, what: str
+) -> None:
     scores = nasty_scores()
-    options = {**scores.provenance.options, "normalize": "example"}
+    options = {**scores.provenance.options, "normalize": normalize}
     made = replace(scores.provenance, options=options)
     assert question(replace(scores, provenance=made)).endswith(
-        "Estimated by datainf (damping 0.1, every training gradient scaled to unit "
-        "length)."
+        f"Estimated by datainf (damping 0.1, {what} scaled to unit length)."
     )
 
 

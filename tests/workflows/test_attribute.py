@@ -187,7 +187,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "normalize": (
         {"normalize": "unit"},
-        "normalize='unit' is unknown: expected one of: none, example, relatif.",
+        "normalize='unit' is unknown: expected one of: none, example, block, relatif.",
     ),
     "the method's own": (
         {"method": "lissa", "step": 3},

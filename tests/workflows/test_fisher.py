@@ -348,9 +348,10 @@ def test_methods_without_curvature_refuse_draws(tmp_path, name):
         score(loss, loss, method=name, curvature=draws)
 
 
-def test_unit_length_and_draws_exclude_each_other():
-    with refused("normalize='example' would divide each gradient at drawn labels"):
-        require_curvature(build("datainf", normalize="example"))
+@pytest.mark.parametrize("normalize", ["example", "block"])
+def test_unit_length_and_draws_exclude_each_other(normalize):
+    with refused(f"normalize='{normalize}' would divide each gradient at drawn labels"):
+        require_curvature(build("datainf", normalize=normalize))
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ CASES = [
     (method, normalize)
     for method in GROUPING
     if not METHODS[method].cls.needs_factors
-    for normalize in ("none", "example")
-    if (method, normalize) != ("cosine", "none")
+    for normalize in ("none", "example", "block")
+    if method != "cosine" or normalize == "example"
 ]
 
 
@@ -51,7 +51,7 @@ def test_influence_equals_the_written_formula_by_explicit_inverse(
         queries,
         groups=GROUPS[blocks],
         damping=0.3,
-        unit_length=normalize == "example",
+        normalize=normalize,
     )
     assert found.dtype == torch.float64
     torch.testing.assert_close(

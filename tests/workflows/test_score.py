@@ -102,7 +102,7 @@ def test_every_option_reaches_the_method(sets):
         steps=3000,
         tolerance=1e-12,
     )
-    right = expected("exact", sets, "layer", damping=0.7, unit_length=True)
+    right = expected("exact", sets, "layer", damping=0.7, normalize="example")
     np.testing.assert_allclose(found.values, right, rtol=1e-7)
     assert found.per_block is not None
     np.testing.assert_allclose(found.per_block.sum(axis=0), found.values)

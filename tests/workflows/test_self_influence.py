@@ -32,7 +32,7 @@ def test_every_option_reaches_the_method():
         train,
         groups=GROUPS["layer"],
         damping=0.3,
-        unit_length=True,
+        normalize="example",
         curvature=curvature,
     )
     np.testing.assert_allclose(found.values, -expected[None], rtol=1e-9)

@@ -35,7 +35,7 @@ NORMALIZED = [
     (method, normalize)
     for method in GROUPING
     for normalize in (
-        ["example"] if method == "cosine" else ["none", "example", "relatif"]
+        ["example"] if method == "cosine" else ["none", "example", "block", "relatif"]
     )
 ]
 

@@ -34,9 +34,16 @@ class Normalize(StrEnum):
     """Nothing: the paper's scores."""
     EXAMPLE = "example"
     """Each training gradient's length over all blocks, so that each counts the same."""
+    BLOCK = "block"
+    """Its length within each block alone, so that each block counts the same too."""
     RELATIF = "relatif"
     """The root of the example's self-influence (RelatIF): scores only, at the price of
     as many queries as there are examples."""
+
+    @property
+    def scales_rows(self) -> bool:
+        """Whether gradients are divided, and not the scores."""
+        return self in (Normalize.EXAMPLE, Normalize.BLOCK)
 
 
 class Order(StrEnum):
@@ -319,7 +326,8 @@ class ScoreOptions:
     normalize: Normalize | str | None = described(
         None,
         "none; example: scale every training gradient to unit length over all blocks; "
-        "relatif: divide scores by the root of the example's self-influence.",
+        "block: within each block; relatif: divide scores by the root of the example's "
+        "self-influence.",
     )
     fisher: Fisher | str = described(
         Fisher.EMPIRICAL,

@@ -75,8 +75,8 @@ class Estimator(ABC):
             chooses each group's by rows held out (`estimators.held_out`).
         blocks: Which tensors share a curvature group.
         normalize: Whether training gradients (curvature rows and candidates, never
-            queries) are scaled to unit length over all blocks, or scores divided by
-            the root of the candidate's self-influence.
+            queries) are scaled to unit length, over all blocks or in each, or scores
+            divided by the root of the candidate's self-influence.
 
     None stands for the method's own default.
     """
@@ -113,6 +113,11 @@ class Estimator(ABC):
                 object.__setattr__(self, option.name, option.default)
         for name, kind in (("blocks", Blocks), ("normalize", Normalize)):
             object.__setattr__(self, name, word(kind, getattr(self, name), name))
+        if self.mixes_blocks and self.normalize == Normalize.BLOCK:
+            raise OptionError(
+                f"{self.name} makes one feature of all blocks, got normalize='block'; "
+                "use normalize='example'."
+            )
         if self.divides and self.damping != AUTO:
             require_positive(self.name, "damping", self.damping)
         elif not self.divides and self.damping is not None:
@@ -141,9 +146,8 @@ class Estimator(ABC):
             for group, members in groups.items()
         }
         self.require_room(sizes, len(curvature))
-        census = take_census(
-            curvature, "curvature rows", unit_length=self.unit_training
-        )
+        scale = word(Normalize, self.normalize, "normalize")
+        census = take_census(curvature, "curvature rows", scale)
         totals = {
             group: sum(census.totals[name] for name in members)
             for group, members in groups.items()
@@ -151,11 +155,7 @@ class Estimator(ABC):
         chosen: Mapping[str, float] = {}
         if self.damping == AUTO:
             chosen = judged_dampings(
-                curvature,
-                groups,
-                totals,
-                lengths=census.lengths,
-                unit_length=self.unit_training,
+                curvature, groups, totals, lengths=census.lengths, normalize=scale
             )
         elif self.damping is not None:
             chosen = dict.fromkeys(groups, float(self.damping))
@@ -338,9 +338,8 @@ class Estimator(ABC):
             queries=queries,
             groups=self.groups_of(layout),
             damping=state.damping,
-            unit_training=self.unit_training,
-            unit_queries=self.unit_queries,
-            relative=self.normalize == Normalize.RELATIF,
+            normalize=word(Normalize, self.normalize, "normalize"),
+            query_scale=Normalize.EXAMPLE if self.unit_queries else Normalize.NONE,
         )
 
     def _provenance(self, notes: Iterable[str]) -> Provenance:
@@ -380,11 +379,6 @@ class Estimator(ABC):
             count: Number of curvature rows, N.
         """
         del sizes, count
-
-    @property
-    def unit_training(self) -> bool:
-        """Whether training rows are divided by their lengths."""
-        return self.normalize == Normalize.EXAMPLE
 
     def groups_of(self, layout: Layout) -> dict[str, tuple[str, ...]]:
         """Gather a layout's blocks into this estimator's curvature groups."""

@@ -12,8 +12,9 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from datainf.core.errors import DataError, NonFiniteError
+from datainf.core.options import Normalize
 from datainf.core.source import GradientSource
-from datainf.estimators.stream import lengths
+from datainf.estimators.stream import lengths, scaled_squares
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Census:
     """Sums over the rows of one source.
 
     Attributes:
-        totals: Σᵢ ‖gᵢ‖² of each block, after scaling to unit length where asked.
+        totals: Σᵢ ‖gᵢ‖² of each block, after scaling where asked.
         lengths: Length of each row over all blocks, before scaling; 1 where it is zero.
         zero_rows: Number of rows of length zero.
     """
@@ -31,13 +32,13 @@ class Census:
     zero_rows: int
 
 
-def take_census(source: GradientSource, what: str, *, unit_length: bool) -> Census:
+def take_census(source: GradientSource, what: str, normalize: Normalize) -> Census:
     """Read the squared lengths of a source.
 
     Args:
         source: The rows.
         what: What they are, for messages ("queries").
-        unit_length: Whether rows count as divided by their length over all blocks.
+        normalize: What rows count as divided by.
 
     Returns:
         The sums.
@@ -62,11 +63,8 @@ def take_census(source: GradientSource, what: str, *, unit_length: bool) -> Cens
                 "collect again."
             )
         zero_rows += int((squares.sum(dim=1) == 0).sum())
-        length = lengths(squares)
-        found.append(length)
-        if unit_length:
-            squares = squares / length[:, None] ** 2
-        totals += squares.sum(dim=0)
+        found.append(lengths(squares))
+        totals += scaled_squares(squares, normalize).sum(dim=0)
     return Census(
         dict(zip(names, totals.tolist(), strict=True)), torch.cat(found), zero_rows
     )

@@ -3,28 +3,30 @@
 P the method's own symmetric matrix (most often an approximation of (H + λI)⁻¹), block
 by block; v_q a query's gradient, g_k a candidate's:
 
-    I(z_k) = −x_q·g_k / c_k = −z_k·v_q / u_q,   x_q = P v_q / u_q,   z_k = P g_k / c_k
+    I(z_k) = −Σ_l x_{q,l}·g_{k,l} / c_{k,l} = −Σ_l z_{k,l}·v_{q,l} / u_q,
+    x_q = P v_q / u_q,   z_k = P (g_k / c_k)
 
-with c_k the candidate's length (`normalize="example"`), the root of its self-influence
-(`"relatif"`) or 1, and u_q the query's length (`cosine`) or 1. Whatever a gradient is
+with c_{k,l} the candidate's length (`normalize="example"`), that within block l
+(`"block"`), the root of its self-influence (`"relatif"`) or 1, and u_q the query's
+length (`cosine`) or 1. Whatever a gradient is
 the sum of (label tokens, say), the score is then the sum of its parts' products.
 
 Q queries, K candidates, d parameters of a block. Memory: `[Q + K, D]`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from datainf.core.options import Normalize
 from datainf.core.source import GradientSource
 from datainf.estimators.census import take_census
 from datainf.estimators.problem import Prepare, Problem
 from datainf.estimators.scoring import query_gradients
 from datainf.estimators.self_influence import relative_divisor
-from datainf.estimators.stream import lengths
+from datainf.estimators.stream import divisors
 
 Vectors = dict[str, Tensor]
 """Block -> `[rows, d]`."""
@@ -32,19 +34,49 @@ Vectors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Directions:
-    """Scores as products: −x_q·g_k / c_k = −z_k·v_q / u_q.
+    """Scores as products: −Σ x_q·g_k / c_k = −Σ z_k·v_q / u_q over the blocks.
 
     Attributes:
         of_queries: x, `[Q, d]` a block.
         of_candidates: z, `[K, d]` a block.
-        candidate_lengths: c, `[K]`.
+        candidate_lengths: c, `[K]` a block.
         query_lengths: u, `[Q]`.
     """
 
     of_queries: Vectors
     of_candidates: Vectors
-    candidate_lengths: Float64[np.ndarray, " K"]
-    query_lengths: Float64[np.ndarray, " Q"]
+    candidate_lengths: Vectors
+    query_lengths: Float64[Tensor, " Q"]
+
+    def for_candidate(self, query: int, candidate: int) -> Vectors:
+        """Give the vector whose product with the candidate's gradient is −score.
+
+        Args:
+            query: Place of the query.
+            candidate: Place of the candidate.
+
+        Returns:
+            x_q / c_k, `[d]` a block.
+        """
+        return {
+            name: x[query] / self.candidate_lengths[name][candidate].to(x)
+            for name, x in self.of_queries.items()
+        }
+
+    def for_query(self, query: int, candidate: int) -> Vectors:
+        """Give the vector whose product with the query's gradient is −score.
+
+        Args:
+            query: Place of the query.
+            candidate: Place of the candidate.
+
+        Returns:
+            z_k / u_q, `[d]` a block.
+        """
+        return {
+            name: z[candidate] / self.query_lengths[query].to(z)
+            for name, z in self.of_candidates.items()
+        }
 
 
 def preconditioned(problem: Problem, prepare: Prepare) -> Vectors:
@@ -58,7 +90,7 @@ def preconditioned(problem: Problem, prepare: Prepare) -> Vectors:
         Block -> `[Q, d]`, 0 in groups without any gradient, in the layout's order.
     """
     sizes = problem.queries.layout.sizes
-    scored = take_census(problem.candidates, "candidates", unit_length=False)
+    scored = take_census(problem.candidates, "candidates", Normalize.NONE)
     found: Vectors = {}
     for name, members in problem.groups.items():
         rows = problem.rows_of(name)
@@ -83,31 +115,29 @@ def find_directions(asked: Problem, scored: Problem, prepare: Prepare) -> Direct
     Returns:
         Vectors, and what products with them are divided by.
     """
-    x, z = preconditioned(asked, prepare), preconditioned(scored, prepare)
-    own_length = _lengths(scored.queries)
-    if scored.unit_training:
-        divisor = own_length
-    elif scored.relative:
-        divisor = relative_divisor(_own_products(z, scored.queries))
-    else:
-        divisor = torch.ones_like(own_length)
-    # Where queries have unit length, z has been divided by its own already.
-    rest = divisor / own_length if scored.unit_queries else divisor
+    x = preconditioned(asked, prepare)
+    # A candidate in a query's place is divided by what it is divided by as a candidate.
+    z = preconditioned(replace(scored, query_scale=scored.normalize), prepare)
+    given = _divisors(scored.queries, scored.normalize)
+    if scored.relative:
+        own = relative_divisor(_own_products(z, scored.queries))
+        z = {name: part / own.to(part)[:, None] for name, part in z.items()}
+        given = dict.fromkeys(given, own)
+    # Over all blocks, so each block's are the same.
+    query_lengths = next(iter(_divisors(asked.queries, asked.query_scale).values()))
     return Directions(
         of_queries=x,
-        of_candidates={name: part / rest.to(part)[:, None] for name, part in z.items()},
-        candidate_lengths=divisor.numpy(),
-        query_lengths=(
-            _lengths(asked.queries).numpy()
-            if asked.unit_queries
-            else np.ones(len(asked.queries))
-        ),
+        of_candidates=z,
+        candidate_lengths=given,
+        query_lengths=query_lengths,
     )
 
 
-def _lengths(source: GradientSource) -> Float64[Tensor, " n"]:
-    """Lengths of all rows over all blocks, 1 where it is zero."""
-    return torch.cat([lengths(part.squared_norms).cpu() for part in source.rows([])])
+def _divisors(source: GradientSource, normalize: Normalize) -> Vectors:
+    """Give what each block of all rows is divided by, `[n]` a block."""
+    found = [divisors(part.squared_norms, normalize).cpu() for part in source.rows([])]
+    columns = torch.cat(found).unbind(dim=1)
+    return dict(zip(source.layout.names, columns, strict=True))
 
 
 def _own_products(z: Vectors, source: GradientSource) -> Float64[Tensor, " K"]:

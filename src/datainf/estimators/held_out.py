@@ -14,6 +14,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from datainf.core.errors import OptionError
+from datainf.core.options import Normalize
 from datainf.core.source import GradientSource
 from datainf.estimators.stream import GroupRows
 from datainf.linalg.gram import gram_matrix
@@ -60,7 +61,7 @@ def judged_dampings(
     totals: Mapping[str, float],
     *,
     lengths: Float64[Tensor, " N"],
-    unit_length: bool,
+    normalize: Normalize,
 ) -> dict[str, float]:
     """Choose every group's damping.
 
@@ -69,7 +70,7 @@ def judged_dampings(
         groups: Group name -> its blocks.
         totals: Group name -> Σᵢ ‖gᵢ‖², scaled where asked.
         lengths: Length of every row over all blocks, not scaled.
-        unit_length: Whether rows are scaled to unit length.
+        normalize: What rows are divided by.
 
     Returns:
         Group name -> the best damping of the grid; the largest where the sample has no
@@ -79,7 +80,7 @@ def judged_dampings(
     found = {}
     for group, members in groups.items():
         rows = GroupRows(
-            group, curvature, tuple(members), torch.float64, _CPU, unit_length
+            group, curvature, tuple(members), torch.float64, _CPU, normalize
         )
         unit = totals[group] / (len(curvature) * rows.size)
         gram = gram_matrix(rows.slabs(chosen), count=len(chosen))

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datainf.core.errors import DataError, NonFiniteError
+from datainf.core.options import Normalize
 from datainf.core.source import GradientSource
 from datainf.estimators.census import Census
 from datainf.estimators.stream import GroupRows
@@ -108,10 +109,9 @@ class Problem:
         queries: Rows whose loss is explained.
         groups: Group name -> its blocks.
         damping: Group name -> λ; empty for methods that divide by none.
-        unit_training: Whether curvature rows and candidates are scaled to unit length.
-        unit_queries: Whether queries are.
-        relative: Whether scores are divided by the root of the candidate's
-            self-influence.
+        normalize: What curvature rows and candidates are divided by, or scores by the
+            root of the candidate's self-influence.
+        query_scale: What queries are divided by.
     """
 
     curvature: GradientSource
@@ -119,9 +119,13 @@ class Problem:
     queries: GradientSource
     groups: Mapping[str, tuple[str, ...]]
     damping: Mapping[str, float]
-    unit_training: bool
-    unit_queries: bool
-    relative: bool = False
+    normalize: Normalize
+    query_scale: Normalize
+
+    @property
+    def relative(self) -> bool:
+        """Whether scores are divided by the root of the candidate's self-influence."""
+        return self.normalize == Normalize.RELATIF
 
     @cached_property
     def dtype(self) -> torch.dtype:
@@ -151,7 +155,7 @@ class Problem:
             self.groups[group],
             self.dtype,
             self.device,
-            self.unit_training,
+            self.normalize,
         )
 
     def is_silent(self, group: str, scored: Census) -> bool:

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datainf.core.options import Normalize
 from datainf.estimators.census import Census, take_census
 from datainf.estimators.problem import Prepare, Problem, Solution, Work
 from datainf.estimators.self_influence import (
@@ -52,10 +53,8 @@ def score_groups(problem: Problem, prepare: Prepare, *, keep_blocks: bool) -> Fo
     Returns:
         The scores, proponents negative.
     """
-    scored = take_census(
-        problem.candidates, "candidates", unit_length=problem.unit_training
-    )
-    asked = take_census(problem.queries, "queries", unit_length=False)
+    scored = take_census(problem.candidates, "candidates", problem.normalize)
+    asked = take_census(problem.queries, "queries", Normalize.NONE)
     dtype, device = problem.dtype, problem.device
     shape = len(problem.queries), len(problem.candidates)
     values = torch.zeros(shape, dtype=dtype, device=device)
@@ -112,9 +111,9 @@ def query_gradients(problem: Problem, rows: GroupRows) -> Float[Tensor, "Q d"]:
         rows: The group's curvature rows, for dtype and device.
 
     Returns:
-        One row a query, of unit length over all groups where the method asks for it.
+        One row a query, scaled where the method asks for it.
     """
-    reader = replace(rows, source=problem.queries, unit_length=problem.unit_queries)
+    reader = replace(rows, source=problem.queries, scaled=problem.query_scale)
     v = torch.empty(reader.count, rows.size, dtype=rows.dtype, device=rows.device)
     start = 0
     for part in reader:
@@ -138,12 +137,12 @@ def _notes(
     problem: Problem, scored: Census, asked: Census, silent: list[str]
 ) -> Iterator[str]:
     """Say what was left at zero, and how much of it."""
-    if problem.unit_training and scored.zero_rows:
+    if problem.normalize.scales_rows and scored.zero_rows:
         yield (
             f"{scored.zero_rows} of {len(scored.lengths)} training gradients have "
             "length zero and stay zero; their scores are 0."
         )
-    if problem.unit_queries and asked.zero_rows:
+    if problem.query_scale.scales_rows and asked.zero_rows:
         yield (
             f"{asked.zero_rows} of {len(asked.lengths)} query gradients have length "
             "zero; their scores are 0."

@@ -108,9 +108,7 @@ def own_scores(problem: Problem, prepare: Prepare) -> OwnScores:
     Returns:
         Self-influence of every candidate, group by group.
     """
-    scored = take_census(
-        problem.candidates, "candidates", unit_length=problem.unit_training
-    )
+    scored = take_census(problem.candidates, "candidates", problem.normalize)
     parts, silent = [], []
     work = Work(len(problem.candidates))
     for name in problem.groups:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from datainf.core.options import Normalize
 from datainf.core.source import GradientSource, RowBlock
 
 
@@ -26,8 +27,8 @@ class GroupRows:
         members: The group's blocks, in layout order.
         dtype: What the rows are converted to.
         device: Where the rows are brought.
-        unit_length: Whether each row is divided by its length over all blocks of the
-            layout; rows of length zero stay zero.
+        scaled: What each row is divided by, if it scales rows at all; what has length
+            zero stays zero.
     """
 
     name: str
@@ -35,7 +36,7 @@ class GroupRows:
     members: tuple[str, ...]
     dtype: torch.dtype
     device: torch.device
-    unit_length: bool = False
+    scaled: Normalize = Normalize.NONE
 
     @property
     def count(self) -> int:
@@ -99,7 +100,8 @@ class GroupRows:
                 )
                 for part in self.source.rows([name]):
                     here = place[part.start : part.start + len(part)]
-                    rows = self._ready(part.gradients[name][:, left:right], part)
+                    columns = part.gradients[name][:, left:right]
+                    rows = self._ready(name, columns, part)
                     slab[here[here >= 0]] = rows[here >= 0]
                     del part, rows
                 yield slab
@@ -113,26 +115,60 @@ class GroupRows:
         """Squared lengths within the group, scaled where asked."""
         names = self.source.layout.names
         columns = [names.index(name) for name in self.members]
-        squares = part.squared_norms[:, columns].sum(dim=1)
-        if self.unit_length:
-            squares = squares / lengths(part.squared_norms) ** 2
-        return squares
+        return scaled_squares(part.squared_norms, self.scaled)[:, columns].sum(dim=1)
 
     def _matrix(self, part: RowBlock) -> Float[Tensor, "n d"]:
         """Put a portion's tensors side by side."""
-        pieces = [part.gradients[name] for name in self.members]
-        return self._ready(
-            pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1), part
-        )
+        pieces = [
+            self._ready(name, part.gradients[name], part) for name in self.members
+        ]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1)
 
     def _ready(
-        self, rows: Float[Tensor, "n _"], part: RowBlock
+        self, name: str, rows: Float[Tensor, "n _"], part: RowBlock
     ) -> Float[Tensor, "n _"]:
-        """Convert rows, and scale them where asked."""
+        """Convert columns of one block, and scale them where asked."""
         rows = rows.to(self.device, self.dtype)
-        if self.unit_length:
-            return rows / lengths(part.squared_norms).to(rows)[:, None]
+        if self.scaled.scales_rows:
+            block = self.source.layout.names.index(name)
+            divisor = divisors(part.squared_norms, self.scaled)[:, block]
+            return rows / divisor.to(rows)[:, None]
         return rows
+
+
+def divisors(
+    squared_norms: Float64[Tensor, "n L"], normalize: Normalize
+) -> Float64[Tensor, "n L"]:
+    """Give what each block of each row is divided by, 1 where that would be zero.
+
+    Args:
+        squared_norms: Squared lengths of the rows within each block.
+        normalize: Over what lengths are taken; all 1 where it does not scale rows.
+
+    Returns:
+        One divisor a row and block.
+    """
+    if normalize == Normalize.EXAMPLE:
+        return lengths(squared_norms)[:, None].expand_as(squared_norms)
+    if normalize == Normalize.BLOCK:
+        found = squared_norms.sqrt()
+        return torch.where(found == 0, torch.ones_like(found), found)
+    return torch.ones_like(squared_norms)
+
+
+def scaled_squares(
+    squared_norms: Float64[Tensor, "n L"], normalize: Normalize
+) -> Float64[Tensor, "n L"]:
+    """Give squared lengths within each block after scaling.
+
+    Args:
+        squared_norms: Those before.
+        normalize: As for `divisors`.
+
+    Returns:
+        Those after.
+    """
+    return squared_norms / divisors(squared_norms, normalize) ** 2
 
 
 def lengths(squared_norms: Float64[Tensor, "n L"]) -> Float64[Tensor, " n"]:

@@ -42,6 +42,8 @@ def question(scores: Scores) -> str:
     how = [f"damping {shown(options['damping'])}"] if "damping" in options else []
     if options.get("normalize") == Normalize.EXAMPLE:
         how.append("every training gradient scaled to unit length")
+    if options.get("normalize") == Normalize.BLOCK:
+        how.append("every block of a training gradient scaled to unit length")
     settings = f" ({', '.join(how)})" if how else ""
     return (
         f"Which of {counted(candidates, 'training example')} taught the model what it "

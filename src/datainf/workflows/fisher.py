@@ -35,11 +35,12 @@ def require_curvature(estimator: Estimator) -> None:
             "use a sampled Fisher; leave fisher='sampled' (--fisher) and the curvature "
             "out, or choose another method."
         )
-    if estimator.normalize == Normalize.EXAMPLE:
+    normalize = word(Normalize, estimator.normalize, "normalize")
+    if normalize.scales_rows:
         raise OptionError(
-            "normalize='example' would divide each gradient at drawn labels by its own "
-            "length, whose mean product is no Fisher any more; use normalize='none' "
-            "with a sampled Fisher."
+            f"normalize={str(normalize)!r} would divide each gradient at drawn labels "
+            "by its own length, whose mean product is no Fisher any more; use "
+            "normalize='none' with a sampled Fisher."
         )
 
 

@@ -38,7 +38,8 @@ def influence(
             the method's default (0.1, the paper's).
         blocks: Which blocks share a curvature group: `tensor` (each by itself, the
             default), `module`, `layer` or `all`.
-        normalize: `none`, or `example` to scale every training gradient to unit length.
+        normalize: `none`; `example` or `block` to scale every training gradient, or
+            each block of it, to unit length; `relatif`.
         **options: Options of the method itself, such as `steps` of `lissa`.
 
     Returns:

@@ -60,7 +60,8 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
             the method's default (0.1, the paper's).
         blocks: Which tensors share a curvature block: `tensor`, `module`, `layer` or
             `all`.
-        normalize: `none`, or `example` to scale every training gradient to unit length.
+        normalize: `none`; `example` or `block` to scale every training gradient, or
+            each block of it, to unit length; `relatif`.
         keep_blocks: Keep the score of every block by itself too.
         agreement: Whether to compare the ranking of each query with that of `exact`;
             None for where `exact` is estimated to take no more than 10 seconds.

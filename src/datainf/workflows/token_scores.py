@@ -239,25 +239,23 @@ def score_tokens(
             )
             for q, k in part:
                 at_q, at_k = asked.index(q), listed.index(k)
-                sides: dict[Side, tuple[Any, int, Mapping[str, Tensor], float]] = {
+                sides: dict[Side, tuple[Any, int, Mapping[str, Tensor]]] = {
                     Side.TRAIN: (
                         subjects.train,
                         int(stores.train.index[k]),
-                        {n: x[at_q] for n, x in found.of_queries.items()},
-                        float(found.candidate_lengths[at_k]),
+                        found.for_candidate(at_q, at_k),
                     ),
                     Side.QUERY: (
                         subjects.queries,
                         int(stores.queries.index[q]),
-                        {n: z[at_k] for n, z in found.of_candidates.items()},
-                        float(found.query_lengths[at_q]),
+                        found.for_query(at_q, at_k),
                     ),
                 }
-                for side, (data, index, direction, length) in sides.items():
+                for side, (data, index, direction) in sides.items():
                     example = data[index]
                     batch = subjects.task.collate([example])
                     along, weights = products.along(batch, direction)
-                    values = torch.where(weights == 0, torch.nan, -along / length)
+                    values = torch.where(weights == 0, torch.nan, -along)
                     row = TokenRow(
                         int(stores.queries.index[q]),
                         int(stores.train.index[k]),
