@@ -5,10 +5,23 @@ from pathlib import Path
 import pytest
 
 from datainf.experiments import approximation, mislabeled, theorem
+from datainf.experiments.variants import all_variants
 from tests.experiments.places import tiny_study
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package", autouse=True)
+def few_variants():
+    """Every method by its name alone, and one with all that is varied.
+
+    tests/cli/commands/test_reproduce.py runs the whole list.
+    """
+    chosen = [v for v in all_variants() if not v.options or v.method == "datainf"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(mislabeled, "all_variants", lambda: chosen)
+        yield
+
+
+@pytest.fixture(scope="package")
 def found_wrong(tmp_path_factory: pytest.TempPathFactory):
     """`mislabeled` on two data sets, two seeds; its folder."""
     folder = tmp_path_factory.mktemp("mislabeled")
@@ -16,7 +29,7 @@ def found_wrong(tmp_path_factory: pytest.TempPathFactory):
     return mislabeled.run(study, folder / "out"), folder / "out"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def approximated(tmp_path_factory: pytest.TempPathFactory):
     """`approximation` on one data set, two ranks, two seeds."""
     folder = tmp_path_factory.mktemp("approximation")
@@ -24,7 +37,7 @@ def approximated(tmp_path_factory: pytest.TempPathFactory):
     return approximation.run(study, folder / "out")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def swapped(tmp_path_factory: pytest.TempPathFactory):
     """`theorem` on small random gradients and one tiny encoder, two ranks."""
     folder: Path = tmp_path_factory.mktemp("theorem")

@@ -10,7 +10,7 @@ from datainf.evaluation.detection import detection_auc
 from datainf.experiments import cells, mislabeled
 from datainf.experiments.mislabeled import ADAPTER, BASELINES, run, units_of
 from datainf.experiments.units import Unit, opened
-from datainf.experiments.variants import Variant, all_variants
+from datainf.experiments.variants import Variant
 from datainf.workflows.mean import MeanSource
 from datainf.workflows.score import score
 from tests.experiments.places import tiny_study
@@ -19,7 +19,7 @@ from tests.experiments.places import tiny_study
 def test_every_unit_has_every_cell(found_wrong):
     measured, _ = found_wrong
     assert len(measured.units) == 2 * 2
-    keys = [v.key for v in all_variants() if v.label not in measured.refused]
+    keys = [v.key for v in mislabeled.all_variants() if v.label not in measured.refused]
     keys += [{"method": name, "options": {}} for name in BASELINES] + [ADAPTER]
     for unit in measured.units:
         for key in keys:
