@@ -1,4 +1,4 @@
-"""`dot`, `datainf`, `exact`, `cg` and `trak` are dattri's and TRAK's, row for row.
+"""`dot`, `datainf`, `exact`, `cg`, `lissa`, `trak` score as dattri's and TRAK's do.
 
 The gradients are the same, those of `small_adapter.py`. Rivals want a model and take
 gradients themselves, so each gets one whose gradients are given: at w = 0 the loss
@@ -238,22 +238,29 @@ def by_gradients(train: Gradients, queries: Gradients) -> None:
     print(f"  seconds {between - start:.2f} and {ended - between:.2f}")
 
     name = next(n for n in train if "lora_A" in n)
-    one, one_asked = {name: train[name]}, {name: queries[name]}
-    for method, solver, options in (
-        ("exact", "IFAttributorExplicit", {}),
-        ("cg", "IFAttributorCG", {"max_iter": 400}),
+    of_block(train[name], queries[name], damping[name])
+
+
+def of_block(train: Tensor, queries: Tensor, strength: float) -> None:
+    """Compare the solvers, on one block, at one λ."""
+    scale = float(torch.linalg.matrix_norm(train, 2)) ** 2 / len(train) + strength
+    regular = {"regularization": strength}
+    # Every row in each step, so that nothing is drawn at random.
+    all_rows = {"batch_size": len(train), "recursion_depth": 10, "scaling": scale}
+    for method, own, solver, options in (
+        ("exact", {}, "IFAttributorExplicit", regular),
+        ("cg", {"tolerance": 1e-7}, "IFAttributorCG", {"max_iter": 400, **regular}),
+        (
+            "lissa",
+            {"steps": 10, "scale": scale},
+            "IFAttributorLiSSA",
+            {**all_rows, "damping": strength / scale},
+        ),
     ):
-        theirs = by_dattri(
-            solver, train[name], queries[name], regularization=damping[name], **options
-        )
-        own = {"tolerance": 1e-7} if method == "cg" else {}
-        mine = scored(method, one, one_asked, damping=DAMPING, **own)
-        tell(
-            f"{method} against dattri's {solver[12:]}, one block",
-            mine,
-            theirs,
-            "sign; our λ",
-        )
+        theirs = by_dattri(solver, train, queries, **options)
+        mine = scored(method, {"a": train}, {"a": queries}, damping=DAMPING, **own)
+        what = f"{method} against dattri's {solver.removeprefix('IFAttributor')}"
+        tell(f"{what}, one block", mine, theirs, "sign; our λ")
 
 
 def by_features(train: Any, queries: Any) -> None:

@@ -69,7 +69,7 @@ def test_numbers_and_truths_are_read_as_such():
 
 
 def test_every_default_can_be_made():
-    assert len(contenders(DEFAULT_METHODS)) == 18
+    assert len(contenders(DEFAULT_METHODS)) == 28
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,11 @@ from datainf.workflows.pair import Pair
 from datainf.workflows.score import score
 
 DEFAULT_METHODS = (
-    "dot",
+    "dot:normalize=none/block",
     "scaled-dot",
     "cosine",
-    "datainf:damping=0.1/1/10,normalize=none/example",
-    "exact:damping=0.1/1/10,normalize=none/example",
+    "datainf:damping=0.1/1/10,normalize=none/example/block",
+    "exact:damping=0.1/1/10/100,normalize=none/example/block",
     "tfidf",
     "loss",
     "random",
