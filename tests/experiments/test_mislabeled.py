@@ -43,6 +43,17 @@ def test_a_cell_is_what_score_and_auc_say(found_wrong):
     assert measured.records[{**own, **Variant("loss").key}]["auc"] == by_loss
 
 
+def test_the_margins_method_scores_gradients_of_the_margin(found_wrong):
+    measured, out = found_wrong
+    unit = Unit("sst2", 2, 0)
+    with opened(unit, measured.study, out) as subject:
+        train, validation = subject.margins()
+        scores = score(train, MeanSource(validation), method="trak")
+        expected = detection_auc(scores.values[0], subject.wrong)
+    key = {**unit.key(measured.study), **Variant("trak").key}
+    assert measured.records[key]["auc"] == expected
+
+
 def test_nothing_is_measured_twice_and_a_lost_cell_alone_again(
     found_wrong, monkeypatch
 ):

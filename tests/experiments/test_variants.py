@@ -28,7 +28,12 @@ def test_a_label_says_the_options():
     }
 
 
+def test_no_damping_is_refused_for_want_of_rows():
+    refused = refusals(all_variants())
+    assert not [label for label in refused if "damping" in label]
+
+
 def test_only_what_refuses_is_refused_with_its_own_words():
     found = refusals([*defaults(), Variant("cosine", {"normalize": "relatif"})])
-    assert found.keys() == {"cosine, normalize=relatif", "trak", "less"}
+    assert found.keys() == {"cosine, normalize=relatif", "less"}
     assert found["cosine, normalize=relatif"].startswith("cosine scales every training")

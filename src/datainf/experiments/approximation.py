@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from datainf.core.errors import DatainfError
+from datainf.core.options import Output
+from datainf.estimators.table import METHODS
 from datainf.evaluation.correlation import pearson, spearman
 from datainf.experiments.cells import Key, Measured, Refused, measured
 from datainf.experiments.presets import Study
@@ -64,10 +66,27 @@ def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> M
         out,
         units=units_of(study),
         keys=[v.key for v in variants if v.method != REFERENCE],
-        refused=refusals(variants),
+        refused=refusals(variants) | no_losses(variants),
         cells=_correlations,
         progress=progress,
     )
+
+
+def no_losses(variants: Sequence[Variant]) -> dict[str, str]:
+    """Leave out what does not score the loss.
+
+    Args:
+        variants: What is to run.
+
+    Returns:
+        Label -> why, for those that score something else.
+    """
+    outputs = {v.label: METHODS[v.method].cls.output for v in variants}
+    return {
+        label: f"{label} scores the {output}, and Eq. 2 the loss."
+        for label, output in outputs.items()
+        if output != Output.LOSS
+    }
 
 
 def _correlations(

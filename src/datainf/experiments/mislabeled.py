@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datainf.core.errors import DatainfError
+from datainf.core.options import Output
+from datainf.estimators.table import METHODS
 from datainf.evaluation.baselines import (
     loss_suspicion,
     neighbour_suspicion,
@@ -104,11 +106,15 @@ def _cells(
             yield key, _found(suspicion, subject.wrong) | {"seconds": spent.seconds}
         else:
             try:
+                train, asked = subject.train, mean
+                if METHODS[key["method"]].cls.output == Output.MARGIN:
+                    train, validation = subject.margins()
+                    asked = MeanSource(validation)
                 with metered() as spent:
                     # The time is the method's own, without a comparison with exact.
                     scores = score(
-                        subject.train,
-                        mean,
+                        train,
+                        asked,
                         method=key["method"],
                         agreement=False,
                         **key["options"],

@@ -10,9 +10,10 @@ again when a later method needs them; they are large and an adapter is not.
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from datainf.core.canonical import sha256_of
 from datainf.core.durable import write_durably
 from datainf.core.errors import OptionError
+from datainf.core.options import Output
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.experiments.data.study_rows import DEMO, StudyRows, study_rows
@@ -83,6 +85,7 @@ class Opened:
         train: Gradients of the training rows.
         validation: Gradients of the validation rows.
         collect_seconds: What collecting both took.
+        margins: Gives gradients of the margin of both, collected when first asked for.
     """
 
     rows: StudyRows
@@ -90,6 +93,7 @@ class Opened:
     train: GradientStore
     validation: GradientStore
     collect_seconds: float
+    margins: Callable[[], tuple[GradientStore, GradientStore]]
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
@@ -123,20 +127,27 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
     if not (folder / RUN_FILE).is_file():
         _train(unit, study, rows, folder)
     subject = load_subject(resolve({"adapter": str(folder)}))
-    with metered() as spent:
+
+    def gradients(output: Output) -> tuple[GradientStore, GradientStore]:
         train, validation = (
             collect(
                 subject.model,
                 part,
                 subject.task,
-                out=folder / "stores" / which,
+                out=folder / "stores" / f"{which}-{output}",
                 parameters="paper",
+                output=output,
                 store_text=False,
-                factors=which == "train",
+                factors=which == "train" and output == Output.LOSS,
             )
             for which, part in (("train", rows.train), ("validation", rows.validation))
         )
-    yield Opened(rows, subject, train, validation, spent.seconds)
+        return train, validation
+
+    with metered() as spent:
+        train, validation = gradients(Output.LOSS)
+    margins = cache(partial(gradients, Output.MARGIN))
+    yield Opened(rows, subject, train, validation, spent.seconds, margins)
     shutil.rmtree(folder / "stores")
 
 

@@ -12,6 +12,7 @@ import torch
 
 from datainf.core.errors import DatainfError
 from datainf.core.options import Normalize
+from datainf.estimators.held_out import LEAST
 from datainf.estimators.table import METHODS
 from datainf.store.memory import InMemorySource
 from datainf.workflows.score import score
@@ -86,8 +87,12 @@ def refusals(variants: Sequence[Variant]) -> dict[str, str]:
     """
     generator = torch.Generator().manual_seed(0)
     rows, query = (
-        InMemorySource({"a": torch.randn(n, 3, generator=generator)}, factors={})
-        for n in (5, 1)
+        InMemorySource(
+            {"a": torch.randn(n, 3, generator=generator)},
+            losses=torch.zeros(n),
+            factors={},
+        )
+        for n in (max(5, LEAST), 1)
     )
     found = {}
     for variant in variants:
