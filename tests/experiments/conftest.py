@@ -18,7 +18,7 @@ def few_variants():
     chosen = [v for v in all_variants() if not v.options or v.method == "datainf"]
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(mislabeled, "all_variants", lambda: chosen)
-        yield
+        yield chosen
 
 
 @pytest.fixture(scope="package")

@@ -1,4 +1,4 @@
-"""The page and the figures of `datainf reproduce mislabeled`, written from its records.
+"""The page of `datainf reproduce mislabeled`, written from its records.
 
 Every number and every sentence follows from the records; nothing is decided here.
 """
@@ -14,14 +14,6 @@ from datainf.experiments.cells import Measured
 from datainf.experiments.mislabeled import ADAPTER, BASELINES, NAME
 from datainf.experiments.tables import markdown_table, mean_text, share, short
 from datainf.experiments.variants import Variant, all_variants
-from datainf.reports.figure import (
-    Panel,
-    Series,
-    figure,
-    linear_axis,
-    log_axis,
-    named_axis,
-)
 
 Group = tuple[str, int]
 """A data set and a rank."""
@@ -210,79 +202,6 @@ def paired(
     if not mine or len(mine) != len(theirs):
         return None
     return seed_mean(np.subtract(mine, theirs))
-
-
-def by_dataset(measured: Measured) -> str:
-    """Draw the AUC of every method on every data set, with its interval.
-
-    Args:
-        measured: The experiment.
-
-    Returns:
-        The SVG.
-    """
-    panels = []
-    for dataset, rank in groups(measured):
-        found = rows(measured, (dataset, rank))
-        means = [seed_mean(row["auc"]) for row in found]
-        ends = [x for m in means for x in (m.mean, m.low, m.high) if np.isfinite(x)]
-        series = tuple(
-            Series(
-                "",
-                ((m.mean, -float(i)),),
-                spans=(((m.low, -float(i)), (m.high, -float(i))),)
-                if np.isfinite(m.low)
-                else (),
-                colour=1 if found[i]["method"] in BASELINES else 0,
-            )
-            for i, m in enumerate(means)
-        )
-        panels.append(
-            Panel(
-                f"{dataset}, r = {rank}",
-                linear_axis("AUC (orange: looks at no gradient)", [0.5, *ends]),
-                named_axis("", [row["method"] for row in found]),
-                series,
-            )
-        )
-    return figure(panels, title="Who finds the wrong labels")
-
-
-def by_cost(measured: Measured) -> str:
-    """Draw every method's AUC over its time, both averaged over data sets and ranks.
-
-    Args:
-        measured: The experiment.
-
-    Returns:
-        The SVG. Methods that are not measured in all settings are not drawn.
-    """
-    everywhere: dict[str, list[tuple[float, float]]] = {}
-    for group in groups(measured):
-        for row in rows(measured, group):
-            place = (row["seconds"], float(np.mean(row["auc"])))
-            everywhere.setdefault(row["method"], []).append(place)
-    whole = {n: p for n, p in everywhere.items() if len(p) == len(groups(measured))}
-    named = {n: p for n, p in whole.items() if n not in ("random", *_normalized())}
-    points = {
-        name: (float(np.median([s for s, _ in p])), float(np.mean([a for _, a in p])))
-        for name, p in named.items()
-    }
-    series = tuple(
-        Series(name, (place,), colour=1 if name in BASELINES else 0)
-        for name, place in points.items()
-    )
-    panel = Panel(
-        "mean over the data sets, the methods' own settings",
-        log_axis("seconds to score all rows, median", [s for s, _ in points.values()]),
-        linear_axis("AUC for wrong labels", [a for _, a in points.values()]),
-        series,
-    )
-    return figure([panel], title="What a method costs, and what it finds")
-
-
-def _normalized() -> list[str]:
-    return [v.label for v in all_variants() if "normalize" in v.options]
 
 
 def _section(measured: Measured, group: Group) -> list[str]:

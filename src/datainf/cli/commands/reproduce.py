@@ -38,11 +38,12 @@ def mislabeled(given: Given) -> None:
     """Compare all methods at finding flipped labels, with run times (Fig. 2, 6)."""
     style = format_of(given)
     from datainf.experiments import mislabeled as job
+    from datainf.experiments import mislabeled_figures as drawn
     from datainf.experiments import mislabeled_page as pages
 
     found = job.run(_study(given), given["out"] or _OUT, progress=Bars())
     page = pages.page(found, command_of(job.NAME, given))
-    figures = {job.NAME: pages.by_dataset(found), "methods": pages.by_cost(found)}
+    figures = {job.NAME: drawn.by_dataset(found), "methods": drawn.by_cost(found)}
     _publish(given, job.NAME, page, figures, found.records)
     write_table(pages.summary(found), style)
 

@@ -1,0 +1,27 @@
+"""The figures of `mislabeled`: every method, by what it finds, costs and solves."""
+
+import re
+from xml.etree import ElementTree
+
+from datainf.experiments import mislabeled_figures as figures
+
+
+def test_both_figures_name_every_method(found_wrong):
+    measured, _ = found_wrong
+    for svg in (figures.by_dataset(measured), figures.by_cost(measured)):
+        ElementTree.fromstring(svg)
+        assert {">exact<", ">datainf<", ">loss<"} <= set(re.findall(r">[^<]+<", svg))
+
+
+def test_a_method_that_solves_no_system_has_no_residual(found_wrong):
+    measured, _ = found_wrong
+    cost = figures.by_cost(measured)
+    methods = len(set(re.findall(r">([a-z-]+|TF-IDF)</text>", cost)) & KNOWN)
+    solving = {"datainf", "exact", "cg", "lissa", "ekfac", "trak", "auto"}
+    assert cost.count("<circle") == 2 * methods + len(solving)
+
+
+KNOWN = {
+    "dot", "scaled-dot", "cosine", "datainf", "exact", "cg", "lissa", "ekfac",
+    "tracin", "trak", "auto", "loss", "TF-IDF", "embedding", "random",
+}  # fmt: skip
