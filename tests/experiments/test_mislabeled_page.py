@@ -45,14 +45,15 @@ def test_methods_are_listed_best_first(found_wrong):
 
 def test_pairs_are_compared_on_the_same_seeds(found_wrong):
     measured, _ = found_wrong
-    gap = pages.paired(measured, GROUP, "exact", "dot")
+    gap = pages.paired(measured, GROUP, Variant("exact"), Variant("dot"))
     first, second = (
         [one["auc"] for one in pages.cells(measured, GROUP, Variant(name).key)]
         for name in ("exact", "dot")
     )
     assert gap is not None
     assert gap.mean == pytest.approx(np.mean(first) - np.mean(second))
-    assert pages.paired(measured, GROUP, "exact", "no such method") is None
+    unknown = Variant("no such method")
+    assert pages.paired(measured, GROUP, Variant("exact"), unknown) is None
 
 
 def test_a_clear_difference_is_called_clear_and_no_other(tmp_path):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from datainf.core.options import AUTO, Normalize
 from datainf.evaluation.seeds import SeedMean, seed_mean
 from datainf.experiments.cells import Measured
 from datainf.experiments.mislabeled import ADAPTER, BASELINES, NAME
@@ -154,14 +155,8 @@ def verdicts(measured: Measured) -> list[str]:
     Returns:
         One sentence a comparison: pairs of methods on the same seeds.
     """
-    pairs = (
-        ("datainf", "dot"),
-        ("datainf", "scaled-dot"),
-        ("exact", "datainf"),
-        ("datainf", "loss"),
-    )
     found = []
-    for first, second in pairs:
+    for first, second in _pairs():
         said = [
             (group, gap)
             for group in groups(measured)
@@ -175,14 +170,34 @@ def verdicts(measured: Measured) -> list[str]:
             f"{dataset} r = {rank}: {_signed(gap)}" for (dataset, rank), gap in said
         )
         found.append(
-            f"`{first}` less `{second}`, AUC on the same seeds: clearly better in "
-            f"{better} and clearly worse in {worse} of {len(said)} settings ({gaps})."
+            f"`{first.label}` less `{second.label}`, AUC on the same seeds: clearly "
+            f"better in {better} and clearly worse in {worse} of {len(said)} settings "
+            f"({gaps})."
         )
     return found
 
 
+def _pairs() -> list[tuple[Variant, Variant]]:
+    """List what is compared: methods, then what an option changes in a method."""
+    methods = (
+        ("datainf", "dot"),
+        ("datainf", "scaled-dot"),
+        ("exact", "datainf"),
+        ("ekfac", "datainf"),
+        ("datainf", "loss"),
+    )
+    found = [(Variant(first), Variant(second)) for first, second in methods]
+    for name in ("datainf", "exact", "ekfac"):
+        options: list[dict[str, str]] = [
+            {"normalize": str(one)} for one in Normalize if one != Normalize.NONE
+        ]
+        options.append({"damping": AUTO})
+        found += [(Variant(name, each), Variant(name)) for each in options]
+    return found
+
+
 def paired(
-    measured: Measured, group: Group, first: str, second: str
+    measured: Measured, group: Group, first: Variant, second: Variant
 ) -> SeedMean | None:
     """Give the mean difference of AUC on the same seeds.
 
@@ -196,8 +211,8 @@ def paired(
         The difference with its interval; None where a seed lacks one of them.
     """
     mine, theirs = (
-        [one["auc"] for one in cells(measured, group, Variant(name).key)]
-        for name in (first, second)
+        [one["auc"] for one in cells(measured, group, variant.key)]
+        for variant in (first, second)
     )
     if not mine or len(mine) != len(theirs):
         return None
