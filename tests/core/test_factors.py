@@ -1,8 +1,21 @@
 """Sums over tokens, and the factors that they give."""
 
+import inspect
+import re
+from typing import NamedTuple
+
+import pytest
 import torch
 
-from datainf.core.factors import BlockSums, FactoredSource, FactorSums, means
+from datainf.core.errors import OptionError
+from datainf.core.factors import (
+    BlockSums,
+    FactoredSource,
+    Factors,
+    FactorSums,
+    means,
+    require_factors,
+)
 from datainf.store.memory import InMemorySource
 
 
@@ -51,3 +64,28 @@ def test_a_copy_on_the_cpu_holds_the_same():
 
 def test_sources_that_know_factors_are_recognised():
     assert isinstance(InMemorySource({"a": torch.ones(2, 3)}), FactoredSource)
+
+
+EYE = torch.eye(3)
+
+
+class Wrong(NamedTuple):
+    """Factors whose types would be refused in the tests alone."""
+
+    inputs: torch.Tensor
+    outputs: torch.Tensor
+
+
+@pytest.mark.parametrize(
+    ("factors", "shape", "message"),
+    [
+        (Factors(EYE), (2, 3), "outputs is missing"),
+        (Wrong(EYE, torch.ones(2, 3)), (2, 3), "outputs is of shape [2, 3] and must"),
+        (Factors(torch.eye(2), EYE), (2, 3), "outputs has side 3 and the block 2"),
+        (Factors(EYE * torch.nan, torch.eye(2)), (2, 3), "inputs is NaN or infinite"),
+        (Factors(torch.ones(3, 3).triu(), EYE), (9,), "inputs is not symmetric"),
+    ],
+)
+def test_factors_that_cannot_be_a_blocks_are_refused(factors, shape, message):
+    with pytest.raises(OptionError, match=f"^factors of block a: {re.escape(message)}"):
+        inspect.unwrap(require_factors)("a", factors, shape)

@@ -190,3 +190,15 @@ def without(gradients: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
         name: torch.zeros_like(tensor) if name in names else tensor
         for name, tensor in gradients.items()
     }
+
+
+def tells_rows_apart(method: str, normalize: str) -> bool:
+    """Say whether self-influence is not the same for every row by the formula."""
+    made = METHODS[method].cls
+    same = {
+        "none": made.unit_queries,
+        "example": made.unit_queries or method in {"dot", "tracin"},
+        "block": made.unit_queries or method in {"dot", "tracin", "scaled-dot"},
+        "relatif": True,
+    }
+    return not same[normalize]

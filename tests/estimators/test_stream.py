@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from datainf.core.options import Normalize
-from datainf.estimators.stream import GroupRows
+from datainf.estimators import stream
+from datainf.estimators.stream import GroupRows, divisors
 from tests.estimators.gradient_sets import GROUPS, SIZES, N, Portioned, random_gradients
 from tests.reference import scaled_rows, side_by_side
 
@@ -54,3 +55,18 @@ def test_the_source_is_left_as_it_was(scaled):
     for part in rows.with_squares():
         assert part
     assert all(torch.equal(a, b) for a, b in zip(before, rows, strict=True))
+
+
+@pytest.mark.parametrize("scaled", [Normalize.EXAMPLE, Normalize.BLOCK])
+def test_a_group_finds_the_divisors_of_its_own_blocks_alone(scaled, monkeypatch):
+    rows, _ = group(MEMBERS, scaled)
+    found = []
+
+    def counted(*given):
+        found.append(divisors(*given).shape[1])
+        return divisors(*given)
+
+    monkeypatch.setattr(stream, "divisors", counted)
+    list(rows)
+    assert set(found) == {len(MEMBERS)}
+    assert len(MEMBERS) < len(SIZES)

@@ -1,5 +1,6 @@
 """Checkpoints of a real training: found, spread, put into the model and taken out."""
 
+import inspect
 import re
 import shutil
 
@@ -14,7 +15,7 @@ from datainf.integrations.checkpoints import beside, find_checkpoints, loaded
 from datainf.integrations.optimizer_state import learning_rates
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.trainer import train
-from tests.tiny_models import tiny_bert_classifier, tiny_tokenizer
+from tests.tiny_models import tiny_bert_classifier, tiny_llama, tiny_tokenizer
 
 ROWS = [{"text": "good" if i % 2 else "bad " * i, "label": i % 2} for i in range(13)]
 SAME = "give checkpoints of the training that made this adapter."
@@ -157,3 +158,44 @@ def test_another_scaling_is_refused(copied, run):
         loaded(run[1], "default", copied),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", ["P-tuning", "Prefix tuning, projected"])
+def test_prompts_that_an_encoder_made_cannot_come_back(name, tmp_path):
+    options = {
+        "task_type": "CAUSAL_LM",
+        "num_virtual_tokens": 3,
+        "encoder_hidden_size": 8,
+    }
+    if name == "P-tuning":
+        config = peft.PromptEncoderConfig(**options)
+    else:
+        config = peft.PrefixTuningConfig(**options, prefix_projection=True)
+    model = peft.get_peft_model(tiny_llama(), config)
+    folder = tmp_path / "checkpoint-4"
+    model.save_pretrained(folder)
+    before = bits(model)
+    with (
+        refused(
+            f"{folder} keeps the prompts that the encoder of {config.peft_type.value}"
+        ),
+        loaded(model, "default", folder),
+    ):
+        pass
+    assert bits(model) == before
+
+
+def test_one_checkpoint_may_be_named_by_its_own_folder(copied):
+    assert find_checkpoints(copied) == find_checkpoints([copied]) == [copied]
+
+
+def test_a_folder_is_known_by_its_name_however_it_is_written(copied, monkeypatch):
+    monkeypatch.chdir(copied)
+    assert find_checkpoints(["."]) == [copied]
+
+
+@pytest.mark.parametrize("given", [4, [4, 8]])
+def test_numbers_are_no_folders(given):
+    message = f"checkpoints must be a folder or a list of folders, got {given}."
+    with refused(message, OptionError):
+        inspect.unwrap(find_checkpoints)(given)

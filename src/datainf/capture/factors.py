@@ -74,7 +74,8 @@ def token_sums(
     Args:
         inputs: What the layer was called with.
         grad_output: Gradient of the summed losses with respect to the layer's output.
-        mask: The batch's attention mask: not zero for what is no padding.
+        mask: The batch's attention mask: not zero for what is no padding. None where
+            the layer may be called with other tokens than the mask's.
 
     Returns:
         The sums over the tokens that count; None where none does.

@@ -252,8 +252,21 @@ class CaptureSession:
             lambda: self._task.losses(self._model, batch),
             batch_size(batch),
             () if factors is None else {*self.coverage} - {*factors.missing},
-            batch.get("attention_mask"),
+            self._mask(batch),
         )
+
+    def _mask(self, batch: Mapping[str, Any]) -> Tensor | None:
+        """Give the attention mask where every layer is called with its tokens."""
+        config, adapter = (
+            getattr(self._model, name, None)
+            for name in ("config", "active_peft_config")
+        )
+        if getattr(config, "is_encoder_decoder", False) or getattr(
+            adapter, "is_prompt_learning", False
+        ):
+            return None
+        mask: Tensor | None = batch.get("attention_mask")
+        return mask
 
     def _require_entered(self) -> None:
         """Refuse work outside the scope, where the model is not frozen or hooked."""

@@ -10,13 +10,15 @@ They cannot be had from gradient rows, which hold sums over tokens, so they are 
 while the model runs. i, o: the layer's inputs and outputs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from datainf.core.errors import OptionError
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,41 @@ class Factors:
     inputs: Float[Tensor, "i i"] | None = None
     outputs: Float[Tensor, "o o"] | None = None
     reason: str = ""
+
+
+def require_factors(name: str, given: Factors, shape: Sequence[int]) -> None:
+    """Refuse factors that cannot be a block's.
+
+    Args:
+        name: The block.
+        given: Its factors.
+        shape: The block's shape, `(o, i)`, or `(d,)` where only its size is known.
+
+    Raises:
+        OptionError: If one is missing, no square matrix, not symmetric, not finite, or
+            of another size than the block's side.
+    """
+    if given.inputs is None and given.outputs is None:
+        return
+    sides = dict(zip(("outputs", "inputs"), shape, strict=False))
+    for which in ("outputs", "inputs"):
+        factor: Tensor | None = getattr(given, which)
+        wrong = None
+        if factor is None:
+            wrong = "is missing"
+        elif factor.ndim != 2 or factor.shape[0] != factor.shape[1]:
+            wrong = f"is of shape {list(factor.shape)} and must be square"
+        elif len(shape) == 2 and len(factor) != sides[which]:
+            wrong = f"has side {len(factor)} and the block {sides[which]}"
+        elif not bool(torch.isfinite(factor).all()):
+            wrong = "is NaN or infinite"
+        elif not torch.allclose(factor, factor.T, rtol=1e-3, atol=1e-6):
+            wrong = "is not symmetric"
+        if wrong:
+            raise OptionError(
+                f"factors of block {name}: {which} {wrong}; give the means of x xᵀ "
+                "(inputs) and δ δᵀ (outputs) over its tokens."
+            )
 
 
 @runtime_checkable

@@ -92,6 +92,8 @@ class Estimator(ABC):
     """Whether it approximates what `exact` solves, so that the two can be compared."""
     unit_queries: ClassVar[bool] = False
     """Whether queries are scaled to unit length over all blocks."""
+    flat: ClassVar[bool] = False
+    """Whether a block's score is the plain product, up to one number a block."""
     needs_factors: ClassVar[bool] = False  # Kronecker factors of the curvature rows
     output: ClassVar[str] = "loss"
     """What the gradients are taken of, as `collect(output=...)` says."""
@@ -219,7 +221,10 @@ class Estimator(ABC):
             OptionError: If the method's self-influence says nothing, or the state was
                 fitted by another estimator.
         """
-        if self.unit_queries or self.normalize == Normalize.RELATIF:
+        scale = word(Normalize, self.normalize, "normalize")
+        flat = self.flat and (scale == Normalize.BLOCK or not self.divides)
+        alike = self.unit_queries or scale == Normalize.RELATIF
+        if alike or (flat and scale.scales_rows):
             raise OptionError(
                 f"{self.name} with normalize={str(self.normalize)!r} gives every row "
                 "the same self-influence; use another method, or normalize='none'."

@@ -14,7 +14,7 @@ from torch import Tensor
 from datainf.core.errors import DataError, NonFiniteError
 from datainf.core.options import Normalize
 from datainf.core.source import GradientSource
-from datainf.estimators.stream import lengths, scaled_squares
+from datainf.estimators.stream import divisors, lengths
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def take_census(source: GradientSource, what: str, normalize: Normalize) -> Cens
             )
         zero_rows += int((squares.sum(dim=1) == 0).sum())
         found.append(lengths(squares))
-        totals += scaled_squares(squares, normalize).sum(dim=0)
+        totals += (squares / divisors(squares, normalize) ** 2).sum(dim=0)
     return Census(
         dict(zip(names, totals.tolist(), strict=True)), torch.cat(found), zero_rows
     )

@@ -26,6 +26,7 @@ class Cosine(Estimator):
     normalize: Normalize | str | None = Normalize.EXAMPLE
 
     name: ClassVar[str] = "cosine"
+    flat: ClassVar[bool] = True
     divides: ClassVar[bool] = False
     unit_queries: ClassVar[bool] = True
 

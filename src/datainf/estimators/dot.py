@@ -22,6 +22,7 @@ class Dot(Estimator):
     damping: float | str | None = None
 
     name: ClassVar[str] = "dot"
+    flat: ClassVar[bool] = True
     divides: ClassVar[bool] = False
 
     def prepare(

@@ -21,6 +21,7 @@ class ScaledDot(Estimator):
     """Minus the gradient product, each group divided by its λ."""
 
     name: ClassVar[str] = "scaled-dot"
+    flat: ClassVar[bool] = True
 
     def prepare(
         self,

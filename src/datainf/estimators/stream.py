@@ -101,7 +101,7 @@ class GroupRows:
                 for part in self.source.rows([name]):
                     here = place[part.start : part.start + len(part)]
                     columns = part.gradients[name][:, left:right]
-                    rows = self._ready(name, columns, part)
+                    [rows] = self._ready([columns], part, [name])
                     slab[here[here >= 0]] = rows[here >= 0]
                     del part, rows
                 yield slab
@@ -113,62 +113,55 @@ class GroupRows:
 
     def _squares(self, part: RowBlock) -> Float64[Tensor, " n"]:
         """Squared lengths within the group, scaled where asked."""
-        names = self.source.layout.names
-        columns = [names.index(name) for name in self.members]
-        return scaled_squares(part.squared_norms, self.scaled)[:, columns].sum(dim=1)
+        columns = self._columns(self.members)
+        divisor = divisors(part.squared_norms, self.scaled, columns)
+        return (part.squared_norms[:, columns] / divisor**2).sum(dim=1)
 
     def _matrix(self, part: RowBlock) -> Float[Tensor, "n d"]:
         """Put a portion's tensors side by side."""
-        pieces = [
-            self._ready(name, part.gradients[name], part) for name in self.members
-        ]
+        pieces = [part.gradients[name] for name in self.members]
+        pieces = self._ready(pieces, part, self.members)
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1)
 
     def _ready(
-        self, name: str, rows: Float[Tensor, "n _"], part: RowBlock
-    ) -> Float[Tensor, "n _"]:
-        """Convert columns of one block, and scale them where asked."""
-        rows = rows.to(self.device, self.dtype)
-        if self.scaled.scales_rows:
-            block = self.source.layout.names.index(name)
-            divisor = divisors(part.squared_norms, self.scaled)[:, block]
-            return rows / divisor.to(rows)[:, None]
-        return rows
+        self, pieces: Sequence[Tensor], part: RowBlock, names: Sequence[str]
+    ) -> list[Tensor]:
+        """Convert columns of some blocks, and scale them where asked."""
+        pieces = [rows.to(self.device, self.dtype) for rows in pieces]
+        if not self.scaled.scales_rows:
+            return pieces
+        divisor = divisors(part.squared_norms, self.scaled, self._columns(names))
+        divisor = divisor.to(self.device, self.dtype)
+        return [rows / divisor[:, j, None] for j, rows in enumerate(pieces)]
+
+    def _columns(self, names: Sequence[str]) -> list[int]:
+        """Places of some blocks in the layout."""
+        places = {name: at for at, name in enumerate(self.source.layout.names)}
+        return [places[name] for name in names]
 
 
 def divisors(
-    squared_norms: Float64[Tensor, "n L"], normalize: Normalize
-) -> Float64[Tensor, "n L"]:
+    squared_norms: Float64[Tensor, "n L"],
+    normalize: Normalize,
+    columns: Sequence[int] | None = None,
+) -> Float64[Tensor, "n m"]:
     """Give what each block of each row is divided by, 1 where that would be zero.
 
     Args:
         squared_norms: Squared lengths of the rows within each block.
         normalize: Over what lengths are taken; all 1 where it does not scale rows.
+        columns: Which blocks; all when None.
 
     Returns:
         One divisor a row and block.
     """
+    wanted = squared_norms if columns is None else squared_norms[:, columns]
     if normalize == Normalize.EXAMPLE:
-        return lengths(squared_norms)[:, None].expand_as(squared_norms)
+        return lengths(squared_norms)[:, None].expand_as(wanted)
     if normalize == Normalize.BLOCK:
-        found = squared_norms.sqrt()
+        found = wanted.sqrt()
         return torch.where(found == 0, torch.ones_like(found), found)
-    return torch.ones_like(squared_norms)
-
-
-def scaled_squares(
-    squared_norms: Float64[Tensor, "n L"], normalize: Normalize
-) -> Float64[Tensor, "n L"]:
-    """Give squared lengths within each block after scaling.
-
-    Args:
-        squared_norms: Those before.
-        normalize: As for `divisors`.
-
-    Returns:
-        Those after.
-    """
-    return squared_norms / divisors(squared_norms, normalize) ** 2
+    return torch.ones_like(wanted)
 
 
 def lengths(squared_norms: Float64[Tensor, "n L"]) -> Float64[Tensor, " n"]:

@@ -24,6 +24,7 @@ class TracIn(Estimator):
     damping: float | str | None = None
 
     name: ClassVar[str] = "tracin"
+    flat: ClassVar[bool] = True
     divides: ClassVar[bool] = False
     compared: ClassVar[bool] = False
     follows_training: ClassVar[bool] = True

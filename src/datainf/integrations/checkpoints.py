@@ -38,7 +38,8 @@ def find_checkpoints(
 
     Args:
         place: A folder with folders `checkpoint-STEP`, or one that has them in a folder
-            `checkpoints`, as an adapter's; or the checkpoints' own folders.
+            `checkpoints`, as an adapter's; or one checkpoint's own folder, or a list of
+            several.
         limit: At most so many, evenly spread over the training, the last among them.
 
     Returns:
@@ -49,9 +50,11 @@ def find_checkpoints(
         AdapterError: If one holds no adapter.
     """
     if isinstance(place, str | Path):
-        folders = _below(Path(place))
+        place = Path(place).resolve()
+        folders = [place] if (place / _CONFIG).is_file() and not _below(place) else []
+        folders = folders or _below(place)
     else:
-        folders = [Path(one) for one in place]
+        folders = [Path(one).resolve() for one in _several(place)]
     if not folders:
         raise OptionError(
             f"no checkpoints in {place}: expected folders checkpoint-STEP; train with "
@@ -101,6 +104,7 @@ def loaded(model: peft.PeftModel, name: str, folder: Path) -> Iterator[None]:
         AdapterError: If the checkpoint is of another adapter.
     """
     _require_same_kind(model.peft_config[name], folder)
+    _require_saved_whole(model.peft_config[name], folder)
     weights = weights_of(str(folder))
     places: dict[str, Tensor] = peft.get_peft_model_state_dict(
         model, adapter_name=name, save_embedding_layers=False
@@ -125,6 +129,29 @@ def loaded(model: peft.PeftModel, name: str, folder: Path) -> Iterator[None]:
         yield
     finally:
         peft.set_peft_model_state_dict(model, before, adapter_name=name)
+
+
+def _several(given: object) -> list[str | Path]:
+    """Take a list of folders."""
+    if not isinstance(given, list | tuple) or not all(
+        isinstance(one, str | Path) for one in given
+    ):
+        raise OptionError(
+            f"checkpoints must be a folder or a list of folders, got {given!r}."
+        )
+    return list(given)
+
+
+def _require_saved_whole(mine: Any, folder: Path) -> None:
+    """Refuse what is saved as the prompt that its trained parameters make."""
+    if mine.peft_type == peft.PeftType.P_TUNING or getattr(
+        mine, "prefix_projection", False
+    ):
+        raise AdapterError(
+            f"{folder} keeps the prompts that the encoder of {mine.peft_type.value} "
+            "made, and not its parameters, so that state of the training cannot come "
+            "back; score the adapter itself, without checkpoints."
+        )
 
 
 def _below(place: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datainf.core.errors import DataError, NonFiniteError, OptionError, near
-from datainf.core.factors import Factors
+from datainf.core.factors import Factors, require_factors
 from datainf.core.layout import Layout
 from datainf.core.source import RowBlock
 
@@ -59,8 +59,8 @@ class InMemorySource:
                 none. None where none were gathered.
 
         Raises:
-            OptionError: If the tensors and the layout do not fit each other, or a
-                tensor is not a floating-point matrix.
+            OptionError: If the tensors and the layout do not fit each other, a tensor
+                is not a floating-point matrix, or factors are none of their block.
             DataError: If there is no row, or blocks or losses have different numbers of
                 them.
             NonFiniteError: If a gradient is NaN or infinite; names block and row.
@@ -73,8 +73,10 @@ class InMemorySource:
             )
         self._layout = layout
         self._factors = factors
-        for name in factors or ():
+        shapes = {block.name: block.shape for block in layout.blocks}
+        for name, each in (factors or {}).items():
             self._require_known(name)
+            require_factors(name, each, shapes[name])
         self._gradients = _arranged(gradients, layout)
         counts = {name: len(tensor) for name, tensor in self._gradients.items()}
         first = layout.names[0]

@@ -31,6 +31,8 @@ from datainf.store.reader import GradientStore
 from datainf.workflows.pair import TRAIN, Pair, collected, folder_of
 from datainf.workflows.progress import Logged, Reporter
 
+_OWN = ("queries-", "curvature-", "scores")
+
 Places = str | Path | Sequence[str | Path]
 """A folder of checkpoints, or the checkpoints' own folders."""
 
@@ -40,7 +42,7 @@ class Several:
     """Gradients at several checkpoints.
 
     Attributes:
-        checkpoints: At least one, in the order of training.
+        checkpoints: At least one: by their steps, or as they were given.
     """
 
     checkpoints: tuple[Checkpoint, ...]
@@ -141,6 +143,7 @@ def gathered(
             yield pair
         return
     adapter = adapter_of(model, how.get("adapter_name"), how.get("parameters") or "all")
+    _require_fitting(saved, how.get("reuse"))
     # What is missing shows before the first gradient.
     about = _described(model, adapter, saved, estimator)
     reporter: Reporter = how.get("progress") or Logged()
@@ -159,6 +162,21 @@ def gathered(
             ):
                 found.append(Checkpoint(**pair.sources, **facts))
         yield Several(tuple(found))
+
+
+def _require_fitting(saved: Sequence[Path], reuse: object) -> None:
+    """Refuse names that a run uses itself, and a store of another state to reuse."""
+    for folder in saved:
+        if folder.name in ("", TRAIN) or folder.name.startswith(_OWN):
+            raise OptionError(
+                "a checkpoint's stores lie in a folder of its name, and "
+                f"{folder.name!r} is a run's own; rename the checkpoint's folder."
+            )
+    if reuse is not None and not Path(str(reuse)).is_dir():
+        raise OptionError(
+            f"reuse={str(reuse)!r} is no folder. Over checkpoints each one's own store "
+            "is reused, whatever folder is named; name the run's (--out)."
+        )
 
 
 def _described(

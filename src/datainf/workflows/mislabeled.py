@@ -116,6 +116,12 @@ def mislabeled(  # noqa: PLR0913 - as attribute
     fisher = take_fisher(
         scoring, estimator, collect_options(collecting), over=saved is not None
     )
+    if validation is None and estimator.needs_moments:
+        raise OptionError(
+            f"{estimator.name} ranks by influence on trusted rows, and has no "
+            "self-influence; give validation data (--validation), or choose another "
+            "method."
+        )
     if validation is None and saved is not None:
         raise OptionError(
             "self-influence is that of one state of the adapter; give validation data, "
@@ -131,7 +137,9 @@ def mislabeled(  # noqa: PLR0913 - as attribute
     if validation is None:
         with collected_train(model, train, task, **shared) as (store, curvature):
             scoring["curvature"] = curvature
-            scores = _without_trusted_data(store, method, scoring)
+            scores = _without_trusted_data(
+                store, method, scoring, follows_training=estimator.follows_training
+            )
             losses, index = _losses(store), store.index
         suspicion = -scores.values[0]
     else:
@@ -169,15 +177,23 @@ def _losses(store: GradientStore) -> NDArray[np.floating]:
 
 
 def _without_trusted_data(
-    store: GradientStore, method: str | Estimator, scoring: Mapping[str, Any]
+    store: GradientStore,
+    method: str | Estimator,
+    scoring: Mapping[str, Any],
+    *,
+    follows_training: bool,
 ) -> Scores:
     """Score every row for itself, and say so."""
     own = {name: value for name, value in scoring.items() if name != "agreement"}
     scores = self_influence(store, method=method, **own)
+    last = (
+        f" {scores.provenance.method} would follow training over its checkpoints; "
+        "self-influence is that of the last state alone."
+    )
     note = (
         "no validation data: rows are ranked by self-influence, which is large for "
         "wrong rows and for rare or hard ones; trusted examples (--validation) tell "
-        "them apart."
+        "them apart." + (last if follows_training else "")
     )
     made = scores.provenance
     return replace(scores, provenance=replace(made, notes=(note, *made.notes)))
