@@ -17,6 +17,7 @@ from datainf.workflows.attribute import attribute
 from datainf.workflows.collect import collect
 from datainf.workflows.factors import has_factors
 from datainf.workflows.score import score
+from tests.capture.peft_cases import PEFT_CASES, peft_model, task_and_rows
 from tests.cases import decoder
 from tests.workflows.collecting import ROWS, StoppedError, Told, Watched, run
 
@@ -187,3 +188,21 @@ def test_a_store_without_factors_is_refused_by_score(
     store = run(task(), tmp_path / "s", model, **OPTIONS)
     with pytest.raises(OptionError, match=r"^ekfac needs Kronecker factors, and the "):
         score(store, store, method="ekfac")
+
+
+def test_factors_of_an_encoder_decoder_do_not_depend_on_its_batches(
+    tmp_path: Path,
+) -> None:
+    case = PEFT_CASES["LoRA"]
+    model = peft_model(case, "seq2seq", dtype=torch.float64)
+    asked, rows = task_and_rows(case, "seq2seq")
+    alone, together = (
+        collect(model, rows, asked, out=tmp_path / str(n), factors=True, batch_tokens=n)
+        for n in (1, 60)
+    )
+    for block in alone.layout.names:
+        found, expected = together.factors(block), alone.factors(block)
+        assert found is not None
+        assert expected is not None
+        for side in ("inputs", "outputs"):
+            torch.testing.assert_close(getattr(found, side), getattr(expected, side))
