@@ -20,6 +20,7 @@ from datainf.integrations.peft import adapter_of
 from datainf.workflows.estimate import (
     Estimate,
     estimate,
+    factor_bytes,
     human_bytes,
     human_seconds,
     peak_memory,
@@ -55,6 +56,17 @@ def test_the_store_holds_numbers_norms_loss_index_and_texts(dtype, width):
     row = 13 * width + 2 * 8 + 16
     assert store_bytes(rows_of(LENGTHS), LAYOUT, dtype) == N * row + sum(LENGTHS)
     assert store_bytes(rows_of(LENGTHS, text=False), LAYOUT, dtype) == N * row
+
+
+def test_factors_are_two_squares_a_block_where_it_has_them():
+    assert factor_bytes(LAYOUT, {"b"}) == 4 * (2 * 2 + 5 * 5)
+    plain, _ = estimated(CollectOptions())
+    found, _ = estimated(CollectOptions(factors=True))
+    model = decoder()
+    task = Watched()
+    with CaptureSession(model, adapter_of(model), task) as session:
+        size = factor_bytes(adapter_of(model).layout, session.unfactored)
+    assert found.disk_bytes - plain.disk_bytes == size > 0
 
 
 def estimated(options: CollectOptions, **changes: Any) -> tuple[Estimate, Watched]:

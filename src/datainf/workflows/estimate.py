@@ -2,16 +2,17 @@
 
 N examples of L blocks and D parameters, b bytes a stored number:
 
-    disk    N (b D + 8 L + 16) and the examples' texts
+    disk    N (b D + 8 L + 16) and the examples' texts; with Kronecker factors, 4 bytes
+            for each number of them
     memory  the process's peak after its heaviest batch + twice one shard (as computed,
-            and as written)
+            and as written) + three times the factors
     time    measured seconds per padded token × padded tokens of the whole plan
 """
 
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -83,6 +84,20 @@ def store_bytes(rows: Rows, layout: Layout, dtype: StoreDtype | str) -> int:
     return len(rows.table) * row + int(text)
 
 
+def factor_bytes(layout: Layout, without: Container[str]) -> int:
+    """Compute the size of Kronecker factors.
+
+    Args:
+        layout: The blocks.
+        without: Blocks that have none.
+
+    Returns:
+        Bytes: two square matrices a block, of its two sides.
+    """
+    sides = [side for b in layout if b.name not in without for side in b.shape]
+    return 4 * sum(side * side for side in sides)
+
+
 def estimate(
     session: CaptureSession,
     task: Task,
@@ -125,12 +140,13 @@ def estimate(
     done = sum(_padded(batch, lengths) for batch in tried)
     total = sum(_padded(batch, lengths) for batch in batches)
     shard = min(shard_rows, len(lengths)) * layout.total * 4
+    factors = factor_bytes(layout, session.unfactored) if options.factors else 0
     return Estimate(
         rows=len(lengths),
         blocks=len(layout),
         parameters=layout.total,
-        disk_bytes=store_bytes(rows, layout, options.dtype),
-        memory_bytes=peak_memory() + 2 * shard,
+        disk_bytes=store_bytes(rows, layout, options.dtype) + factors,
+        memory_bytes=peak_memory() + 2 * shard + 3 * factors,
         device_bytes=(
             torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
         ),

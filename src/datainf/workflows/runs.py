@@ -314,15 +314,19 @@ def estimate_run(
         labels -> what collecting them needs.
     """
     data = require_data(config.train, "training data", "--train")
+    estimator = check_scoring(config.score.method, scoring_of(config.score))
     options, drawn = config.collect, config.score.fisher == Fisher.SAMPLED
+    options = replace(options, factors=options.factors or estimator.needs_factors)
     own = replace(options, samples=1, sample_seed=0) if drawn else options
-    parts = {"train": (data, own)}
+    bare = replace(own, factors=False)
+    # Factors are those of the curvature's rows.
+    parts = {"train": (data, bare if drawn else own)}
     if config.queries is not None and config.queries.data:
-        parts["queries"] = (config.queries, own)
+        parts["queries"] = (config.queries, bare)
     if drawn:
         parts["curvature"] = (data, replace(options, output=Output.SAMPLED))
     saved = chosen_checkpoints(
-        check_scoring(config.score.method, scoring_of(config.score)),
+        estimator,
         config.checkpoints,
         config.checkpoint_limit,
         adapter=config.adapter if "queries" in parts else None,
