@@ -15,6 +15,7 @@ def test_every_adapter_has_every_other_method(approximated):
     refused = {
         **refusals(defaults()),
         "trak": "trak scores the margin, and Eq. 2 the loss.",
+        "less": "less scores steps of Adam, and Eq. 2 the loss at one state.",
     }
     expected = [
         v for v in defaults() if v.method != REFERENCE and v.label not in refused

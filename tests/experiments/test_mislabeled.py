@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from datainf.core.checkpoint import Checkpoint
 from datainf.core.errors import OptionError
 from datainf.evaluation.detection import detection_auc
 from datainf.experiments import cells, mislabeled
@@ -51,6 +52,19 @@ def test_the_margins_method_scores_gradients_of_the_margin(found_wrong):
         scores = score(train, MeanSource(validation), method="trak")
         expected = detection_auc(scores.values[0], subject.wrong)
     key = {**unit.key(measured.study), **Variant("trak").key}
+    assert measured.records[key]["auc"] == expected
+
+
+def test_less_steps_by_the_moments_of_the_last_checkpoint(found_wrong):
+    measured, out = found_wrong
+    unit = Unit("demo-lm", 2, 1)
+    with opened(unit, measured.study, out) as subject:
+        mean, moments = MeanSource(subject.validation), subject.moments()
+        scores = score(
+            [Checkpoint(subject.train, mean, moments=moments)], method="less"
+        )
+        expected = detection_auc(scores.values[0], subject.wrong)
+    key = {**unit.key(measured.study), **Variant("less").key}
     assert measured.records[key]["auc"] == expected
 
 

@@ -23,5 +23,5 @@ def test_a_method_that_solves_no_system_has_no_residual(found_wrong):
 
 KNOWN = {
     "dot", "scaled-dot", "cosine", "datainf", "exact", "cg", "lissa", "ekfac",
-    "tracin", "trak", "auto", "loss", "TF-IDF", "embedding", "random",
+    "tracin", "trak", "less", "auto", "loss", "TF-IDF", "embedding", "random",
 }  # fmt: skip

@@ -35,5 +35,5 @@ def test_no_damping_is_refused_for_want_of_rows():
 
 def test_only_what_refuses_is_refused_with_its_own_words():
     found = refusals([*defaults(), Variant("cosine", {"normalize": "relatif"})])
-    assert found.keys() == {"cosine, normalize=relatif", "less"}
+    assert found.keys() == {"cosine, normalize=relatif"}
     assert found["cosine, normalize=relatif"].startswith("cosine scales every training")

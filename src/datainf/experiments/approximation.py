@@ -73,7 +73,7 @@ def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> M
 
 
 def no_losses(variants: Sequence[Variant]) -> dict[str, str]:
-    """Leave out what does not score the loss.
+    """Leave out what does not score the loss at one state.
 
     Args:
         variants: What is to run.
@@ -81,11 +81,13 @@ def no_losses(variants: Sequence[Variant]) -> dict[str, str]:
     Returns:
         Label -> why, for those that score something else.
     """
-    outputs = {v.label: METHODS[v.method].cls.output for v in variants}
+    kinds = {v.label: METHODS[v.method].cls for v in variants}
+    margin = "{} scores the margin, and Eq. 2 the loss."
+    step = "{} scores steps of Adam, and Eq. 2 the loss at one state."
     return {
-        label: f"{label} scores the {output}, and Eq. 2 the loss."
-        for label, output in outputs.items()
-        if output != Output.LOSS
+        label: (step if kind.needs_moments else margin).format(label)
+        for label, kind in kinds.items()
+        if kind.needs_moments or kind.output != Output.LOSS
     }
 
 

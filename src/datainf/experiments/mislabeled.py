@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datainf.core.checkpoint import Checkpoint
 from datainf.core.errors import DatainfError
 from datainf.core.options import Output
 from datainf.estimators.table import METHODS
@@ -106,15 +107,11 @@ def _cells(
             yield key, _found(suspicion, subject.wrong) | {"seconds": spent.seconds}
         else:
             try:
-                train, asked = subject.train, mean
-                if METHODS[key["method"]].cls.output == Output.MARGIN:
-                    train, validation = subject.margins()
-                    asked = MeanSource(validation)
+                sources = _sources(subject, key["method"], mean)
                 with metered() as spent:
                     # The time is the method's own, without a comparison with exact.
                     scores = score(
-                        train,
-                        asked,
+                        *sources,
                         method=key["method"],
                         agreement=False,
                         **key["options"],
@@ -133,6 +130,17 @@ def _cells(
                     "notes": list(scores.provenance.notes),
                 },
             )
+
+
+def _sources(subject: Opened, method: str, mean: MeanSource) -> tuple[Any, ...]:
+    """Give the gradients that a method is made of, as `score` takes them."""
+    kind = METHODS[method].cls
+    if kind.output == Output.MARGIN:
+        train, validation = subject.margins()
+        return train, MeanSource(validation)
+    if kind.needs_moments:
+        return ([Checkpoint(subject.train, mean, moments=subject.moments())],)
+    return subject.train, mean
 
 
 def _found(

@@ -12,7 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datainf.core.canonical import sha256_of
+from datainf.core.checkpoint import Moments
 from datainf.core.durable import write_durably
 from datainf.core.errors import OptionError
 from datainf.core.options import Output
@@ -30,6 +31,9 @@ from datainf.experiments.data.study_rows import DEMO, StudyRows, study_rows
 from datainf.experiments.demo import BASE, DemoSettings
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
+from datainf.integrations.checkpoints import beside, find_checkpoints
+from datainf.integrations.optimizer_state import read_moments
+from datainf.integrations.peft import adapter_of
 from datainf.store.reader import GradientStore
 from datainf.workflows.collect import collect
 from datainf.workflows.progress import Logged
@@ -38,6 +42,7 @@ from datainf.workflows.subject import Subject, load_subject
 from datainf.workflows.training import train_run
 
 _HEAD = 2**20
+_KEPT = {"save_strategy": "epoch", "save_total_limit": 1}
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ class Opened:
         validation: Gradients of the validation rows.
         collect_seconds: What collecting both took.
         margins: Gives gradients of the margin of both, collected when first asked for.
+        moments: Gives Adam's moments at the end of training.
     """
 
     rows: StudyRows
@@ -94,6 +100,7 @@ class Opened:
     validation: GradientStore
     collect_seconds: float
     margins: Callable[[], tuple[GradientStore, GradientStore]]
+    moments: Callable[[], Moments]
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
@@ -124,7 +131,7 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
         noisy=unit.noisy,
         data_dir=study.data_dir,
     )
-    if not (folder / RUN_FILE).is_file():
+    if not (folder / RUN_FILE).is_file() or beside(folder) is None:
         _train(unit, study, rows, folder)
     subject = load_subject(resolve({"adapter": str(folder)}))
 
@@ -146,8 +153,15 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
 
     with metered() as spent:
         train, validation = gradients(Output.LOSS)
-    margins = cache(partial(gradients, Output.MARGIN))
-    yield Opened(rows, subject, train, validation, spent.seconds, margins)
+    yield Opened(
+        rows,
+        subject,
+        train,
+        validation,
+        spent.seconds,
+        margins=cache(partial(gradients, Output.MARGIN)),
+        moments=partial(_moments, folder, subject),
+    )
     shutil.rmtree(folder / "stores")
 
 
@@ -222,8 +236,17 @@ def _train(unit: Unit, study: Study, rows: StudyRows, folder: Path) -> None:
 
 
 def _recipe(unit: Unit, study: Study, rows: int) -> Recipe:
-    """Take the study's recipe, or the demo's own for its model."""
+    """Take the study's recipe, or the demo's own for its model; keep the last state."""
     if unit.dataset == DEMO:
         epochs = study.recipe.training["num_train_epochs"]
-        return DemoSettings(rank=unit.rank, seed=unit.seed, epochs=epochs).recipe
-    return study.recipe_for(rank=unit.rank, seed=unit.seed, rows=rows)
+        found = DemoSettings(rank=unit.rank, seed=unit.seed, epochs=epochs).recipe
+    else:
+        found = study.recipe_for(rank=unit.rank, seed=unit.seed, rows=rows)
+    return replace(found, training={**found.training, **_KEPT})
+
+
+def _moments(folder: Path, subject: Subject) -> Moments:
+    """Read Adam's moments from the last checkpoint, whose weights are the adapter's."""
+    last = find_checkpoints(folder)[-1]
+    adapter = adapter_of(subject.model, parameters="paper")
+    return read_moments(last, subject.model, adapter)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from datainf.core.checkpoint import Checkpoint, Moments
 from datainf.core.errors import DatainfError
 from datainf.core.options import Normalize
 from datainf.estimators.held_out import LEAST
@@ -94,11 +95,15 @@ def refusals(variants: Sequence[Variant]) -> dict[str, str]:
         )
         for n in (max(5, LEAST), 1)
     )
+    moments = Moments({"a": torch.zeros(3)}, {"a": torch.ones(3)}, {"a": 1})
     found = {}
     for variant in variants:
         given = {"method": variant.method, "agreement": False, **variant.options}
+        sources: tuple[Any, ...] = (rows, query)
+        if METHODS[variant.method].cls.needs_moments:
+            sources = ([Checkpoint(rows, query, moments=moments)],)
         try:
-            score(rows, query, **given)
+            score(*sources, **given)
         except DatainfError as error:
             found[variant.label] = str(error)
     return found
