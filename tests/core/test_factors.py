@@ -89,3 +89,7 @@ class Wrong(NamedTuple):
 def test_factors_that_cannot_be_a_blocks_are_refused(factors, shape, message):
     with pytest.raises(OptionError, match=f"^factors of block a: {re.escape(message)}"):
         inspect.unwrap(require_factors)("a", factors, shape)
+
+
+def test_a_block_may_have_none():
+    require_factors("a", Factors(reason="it is a vector"), (3,))

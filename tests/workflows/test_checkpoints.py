@@ -297,3 +297,40 @@ def test_several_give_score_what_it_takes(folders, parts):
         assert isinstance(found, Several)
         assert [one.name for one in found.checkpoints] == [p.name for p in saved]
         assert score(**found.sources, method="dot").values.shape == (Q, N)
+
+
+@pytest.mark.parametrize("name", ["train", "queries-1a2b3c4d", "scores"])
+def test_a_checkpoint_does_not_take_the_place_of_a_runs_own_folder(
+    name, folders, parts, tmp_path
+):
+    place = tmp_path / name
+    shutil.copytree(find_checkpoints(folders.adapter)[0], place)
+    message = f"a checkpoint's stores lie in a folder of its name, and {name!r} is"
+    with refused(message):
+        attribute(*parts, method="dot", checkpoints=[place], cache=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_store_to_reuse_that_is_not_there_is_refused(folders, parts, tmp_path):
+    missing = str(tmp_path / "missing")
+    with refused(f"reuse={missing!r} is no folder. Over checkpoints each one's own"):
+        over(parts, folders, method="dot", cache=tmp_path / "run", reuse=missing)
+
+
+def test_what_needs_moments_has_no_self_influence(parts):
+    model, train, _, task = parts
+    message = (
+        "less ranks by influence on trusted rows, and has no self-influence; give "
+        "validation data (--validation), or choose another method."
+    )
+    with refused(message):
+        mislabeled(model, train, None, task, method="less", checkpoints="anywhere")
+
+
+def test_self_influence_of_a_method_along_training_says_that_it_is_of_one_state(parts):
+    model, train, _, task = parts
+    found = mislabeled(model, train, None, task, method="tracin")
+    assert found.scores.provenance.notes[0].endswith(
+        "tracin would follow training over its checkpoints; self-influence is that of "
+        "the last state alone."
+    )

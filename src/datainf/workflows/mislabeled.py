@@ -112,16 +112,16 @@ def mislabeled(  # noqa: PLR0913 - as attribute
         )
     collecting, scoring = split_options(options)
     estimator = check_scoring(method, scoring)
-    saved = chosen_checkpoints(estimator, checkpoints, checkpoint_limit)
-    fisher = take_fisher(
-        scoring, estimator, collect_options(collecting), over=saved is not None
-    )
     if validation is None and estimator.needs_moments:
         raise OptionError(
             f"{estimator.name} ranks by influence on trusted rows, and has no "
             "self-influence; give validation data (--validation), or choose another "
             "method."
         )
+    saved = chosen_checkpoints(estimator, checkpoints, checkpoint_limit)
+    fisher = take_fisher(
+        scoring, estimator, collect_options(collecting), over=saved is not None
+    )
     if validation is None and saved is not None:
         raise OptionError(
             "self-influence is that of one state of the adapter; give validation data, "
