@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from datainf.experiments import approximation, mislabeled, theorem
-from datainf.experiments.variants import all_variants
+from datainf.experiments.variants import Variant, all_variants
 from tests.experiments.places import tiny_study
 
 
@@ -16,6 +16,7 @@ def few_variants():
     tests/cli/commands/test_reproduce.py runs the whole list.
     """
     chosen = [v for v in all_variants() if not v.options or v.method == "datainf"]
+    chosen.append(Variant("cosine", {"normalize": "relatif"}))  # which it refuses
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(mislabeled, "all_variants", lambda: chosen)
         yield chosen
