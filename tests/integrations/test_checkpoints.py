@@ -1,6 +1,7 @@
 """Checkpoints of a real training: found, spread, put into the model and taken out."""
 
 import inspect
+import json
 import re
 import shutil
 
@@ -187,6 +188,24 @@ def test_prompts_that_an_encoder_made_cannot_come_back(name, tmp_path):
 
 def test_one_checkpoint_may_be_named_by_its_own_folder(copied):
     assert find_checkpoints(copied) == find_checkpoints([copied]) == [copied]
+
+
+def test_an_adapter_that_kept_none_is_no_checkpoint_itself(run, tmp_path):
+    run[1].save_pretrained(tmp_path / "adapter")
+    message = f"no checkpoints in {tmp_path / 'adapter'}: expected folders"
+    with refused(message, OptionError):
+        find_checkpoints(tmp_path / "adapter")
+
+
+def test_a_start_taken_out_of_the_base_is_another_kind(run, copied):
+    config = json.loads((copied / "adapter_config.json").read_text())
+    config["init_lora_weights"] = "pissa_niter_4"
+    (copied / "adapter_config.json").write_text(json.dumps(config))
+    message = (
+        f"{copied} is an adapter with init_lora_weights=pissa_niter_4, the model's"
+    )
+    with refused(message), loaded(run[1], "default", copied):
+        pass
 
 
 def test_a_folder_is_known_by_its_name_however_it_is_written(copied, monkeypatch):

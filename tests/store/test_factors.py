@@ -70,13 +70,14 @@ def test_sums_are_read_as_they_were_written(tmp_path):
     assert torch.equal(found.blocks[A].inputs, 6 * torch.eye(5))
 
 
-def test_older_sums_are_removed_when_newer_ones_are_named(tmp_path):
+def test_sums_of_fewer_shards_count_as_none_and_are_no_fault(tmp_path):
     path = with_factors(tmp_path / "s", shards=2)
     assert open_store(path).factors(A) is None
-    assert verify(path).faults == (
-        "factors.json: 2 of 3 shards are covered; collect with factors=True "
-        "(--factors) again",
-    )
+    assert verify(path).faults == ()
+
+
+def test_older_sums_are_removed_when_newer_ones_are_named(tmp_path):
+    path = with_factors(tmp_path / "s", shards=2)
     write_sums(path, sums(), shards=3, of="0" * 64)
     assert factor_files(path) == [FACTORS_NAME, "factors-00003.safetensors"]
     assert not (path / "factors-00002.safetensors").exists()

@@ -6,8 +6,10 @@ weights with a side beyond `MAX_SIDE`.
 
 Which tokens count: those of the batch's attention mask, as in other libraries, wherever
 the layer was called with as many tokens as the mask has; a token whose δ is zero counts
-too then, in A and in the mean. Elsewhere (a head on one vector an example, a decoder
-beside an encoder, soft prompts, no mask at all) a token counts if it has a gradient:
+too then, in A and in the mean. Elsewhere (a head on one vector an example, no mask at
+all), and in all layers of an encoder-decoder or of a model with soft prompts, where the
+mask may be of other tokens and as many by accident, a token counts if it has a
+gradient:
 padding never has, a probe refuses losses that depend on it. Some gradients are zero but
 for rounding, so there a thousandth of the example's largest δ is asked for; what is
 below adds less than a millionth to S.
@@ -84,7 +86,7 @@ def token_sums(
     largest = lengths.flatten(1).amax(1) if lengths.ndim > 1 else lengths
     used = lengths > _LEAST * largest.view(-1, *[1] * (lengths.ndim - 1))
     if mask is not None and mask.shape == used.shape:
-        # Joined, for a decoder whose length is by accident that of the encoder's mask.
+        # Joined: what has a gradient counts, whatever a mask of the user's own says.
         used |= mask.to(used.device) != 0
     x, g = inputs[used], grad_output[used]
     return BlockSums(x.T @ x, g.T @ g, len(x)) if len(x) else None

@@ -8,8 +8,8 @@ by block; v_q a query's gradient, g_k a candidate's:
 
 with c_{k,l} the candidate's length (`normalize="example"`), that within block l
 (`"block"`), the root of its self-influence (`"relatif"`) or 1, and u_q the query's
-length (`cosine`) or 1. Whatever a gradient is
-the sum of (label tokens, say), the score is then the sum of its parts' products.
+length (`cosine`) or 1. Whatever a gradient is the sum of (label tokens, say), the score
+is then the sum of its parts' products.
 
 Q queries, K candidates, d parameters of a block. Memory: `[Q + K, D]`.
 """

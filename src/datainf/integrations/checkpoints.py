@@ -28,6 +28,7 @@ _COMPARED = (
     "alpha_pattern",
     *CHOICES,
 )
+_TAKEN_OUT = ("pissa", "olora", "corda", "loftq")
 _SAME = "give checkpoints of the training that made this adapter."
 
 
@@ -51,8 +52,7 @@ def find_checkpoints(
     """
     if isinstance(place, str | Path):
         place = Path(place).resolve()
-        folders = [place] if (place / _CONFIG).is_file() and not _below(place) else []
-        folders = folders or _below(place)
+        folders = [place] if _is_checkpoint(place) else _below(place)
     else:
         folders = [Path(one).resolve() for one in _several(place)]
     if not folders:
@@ -160,11 +160,17 @@ def _below(place: Path) -> list[Path]:
         found = {
             int(path.name.rpartition("-")[2]): path
             for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*")
-            if path.is_dir() and path.name.rpartition("-")[2].isdigit()
+            if _is_checkpoint(path)
         }
         if found:
             return [found[step] for step in sorted(found)]
     return []
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """Tell whether a folder has the name that the Trainer gives a checkpoint."""
+    kind, _, step = path.name.rpartition("-")
+    return path.is_dir() and kind == PREFIX_CHECKPOINT_DIR and step.isdigit()
 
 
 def _spread(count: int, limit: int | None) -> list[int]:
@@ -177,9 +183,16 @@ def _spread(count: int, limit: int | None) -> list[int]:
 def _require_same_kind(mine: Any, folder: Path) -> None:
     """Refuse an adapter that would scale or use its tensors in another way."""
     theirs: Any = config_of(str(folder))
-    for key in _COMPARED:
-        a, b = getattr(mine, key, None), getattr(theirs, key, None)
+    said = [(k, getattr(mine, k, None), getattr(theirs, k, None)) for k in _COMPARED]
+    said.append(("init_lora_weights", _changes_base(mine), _changes_base(theirs)))
+    for key, a, b in said:
         if a != b:
             raise AdapterError(
                 f"{folder} is an adapter with {key}={b}, the model's has {a}; {_SAME}"
             )
+
+
+def _changes_base(config: Any) -> str | None:
+    """Name an initialisation that takes the adapter's beginning out of the base."""
+    made = getattr(config, "init_lora_weights", None)
+    return made if isinstance(made, str) and made.startswith(_TAKEN_OUT) else None
