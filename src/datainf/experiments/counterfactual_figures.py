@@ -1,7 +1,7 @@
 """The figure of `datainf reproduce counterfactual`, drawn from its records."""
 
 from datainf.experiments.counterfactual import BASELINES, Findings
-from datainf.experiments.counterfactual_page import SHOWN, lds_cells, title_of
+from datainf.experiments.counterfactual_page import lds_cells, shown, title_of
 from datainf.reports.figure import Panel, Series, figure, linear_axis, named_axis
 
 
@@ -16,7 +16,10 @@ def drawing(findings: Findings) -> str:
     """
     panels = []
     for cell, result in lds_cells(findings):
-        rows = [(said, name, result["scores"][name]) for name, said in SHOWN.items()]
+        rows = [
+            (said, name, result["scores"][name])
+            for name, said in shown(findings).items()
+        ]
         ends = [value for _, _, one in rows for value in (one["low"], one["high"])]
         series = [
             Series(

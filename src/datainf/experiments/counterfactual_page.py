@@ -164,6 +164,12 @@ def page(findings: Findings, command: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def shown(findings: Findings) -> dict[str, str]:
+    """Give the scores of the first table that are judged, with what they are called."""
+    judged = {name for _, result in lds_cells(findings) for name in result["scores"]}
+    return {name: said for name, said in SHOWN.items() if name in judged}
+
+
 def _ranked(scores: Scored) -> list[tuple[str, Mapping[str, Any]]]:
     return sorted(scores.items(), key=lambda item: -item[1]["lds"])
 
@@ -174,7 +180,7 @@ def _overview(findings: Findings) -> str:
     heads = [title_of(cell) for cell, _ in found]
     best = [_ranked(result["scores"])[0][1]["lds"] for _, result in found]
     lines = []
-    for name, said in SHOWN.items():
+    for name, said in shown(findings).items():
         values = [result["scores"][name]["lds"] for _, result in found]
         marked = [
             f"**{share(v)}**" if v == top else share(v)
@@ -227,7 +233,8 @@ def _pairs(findings: Findings) -> str:
         gaps = [
             (title_of(cell), gap)
             for cell, result in found
-            if (gap := paired(result["scores"], first, second)) is not None
+            if {first, second} <= set(result["scores"])
+            and (gap := paired(result["scores"], first, second)) is not None
         ]
         if not gaps:
             continue
@@ -260,6 +267,7 @@ def _earlier(findings: Findings) -> list[str]:
         for (order, removed), values in EARLIER.items()
         if (ours := found.get((order, removed))) is not None
         for name, value in values.items()
+        if name in ours
     ]
     if not lines:
         return []
@@ -283,7 +291,7 @@ def _singles(findings: Findings) -> list[str]:
     heads = [cell.judged.name for cell, _ in found]
     lines = [
         [said, *(_with_ends(result["scores"][name], "loo") for _, result in found)]
-        for name, said in SHOWN.items()
+        for name, said in shown(findings).items()
     ]
     ceiling = ["ceiling", *(_ceiling(result) for _, result in found)]
     counts = listed([str(len(result["examples"])) for _, result in found])

@@ -2,8 +2,8 @@
 
 `sst2` is a setting in which no dropout blurs what an example does: MiniLM, LoRA r = 4
 on query and value with a trained head, 256 short sentences, 8 epochs in batches of 16,
-one seed. The others ask whether what holds there carries over: another task with the base's
-own dropout on, and a language model on two kinds of text.
+one seed. The others ask whether what holds there carries over: another task with the
+base's own dropout on, and a language model on two kinds of text.
 """
 
 from collections.abc import Mapping
