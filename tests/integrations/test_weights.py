@@ -10,6 +10,7 @@ import torch
 from datainf.core.errors import DataError
 from datainf.core.options import Reduction
 from datainf.core.recipe import Recipe
+from datainf.integrations import weights as weights_module
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.seq2seq import Seq2Seq
@@ -125,3 +126,46 @@ def test_the_reduction_of_a_task_that_has_none_is_left_alone():
 def test_weights_that_mean_nothing_are_refused(weights, message):
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         Weighted(TEXTS, weights)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_leaving_out_examples_of_weight_zero_changes_no_loss_and_no_gradient(
+    case, monkeypatch
+):
+    base, task, rows, _ = CASES[case]
+    model = undropped(base().double()).train()
+    seen = []
+    first = next(m for m in model.modules() if isinstance(m, torch.nn.Linear))
+    first.register_forward_hook(lambda _, __, output: seen.append(len(output)))
+    for given in ([1.0, 0.0, 0.5, 0.0, 2.0], [0.0] * 5):
+        weighed = Weighted(rows[:6], [*given, 1.0])
+        batch = weighted(task)([weighed[i] for i in range(5)])
+        found = []
+        for apart in (True, False):
+            monkeypatch.setattr(
+                weights_module, "rows_are_apart", lambda _, apart=apart: apart
+            )
+            seen.clear()
+            model.zero_grad()
+            loss = weighted_loss(task, model, batch, None)
+            loss.backward()
+            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            found.append((loss.detach(), gradients))
+            assert seen[0] == (max(1, np.count_nonzero(given)) if apart else 5)
+        torch.testing.assert_close(*(loss for loss, _ in found))
+        for one, other in zip(*(each for _, each in found), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+
+
+def test_a_loss_of_the_users_own_sees_the_whole_batch():
+    task = CallableTask(lambda _, batch: batch["x"][:, 0])
+    batch = {"x": torch.ones(3, 1), WEIGHTS: torch.tensor([1.0, 0.0, 1.0])}
+    loss = weighted_loss(task, torch.nn.Identity(), batch, None)
+    assert float(loss) == pytest.approx(2 / 3)
+
+
+def undropped(model):
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model

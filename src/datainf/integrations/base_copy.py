@@ -4,7 +4,6 @@ For what a recipe cannot say: a base's own dropout, above all, which is on in tr
 whatever the adapter's is.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from transformers import AutoModel
@@ -16,19 +15,7 @@ from datainf.integrations.base_models import (
     not_loaded,
     quiet_loading,
 )
-
-DROPOUTS = (
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "classifier_dropout",
-    "attention_dropout",
-    "dropout",
-    "activation_dropout",
-    "embd_pdrop",
-    "attn_pdrop",
-    "resid_pdrop",
-)
-"""What configurations call the shares that are dropped."""
+from datainf.integrations.dropout import dropouts_of
 
 
 def copy_without_dropout(name: str, folder: str | Path) -> tuple[str, ...]:
@@ -45,7 +32,7 @@ def copy_without_dropout(name: str, folder: str | Path) -> tuple[str, ...]:
         AdapterError: If it cannot be loaded.
     """
     config = load_config(name)
-    above = _positive(config, DROPOUTS)
+    above = dropouts_of(config)
     for entry in above:
         setattr(config, entry, 0.0)
     try:
@@ -56,7 +43,3 @@ def copy_without_dropout(name: str, folder: str | Path) -> tuple[str, ...]:
         raise AdapterError(not_loaded("model", name, error)) from error
     load_tokenizer(name).save_pretrained(str(folder))
     return above
-
-
-def _positive(config: object, names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if getattr(config, name, None))

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Real
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from datainf.core.errors import DataError
 from datainf.core.options import Reduction
 from datainf.core.task import Example, Task
+from datainf.integrations.dropout import rows_are_apart
+from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.token_classification import TokenClassification
 from datainf.integrations.tasks.tokens import IGNORED
@@ -111,19 +113,37 @@ def weighted_loss(
     """
     batch = {name: value for name, value in inputs.items() if name != WEIGHTS}
     weights = inputs[WEIGHTS]
-    losses = with_reduction(task, Reduction.SUM).losses(model, batch)
-    weighed = weights.to(losses.dtype) * losses
+    kept = _needed(weights, task, model)
+    passed = {
+        name: value[kept] if len(value) == len(kept) else value
+        for name, value in batch.items()
+    }
+    losses = with_reduction(task, Reduction.SUM).losses(model, passed)
+    weighed = weights[kept].to(losses.dtype) * losses
     if isinstance(task, TokenClassification):
         # Its losses are means over each example's words.
         words = (batch["labels"] != IGNORED).sum(dim=1)
-        return (weighed * words).sum() / words.sum()
+        return (weighed * words[kept]).sum() / words.sum()
     if not reduces(task):
-        return weighed.sum() / len(losses)
+        return weighed.sum() / len(weights)
     if tokens is None:
         # The first label of a language model is never predicted.
         shifts = isinstance(task, CausalLM)
         tokens = (batch["labels"][:, int(shifts) :] != IGNORED).sum()
     return weighed.sum() / tokens
+
+
+def _needed(
+    weights: Real[Tensor, " B"], task: Task, model: nn.Module
+) -> Bool[Tensor, " B"]:
+    """Mark the examples that must go through the model."""
+    # Those of weight 0 need not, where the others neither draw with them nor see them.
+    kept = weights > 0
+    if isinstance(task, CallableTask) or not rows_are_apart(model):
+        return torch.ones_like(kept)
+    if not kept.any():
+        kept[0] = True  # a loss of 0 that still has a gradient
+    return kept
 
 
 def reduces(task: Task) -> bool:
