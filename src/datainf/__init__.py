@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from datainf.workflows.clean import clean
     from datainf.workflows.collect import collect
     from datainf.workflows.influence import influence
+    from datainf.workflows.influence_callback import InfluenceCallback
     from datainf.workflows.report import report
     from datainf.workflows.score import score
     from datainf.workflows.selection import select
@@ -75,6 +76,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "clean",
     "select",
     "train",
+    "InfluenceCallback",
     # tasks
     "CausalLM",
     "ImageClassification",
@@ -129,6 +131,7 @@ _HOME = {
     "clean": "workflows.clean",
     "select": "workflows.selection",
     "train": "integrations.trainer",
+    "InfluenceCallback": "workflows.influence_callback",
     "CausalLM": "integrations.tasks.causal_lm",
     "ImageClassification": "integrations.tasks.image_classification",
     "Seq2Seq": "integrations.tasks.seq2seq",

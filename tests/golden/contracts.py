@@ -48,6 +48,7 @@ CALLS = (
     "token_scores",
     "clean",
     "select",
+    "InfluenceCallback",
 )
 
 
