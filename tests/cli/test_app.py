@@ -44,6 +44,7 @@ COMMANDS = {
         ("reproduce theorem", "reproduce mislabeled", "reproduce approximation"),
         ("preset", "model", "data_dir", "datasets", "ranks", "seeds", "publish"),
     ),
+    "reproduce counterfactual": ("preset", "model", "data_dir", "subsets", "publish"),
     "evaluate lds": ("adapter", "recipe", "methods", "remove", "subsets", "twins"),
     "evaluate loo": ("adapter", "recipe", "methods", "example", "twins"),
     "evaluate prune": ("adapter", "recipe", "methods", "drop", "each", "subsets"),

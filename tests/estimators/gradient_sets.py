@@ -30,11 +30,18 @@ SIZES = {
     "h.1.q.lora_A.weight": 11,
     "score.bias": 1,
 }
-# Options with which a method that iterates is its limit, to rounding.
+# With what a method that iterates is its limit, to rounding; damped so much that the
+# recursion ends after tens of steps instead of a thousand.
 CONVERGED: dict[str, dict[str, Any]] = {
-    "cg": {"tolerance": 1e-13},
-    "lissa": {"steps": 3000, "tolerance": 1e-12},
+    "cg": {"options": {"tolerance": 1e-13}},
+    "lissa": {"options": {"steps": 300, "tolerance": 1e-12}, "damping": 3.0},
 }
+
+
+def damping_of(method: str) -> float:
+    """The damping that `CONVERGED` gives a method, or its default."""
+    return CONVERGED.get(method, {}).get("damping", 0.1)
+
 
 _QA, _QB, _VA, _1A, _BIAS = SIZES
 GROUPS = {

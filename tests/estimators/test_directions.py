@@ -15,6 +15,7 @@ from tests.estimators.gradient_sets import (
     N,
     Portioned,
     Q,
+    damping_of,
     random_gradients,
     without,
 )
@@ -38,7 +39,7 @@ def normalized(method: str) -> list[str]:
 
 
 def fitted(method, curvature=CURVATURE, **options):
-    estimator = build(method, options=CONVERGED.get(method), **options)
+    estimator = build(method, **CONVERGED.get(method, {}), **options)
     return estimator, estimator.fit(Portioned(curvature, 2))
 
 
@@ -54,7 +55,7 @@ def test_precondition_multiplies_with_the_matrix_of_the_method(method, blocks):
     for names in GROUPS[blocks]:
         g = side_by_side(curvature, names)
         basis = kronecker_basis({n: curvature[n].shape[1] for n in names}, FACTORS)
-        p = preconditioner(method, g, mean_square_damping(g, 0.1), basis)
+        p = preconditioner(method, g, mean_square_damping(g, damping_of(method)), basis)
         x = torch.cat([found[name].double() for name in names], dim=1)
         torch.testing.assert_close(
             x, side_by_side(queries, names) @ p, rtol=1e-8, atol=1e-10

@@ -19,6 +19,7 @@ from tests.estimators.gradient_sets import (
     N,
     Portioned,
     Q,
+    damping_of,
     random_gradients,
     scored,
     source_of,
@@ -30,7 +31,7 @@ WITH_LENGTHS = [name for name in GROUPING if not METHODS[name].cls.unit_queries]
 
 
 def themselves(method, train, *, curvature=None, keep_blocks=False, size=3, **options):
-    estimator = build(method, options=CONVERGED.get(method), **options)
+    estimator = build(method, **{**CONVERGED.get(method, {}), **options})
     rows = Portioned(train, size)
     state = estimator.fit(source_of(curvature) if curvature else rows)
     return estimator.score_themselves(state, rows, keep_blocks=keep_blocks)
@@ -50,6 +51,7 @@ def test_self_influence_is_the_score_of_each_row_for_itself(method, normalize, b
         method,
         train,
         groups=GROUPS[blocks],
+        damping=damping_of(method),
         normalize=normalize,
         curvature=curvature,
         factors=FACTORS,
@@ -124,10 +126,15 @@ def test_relatif_divides_by_the_root_of_self_influence(method, blocks):
         normalize=Normalize.RELATIF,
         blocks=blocks,
         keep_blocks=True,
-        options=CONVERGED.get(method),
+        **CONVERGED.get(method, {}),
     )
     groups = GROUPS[blocks]
-    shared: Any = {"groups": groups, "curvature": curvature, "factors": FACTORS}
+    shared: Any = {
+        "groups": groups,
+        "damping": damping_of(method),
+        "curvature": curvature,
+        "factors": FACTORS,
+    }
     plain = influence_by_inverse(method, train, queries, **shared)
     own = own_influence_by_inverse(method, train, **shared)
     np.testing.assert_allclose(found.values, plain / own.sqrt(), rtol=1e-7)

@@ -1,12 +1,16 @@
 """One toy run of each experiment, shared by the tests of its numbers and its page."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from datainf.experiments import approximation, mislabeled, theorem
+from datainf.core.evaluate_options import BatchOrder
+from datainf.experiments import approximation, counterfactual, mislabeled, theorem
+from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy, Plan
 from datainf.experiments.variants import Variant, all_variants
-from tests.experiments.places import tiny_study
+from tests.experiments.places import tiny_base, tiny_data, tiny_study
+from tests.workflows.judging import quick_trainings
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -45,3 +49,43 @@ def swapped(tmp_path_factory: pytest.TempPathFactory):
     settings = theorem.TheoremSettings(sizes=(5, 11, 23), rows=13, seeds=2)
     study = tiny_study(folder, ranks=(1, 3))
     return theorem.run(study, folder / "out", settings=settings)
+
+
+def toy_judged() -> Judged:
+    """The first adapter that is judged, on few rows and in one pass."""
+    whole = ALL_JUDGED["sst2"]
+    training = {**whole.recipe.training, "num_train_epochs": 1}
+    training["per_device_train_batch_size"] = 4
+    return replace(
+        whole,
+        train_rows=13,
+        queries=5,
+        recipe=replace(whole.recipe, training=training),
+        plans=(Plan(BatchOrder.RESHUFFLED, 0.5), Plan(BatchOrder.KEPT, 0.5)),
+    )
+
+
+@pytest.fixture(scope="package")
+def judged(tmp_path_factory: pytest.TempPathFactory):
+    """`counterfactual` on one adapter with two plans and three methods; its folder."""
+    folder = tmp_path_factory.mktemp("counterfactual")
+    study = JudgedStudy(
+        preset="toy",
+        judged=("sst2",),
+        subsets=3,
+        twins=3,
+        left_out=3,
+        drop=(0.3,),
+        random=3,
+        model=str(tiny_base(folder / "base")),
+        data_dir=str(tiny_data(folder / "data")),
+    )
+    few = ("dot:normalize=none", "cosine", "random")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(counterfactual, "METHODS", few)
+        patched.setattr(counterfactual, "PRUNED", few[:1])
+        known = {**ALL_JUDGED, "sst2": toy_judged()}
+        patched.setattr(counterfactual, "ALL_JUDGED", known)
+        with quick_trainings():
+            found = counterfactual.run(study, folder / "out")
+        yield found, folder / "out"

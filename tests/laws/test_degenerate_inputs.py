@@ -17,6 +17,7 @@ from tests.estimators.gradient_sets import (
     SIZES,
     N,
     Q,
+    damping_of,
     random_gradients,
     source_of,
     tells_rows_apart,
@@ -38,7 +39,7 @@ CASES = [
 
 def score(method, train, queries, *, normalize=None, blocks="tensor") -> Scores:
     estimator = build(
-        method, normalize=normalize, blocks=blocks, options=CONVERGED.get(method)
+        method, normalize=normalize, blocks=blocks, **CONVERGED.get(method, {})
     )
     rows = source_of(train)
     return estimator.score(
@@ -47,17 +48,20 @@ def score(method, train, queries, *, normalize=None, blocks="tensor") -> Scores:
 
 
 def themselves(method, train, **options):
-    estimator = build(method, options=CONVERGED.get(method), **options)
+    estimator = build(method, **{**CONVERGED.get(method, {}), **options})
     rows = source_of(train)
     return estimator.score_themselves(estimator.fit(rows), rows)
 
 
 def expected(method, train, queries, normalize, groups):
-    found = influence_by_inverse(
-        method, train, queries, groups=groups, normalize=normalize, factors=FACTORS
-    )
+    shared = {
+        "groups": groups,
+        "damping": damping_of(method),
+        "factors": FACTORS,
+    }
+    found = influence_by_inverse(method, train, queries, normalize=normalize, **shared)
     if normalize == "relatif":
-        own = own_influence_by_inverse(method, train, groups=groups, factors=FACTORS)
+        own = own_influence_by_inverse(method, train, **shared)
         found = found / torch.where(own > 0, own, torch.ones_like(own)).sqrt()
     return found.numpy()
 
@@ -92,6 +96,7 @@ def require_own(method, train, normalize="none"):
         method,
         train,
         groups=[[name] for name in train],
+        damping=damping_of(method),
         normalize=normalize,
         factors=FACTORS,
     ).numpy()

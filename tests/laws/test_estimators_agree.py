@@ -13,6 +13,7 @@ from tests.estimators.gradient_sets import (
     GROUPS,
     N,
     Q,
+    damping_of,
     random_gradients,
     scored,
     source_of,
@@ -143,13 +144,14 @@ def test_curvature_rows_may_be_others_than_the_scored_ones(method, normalize):
         curvature=curvature,
         normalize=normalize,
         blocks="module",
-        options=CONVERGED.get(method),
+        **CONVERGED.get(method, {}),
     )
     expected = influence_by_inverse(
         method,
         train,
         queries,
         groups=GROUPS["module"],
+        damping=damping_of(method),
         normalize=normalize,
         curvature=curvature,
         factors=FACTORS,

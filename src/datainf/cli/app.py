@@ -18,7 +18,7 @@ from datainf.cli.flag_table import (
 )
 from datainf.cli.flags import Given, bind
 from datainf.cli.score_flags import FOR_SCORE
-from datainf.cli.study_flags import STUDY_FLAGS
+from datainf.cli.study_flags import FOR_JUDGING, STUDY_FLAGS
 
 app = typer.Typer(
     name="datainf",
@@ -159,7 +159,7 @@ _add("methods", about.methods, ("format",))
 _add("doctor", about.doctor, (*_SUBJECT, "train", "split", "format"))
 
 studies = typer.Typer(
-    help="Reproduce the paper's experiments: theorem, mislabeled or approximation."
+    help="Reproduce the paper's experiments, and what retraining says of them."
 )
 app.add_typer(studies, name="reproduce")
 for _name, _body in (
@@ -168,6 +168,12 @@ for _name, _body in (
     ("approximation", reproduce.approximation),
 ):
     _add(_name, _body, ("model", *STUDY_FLAGS, "epochs", "out", "format"), to=studies)
+_add(
+    "counterfactual",
+    reproduce.counterfactual,
+    ("model", *FOR_JUDGING, "subsets", "twins", "workers", "out", "format"),
+    to=studies,
+)
 
 judge = typer.Typer(
     cls=evaluate.LdsUnlessNamed,

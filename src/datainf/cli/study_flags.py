@@ -8,8 +8,9 @@ STUDY_FLAGS: Mapping[str, Flag] = {
     "preset": Flag(
         ("--preset",),
         str,
-        "small (minutes to an hour on two cores) or paper (the paper's models and "
-        "sizes); small when not given.",
+        "small (minutes to an hour on two cores), paper (the paper's models and "
+        "sizes), or, where scores are judged by retraining, full (hours); small when "
+        "not given.",
         panel=STUDY,
     ),
     "data_dir": Flag(
@@ -45,3 +46,5 @@ STUDY_FLAGS: Mapping[str, Flag] = {
         panel=STUDY,
     ),
 }
+FOR_JUDGING = ("preset", "data_dir", "datasets", "publish")
+"""Those of the experiment that trains again."""

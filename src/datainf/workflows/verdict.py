@@ -18,8 +18,6 @@ from datainf.workflows.ground import Ground
 
 VERDICT = "verdict.md"
 ENOUGH = 20
-"""Subsets below which intervals cannot be believed, and no verdict is given."""
-ENOUGH = 20
 """Retrainings below which an interval cannot be believed, and no verdict is given."""
 
 

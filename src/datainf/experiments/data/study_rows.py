@@ -22,7 +22,8 @@ from datainf.integrations.label_noise import FLIPPED, flip_labels
 DEMO = "demo-lm"
 """The small language model of the demo, on its generated tasks."""
 _DEMO_PLANTED = 0.1
-_VALIDATION = ("validation", "val", "dev")
+_TRAINING = ("train",)
+_HELD_OUT = ("validation", "val", "dev", "test")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Source:
 
     Attributes:
         hub: Its name on the hub, with the configuration; None where it has none.
-        classes: Number of classes.
+        classes: Number of classes; 0 for texts without labels, which no study of
+            labels takes.
         truth: Column of the right labels, where the noise is real.
     """
 
@@ -46,6 +48,7 @@ SOURCES: Mapping[str, Source] = {
     "qnli": Source("nyu-mll/glue:qnli", 2),
     "qqp": Source("nyu-mll/glue:qqp", 2),
     "noisy_ag_news": Source(None, 4, "gt"),
+    "gsm8k": Source("openai/gsm8k:main", 0),
 }
 
 
@@ -85,18 +88,17 @@ def study_rows(
     """
     if name == DEMO:
         return _demo(sample, seed=seed, noisy=noisy)
-    if name not in SOURCES:
-        known = near(name, [*SOURCES, DEMO])
+    labelled = [known for known, source in SOURCES.items() if source.classes]
+    if name not in labelled:
+        known = near(name, [*labelled, DEMO])
         raise OptionError(f"data set {name!r} is unknown: {known}.")
     source = SOURCES[name]
-    parts = [
-        _drawn(_load(name, source, splits, data_dir), count, sample.max_words, seed)
-        for splits, count in (
-            (("train",), sample.rows),
-            (_VALIDATION, sample.validation_rows),
+    train, validation = (
+        _drawn(
+            rows_of(name, data_dir, training=training), count, sample.max_words, seed
         )
-    ]
-    train, validation = parts
+        for training, count in ((True, sample.rows), (False, sample.validation_rows))
+    )
     if source.truth is not None:
         rows = [_settled(row, source.truth, noisy=noisy) for row in train]
     elif noisy:
@@ -129,22 +131,34 @@ def text_of(row: Mapping[str, Any]) -> str:
     return " ".join(texts)
 
 
-def _load(
-    name: str, source: Source, splits: tuple[str, ...], data_dir: str | None
-) -> Any:
-    """Load a split by the first of its names that is there."""
-    if data_dir is None and source.hub is None:
+def rows_of(name: str, data_dir: str | None, *, training: bool) -> Any:
+    """Load the rows of a data set, by the first name of a split that is there.
+
+    Args:
+        name: Of `SOURCES`.
+        data_dir: Folder that holds a folder `name`; the hub when None.
+        training: Whether training rows are wanted, or held-out ones.
+
+    Returns:
+        The rows.
+
+    Raises:
+        OptionError: If the data set must lie in a folder.
+        DataError: If it is not there.
+    """
+    hub = SOURCES[name].hub
+    if data_dir is None and hub is None:
         raise OptionError(
             f"data set {name!r} is on no hub; give its folder with --data-dir."
         )
-    place = str(source.hub) if data_dir is None else str(Path(data_dir) / name)
+    place = str(hub) if data_dir is None else str(Path(data_dir) / name)
     if data_dir is not None and not Path(place).is_dir():
         raise DataError(
             f"{place} is no folder; --data-dir must hold a folder {name} with files "
             "such as train.tsv and val.tsv."
         )
     failed: DataError | None = None
-    for split in splits:
+    for split in _TRAINING if training else _HELD_OUT:
         try:
             return load_examples(DataConfig(data=place, split=split))
         except DataError as error:

@@ -1,0 +1,260 @@
+"""`datainf reproduce counterfactual`: which scores foretell what retraining shows?
+
+The linear datamodelling score, leaving examples out one by one, and dropping the
+strongest proponents, for every method, damping and block grouping, by the very
+workflows of `datainf evaluate`. Retrainings are kept in the folder of the experiment,
+so that a later method is judged without any.
+
+Cells: one an adapter and design, kept in `counterfactual.jsonl`, with every score.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from datainf.core.canonical import sha256_of
+from datainf.core.durable import write_durably
+from datainf.core.evaluate_options import BatchOrder, EvaluateOptions
+from datainf.core.run_config import DataConfig, RunConfig
+from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy
+from datainf.experiments.records import Records
+from datainf.experiments.surroundings import surroundings
+from datainf.experiments.units import model_id
+from datainf.integrations.base_copy import copy_without_dropout
+from datainf.workflows.evaluate import Evaluated
+from datainf.workflows.evaluate_lds import lds_run
+from datainf.workflows.evaluate_loo import loo_run
+from datainf.workflows.evaluate_prune import prune_run
+from datainf.workflows.progress import Logged, Reporter
+
+NAME = "counterfactual"
+BASELINES = ("tfidf", "loss", "random")
+METHODS = (
+    "dot:normalize=none/block/relatif",
+    "scaled-dot:normalize=none/block",
+    "cosine",
+    "datainf:damping=0.1/1/10/auto,normalize=none/example/block/relatif",
+    "datainf:blocks=module/layer/all",
+    "exact:damping=0.1/1/10/100/auto,normalize=none/example/block/relatif",
+    "exact:damping=0.1/1/10/100,blocks=module/layer/all",
+    "ekfac:damping=0.1/1/10/100,normalize=none/example/block",
+    "lissa",
+    *BASELINES,
+)
+"""What is judged; cg is exact, and tracin with one checkpoint is dot."""
+PRUNED = (
+    "dot:normalize=none/block",
+    "scaled-dot",
+    "cosine",
+    "datainf:normalize=none/block",
+    "exact:damping=0.1/1/10",
+    "exact:damping=100,normalize=block",
+    "ekfac:damping=0.1",
+    *BASELINES,
+)
+"""What drops its proponents: a training each."""
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One judgement of one adapter.
+
+    Attributes:
+        judged: The adapter.
+        kind: lds, loo or prune.
+        order: What becomes of the batches.
+        removed: Share that is left out, or dropped; None for single examples.
+        sets: Retrainings: subsets, examples, or random sets.
+        twins: Retrainings with a second seed.
+    """
+
+    judged: Judged
+    kind: str
+    order: BatchOrder
+    removed: float | None
+    sets: int
+    twins: int
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What is judged."""
+        return PRUNED if self.kind == "prune" else METHODS
+
+    def key(self, study: JudgedStudy) -> dict[str, Any]:
+        """Name the cell: what decides it, and no place on a machine.
+
+        Args:
+            study: Says the base of classifiers.
+
+        Returns:
+            JSON values.
+        """
+        return {
+            "judged": self.judged.name,
+            "judgement": self.kind,
+            "order": str(self.order),
+            "removed": self.removed,
+            "sets": self.sets,
+            "twins": self.twins,
+            "model": model_id(study.base_of(self.judged)),
+            "settings": sha256_of(self.judged.settings())[:12],
+            "methods": sha256_of(list(self.methods))[:12],
+        }
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was judged so far.
+
+    Attributes:
+        study: How thoroughly.
+        records: The cells.
+        cells: Which there are to be.
+    """
+
+    study: JudgedStudy
+    records: Records
+    cells: tuple[Cell, ...]
+
+    def there(self) -> Iterator[tuple[Cell, dict[str, Any]]]:
+        """Give the cells that are measured, with their results."""
+        for cell in self.cells:
+            key = cell.key(self.study)
+            if key in self.records:
+                yield cell, self.records[key]
+
+
+def cells_of(study: JudgedStudy) -> list[Cell]:
+    """List all that is to be judged: every adapter's first plan before the others.
+
+    Args:
+        study: How thoroughly.
+
+    Returns:
+        The cells.
+    """
+    judged = [ALL_JUDGED[name] for name in study.judged]
+    rounds = zip_longest(*(one.plans[: study.plans] for one in judged))
+    found = [
+        Cell(
+            one,
+            "lds",
+            plan.order,
+            plan.removed,
+            round(plan.part * study.subsets),
+            round(plan.part * study.twins),
+        )
+        for plans in rounds
+        for one, plan in zip(judged, plans, strict=True)
+        if plan is not None
+    ]
+    kept, anew, twins = BatchOrder.KEPT, BatchOrder.RESHUFFLED, study.twins
+    if study.left_out:
+        found += [Cell(one, "loo", kept, None, study.left_out, twins) for one in judged]
+    for share in study.drop:
+        found += [Cell(one, "prune", anew, share, study.random, 0) for one in judged]
+    return found
+
+
+def run(
+    study: JudgedStudy, out: str | Path, *, progress: Reporter | None = None
+) -> Findings:
+    """Judge whatever is not judged yet; each cell is kept at once.
+
+    Args:
+        study: How thoroughly.
+        out: Folder for records, adapters and retrainings.
+        progress: Told how far it is.
+
+    Returns:
+        What was found.
+    """
+    say, folder = progress or Logged(), Path(out)
+    records = Records(folder / f"{NAME}.jsonl", surroundings())
+    cells = cells_of(study)
+    missing = [cell for cell in cells if cell.key(study) not in records]
+    for number, cell in enumerate(missing, start=1):
+        share = "" if cell.removed is None else f", {cell.removed:.0%}"
+        say.say(
+            f"{number} of {len(missing)}: {cell.judged.name}, {cell.kind}, batches "
+            f"{cell.order}{share}"
+        )
+        config = _config(cell, study, folder / NAME / cell.judged.name)
+        found = _JUDGES[cell.kind](config, say)
+        records.add(cell.key(study), _RESULTS[cell.kind](found))
+    return Findings(study, records, tuple(cells))
+
+
+def _config(cell: Cell, study: JudgedStudy, folder: Path) -> RunConfig:
+    """Describe a judgement as a run, with its rows and its base on disk."""
+    judged = cell.judged
+    rows = judged.rows(study.data_dir, judged.train_rows, judged.queries)
+    files = {}
+    for which, part in (("train", rows.train), ("queries", rows.queries)):
+        files[which] = DataConfig(data=str(folder / f"{which}.jsonl"))
+        lines = [json.dumps(row, default=str) + "\n" for row in part]
+        folder.mkdir(parents=True, exist_ok=True)
+        write_durably(Path(files[which].data), [line.encode() for line in lines])
+    base = study.base_of(judged)
+    if not judged.dropout:
+        copy = folder / "base"
+        if not (copy / "config.json").is_file():
+            copy_without_dropout(base, copy)
+        base = str(copy)
+    share = cell.removed or 0.5
+    options = EvaluateOptions(
+        methods=cell.methods,
+        remove=[share],
+        order=[cell.order],
+        subsets=cell.sets,
+        twins=cell.twins,
+        drop=[max(1, round(share * len(rows.train)))],
+        workers=study.workers,
+    )
+    return RunConfig(
+        model=base,
+        task=dict(rows.task),
+        train=files["train"],
+        queries=files["queries"],
+        recipe=judged.recipe,
+        evaluate=options,
+        out=str(folder),
+    )
+
+
+def _design(found: Evaluated) -> dict[str, Any]:
+    """Keep the only design of an evaluation."""
+    (design,) = found.details["designs"]
+    return _rounded(dict(design))
+
+
+def _pruned(found: Evaluated) -> dict[str, Any]:
+    """Keep what every method's proponents were worth."""
+    return _rounded({"scores": list(found.details["designs"])})
+
+
+def _rounded(value: Any) -> Any:
+    """Round every number, for a file of a size that can be looked at."""
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, Mapping):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(one) for one in value]
+    return value
+
+
+_JUDGES: Mapping[str, Callable[[RunConfig, Reporter], Evaluated]] = {
+    "lds": lds_run,
+    "loo": loo_run,
+    "prune": prune_run,
+}
+_RESULTS: Mapping[str, Callable[[Evaluated], dict[str, Any]]] = {
+    "lds": _design,
+    "loo": _design,
+    "prune": _pruned,
+}

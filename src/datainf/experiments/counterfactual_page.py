@@ -1,0 +1,372 @@
+"""The page of `datainf reproduce counterfactual`, written from its records.
+
+Every number and every sentence follows from the records; nothing is decided here.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from datainf.evaluation.bootstrap import interval_of
+from datainf.experiments.counterfactual import NAME, Cell, Findings
+from datainf.experiments.tables import DASH, listed, markdown_table, share
+
+Scored = Mapping[str, Mapping[str, Any]]
+"""Name of scores -> their LDS with its interval and each query's own."""
+
+SHOWN: Mapping[str, str] = {
+    "dot:normalize=none": "dot",
+    "scaled-dot:normalize=none": "scaled-dot",
+    "cosine": "cosine",
+    "datainf:damping=0.1,normalize=none": "datainf",
+    "lissa": "lissa",
+    "exact:damping=0.1,normalize=none": "exact, damping 0.1",
+    "exact:damping=1,normalize=none": "exact, damping 1",
+    "exact:damping=10,normalize=none": "exact, damping 10",
+    "exact:damping=100,normalize=none": "exact, damping 100",
+    "exact:damping=10,blocks=all": "exact, damping 10, one block",
+    "ekfac:damping=0.1,normalize=none": "ekfac, damping 0.1",
+    "dot:normalize=block": "dot, block",
+    "datainf:damping=0.1,normalize=block": "datainf, block",
+    "datainf:damping=0.1,normalize=example": "datainf, example",
+    "datainf:damping=0.1,normalize=relatif": "datainf, relatif",
+    "exact:damping=1,normalize=block": "exact, damping 1, block",
+    "exact:damping=10,normalize=block": "exact, damping 10, block",
+    "exact:damping=100,normalize=block": "exact, damping 100, block",
+    "ekfac:damping=10,normalize=block": "ekfac, damping 10, block",
+    "tfidf": "TF-IDF",
+    "loss": "the example's own loss",
+    "random": "random",
+}
+"""What the first table shows: name of the scores -> what it is called there."""
+PAIRS = (
+    ("datainf:damping=0.1,normalize=none", "dot:normalize=none"),
+    ("datainf:damping=0.1,normalize=none", "scaled-dot:normalize=none"),
+    ("exact:damping=0.1,normalize=none", "datainf:damping=0.1,normalize=none"),
+    ("exact:damping=10,normalize=none", "datainf:damping=0.1,normalize=none"),
+    ("exact:damping=auto,normalize=none", "exact:damping=0.1,normalize=none"),
+    ("exact:damping=10,blocks=all", "exact:damping=10,normalize=none"),
+    ("datainf:damping=0.1,normalize=block", "datainf:damping=0.1,normalize=none"),
+    ("datainf:damping=0.1,normalize=block", "datainf:damping=0.1,normalize=example"),
+    ("datainf:damping=0.1,normalize=block", "dot:normalize=block"),
+    ("datainf:damping=0.1,normalize=block", "cosine"),
+    ("exact:damping=10,normalize=block", "datainf:damping=0.1,normalize=block"),
+)
+"""What is compared, query by query."""
+EARLIER: Mapping[tuple[str, float], Mapping[str, float]] = {
+    ("reshuffled", 0.5): {
+        "dot:normalize=none": 0.366,
+        "scaled-dot:normalize=none": 0.373,
+        "datainf:damping=0.1,normalize=none": 0.388,
+        "exact:damping=0.1,normalize=none": 0.448,
+        "exact:damping=1,normalize=none": 0.460,
+        "exact:damping=10,normalize=none": 0.462,
+        "exact:damping=10,blocks=all": 0.455,
+        "cosine": 0.585,
+        "datainf:damping=0.1,normalize=example": 0.573,
+        "exact:damping=100,normalize=example": 0.604,
+        "exact:damping=10,normalize=example": 0.590,
+        "datainf:damping=0.1,normalize=relatif": 0.563,
+    },
+    ("kept", 0.5): {
+        "dot:normalize=none": 0.22,
+        "datainf:damping=0.1,normalize=none": 0.26,
+        "cosine": 0.32,
+        "exact:damping=10,normalize=none": 0.48,
+    },
+    ("kept", 0.05): {
+        "dot:normalize=none": 0.32,
+        "datainf:damping=0.1,normalize=none": 0.38,
+        "cosine": 0.35,
+        "exact:damping=10,normalize=none": 0.56,
+    },
+}
+"""An earlier measurement on the setting of `sst2`, other rows: LDS by design."""
+
+
+def title_of(cell: Cell) -> str:
+    """Name a design in few words."""
+    part = "" if cell.removed is None else f" {cell.removed:.0%}"
+    return f"{cell.judged.name}{part} {cell.order}"
+
+
+def lds_cells(findings: Findings) -> list[tuple[Cell, dict[str, Any]]]:
+    """Give the judged designs of the LDS, adapter by adapter."""
+    found = [pair for pair in findings.there() if pair[0].kind == "lds"]
+    order = {name: i for i, name in enumerate(findings.study.judged)}
+    return sorted(found, key=lambda pair: order[pair[0].judged.name])
+
+
+def summary(findings: Findings) -> pd.DataFrame:
+    """Arrange every LDS as one table.
+
+    Args:
+        findings: The experiment.
+
+    Returns:
+        One row a design and set of scores, best first within a design.
+    """
+    found = []
+    for cell, result in lds_cells(findings):
+        for name, one in _ranked(result["scores"]):
+            found.append(
+                {
+                    "data": cell.judged.name,
+                    "batch_order": str(cell.order),
+                    "removed": cell.removed,
+                    "scores": name,
+                    "lds": one["lds"],
+                    "low": one["low"],
+                    "high": one["high"],
+                }
+            )
+    columns = ["data", "batch_order", "removed", "scores", "lds", "low", "high"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def page(findings: Findings, command: str) -> str:
+    """Write the page.
+
+    Args:
+        findings: The experiment.
+        command: What was typed, without places on a machine.
+
+    Returns:
+        Markdown.
+    """
+    study = findings.study
+    parts = [
+        "# The scoreboard: every method against retraining",
+        "LDS, the linear datamodelling score: train again on random subsets, and "
+        "correlate (Spearman, over the subsets) what the scores foretell for each "
+        "query's loss with what came; mean over the queries. Intervals are 95 % "
+        "bootstraps over subsets and queries. The ceiling is what a perfect predictor "
+        "of the expected loss would score, from second seeds. One adapter a setting, "
+        f"{study.subsets} subsets or as many as are said below. What it "
+        "means, in plain words: [What retraining says](lds.md).",
+        f"![LDS of every method in every design]({NAME}.svg)",
+        _overview(findings),
+        "## Which of two",
+        "The difference of two methods' LDS, query by query, with a 95 % bootstrap "
+        "over the queries alone: the subsets are the same for both, and another draw "
+        "of subsets would move it by more than the interval says.",
+        _pairs(findings),
+        *_earlier(findings),
+        *_singles(findings),
+        *_pruned(findings),
+        "## Every option",
+        *_options(findings),
+        f"```\n{command}\n```",
+        "\n".join(findings.records.makers([c.key(study) for c in findings.cells])),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def shown(findings: Findings) -> dict[str, str]:
+    """Give the scores of the first table that are judged, with what they are called."""
+    judged = {name for _, result in lds_cells(findings) for name in result["scores"]}
+    return {name: said for name, said in SHOWN.items() if name in judged}
+
+
+def _ranked(scores: Scored) -> list[tuple[str, Mapping[str, Any]]]:
+    return sorted(scores.items(), key=lambda item: -item[1]["lds"])
+
+
+def _overview(findings: Findings) -> str:
+    """Write the first table: one row a method, one column a design."""
+    found = lds_cells(findings)
+    heads = [title_of(cell) for cell, _ in found]
+    best = [_ranked(result["scores"])[0][1]["lds"] for _, result in found]
+    lines = []
+    for name, said in shown(findings).items():
+        values = [result["scores"][name]["lds"] for _, result in found]
+        marked = [
+            f"**{share(v)}**" if v == top else share(v)
+            for v, top in zip(values, best, strict=True)
+        ]
+        least = share(min(values)) if values else DASH
+        lines.append([said, *marked, least])
+    top = ["best of all options", *(share(value) for value in best), ""]
+    ceiling = ["ceiling", *(_ceiling(result) for _, result in found), ""]
+    return markdown_table(["scores", *heads, "least"], [*lines, top, ceiling])
+
+
+def _ceiling(result: Mapping[str, Any]) -> str:
+    found = result["ceiling"]
+    return DASH if found is None else share(found["perfect_predictor"])
+
+
+def paired(
+    scores: Scored, first: str, second: str
+) -> tuple[float, float, float] | None:
+    """Compare two sets of scores query by query.
+
+    Args:
+        scores: Of one design.
+        first: A name.
+        second: Another.
+
+    Returns:
+        Mean difference of the queries' LDS and its 95 % bootstrap interval; None where
+        a query is defined for neither.
+    """
+    mine, theirs = (
+        np.array(scores[name]["per_query"], dtype=np.float64)
+        for name in (first, second)
+    )
+    gaps = (mine - theirs)[~np.isnan(mine - theirs)]
+    if not len(gaps):
+        return None
+    rng = np.random.default_rng(0)
+    draws = gaps[rng.integers(len(gaps), size=(2000, len(gaps)))].mean(axis=1)
+    ends = interval_of(draws)
+    return float(gaps.mean()), ends.low, ends.high
+
+
+def _pairs(findings: Findings) -> str:
+    """Write in how many designs one method is better than another."""
+    found = lds_cells(findings)
+    lines = []
+    for first, second in PAIRS:
+        gaps = [
+            (title_of(cell), gap)
+            for cell, result in found
+            if {first, second} <= set(result["scores"])
+            and (gap := paired(result["scores"], first, second)) is not None
+        ]
+        if not gaps:
+            continue
+        better = sum(low > 0 for _, (_, low, _) in gaps)
+        worse = sum(high < 0 for _, (_, _, high) in gaps)
+        said = "; ".join(
+            f"{title} {_signed(mean)} ({_signed(low)} to {_signed(high)})"
+            for title, (mean, low, high) in gaps
+        )
+        lines.append(
+            f"- `{first}` less `{second}`: better in {better}, worse in {worse} of "
+            f"{len(gaps)} designs ({said})."
+        )
+    return "\n".join(lines)
+
+
+def _signed(value: float) -> str:
+    return share(value) if value < 0 else f"+{share(value)}"
+
+
+def _earlier(findings: Findings) -> list[str]:
+    """Put an earlier measurement beside ours, on the setting that is the same."""
+    found = {
+        (str(cell.order), cell.removed): result["scores"]
+        for cell, result in lds_cells(findings)
+        if cell.judged.name == "sst2"
+    }
+    lines = [
+        [f"{removed:.0%} {order}", f"`{name}`", share(value), _with_ends(ours[name])]
+        for (order, removed), values in EARLIER.items()
+        if (ours := found.get((order, removed))) is not None
+        for name, value in values.items()
+        if name in ours
+    ]
+    if not lines:
+        return []
+    return [
+        "## Beside an earlier measurement",
+        "The same setting as `sst2` on other rows, 50 subsets of halves reshuffled, "
+        "and 16 to 50 of the other designs:",
+        markdown_table(["design", "scores", "earlier", "here"], lines),
+    ]
+
+
+def _with_ends(one: Mapping[str, Any], value: str = "lds") -> str:
+    return f"{share(one[value])} ({share(one['low'])} to {share(one['high'])})"
+
+
+def _singles(findings: Findings) -> list[str]:
+    """Write what leaving single examples out showed."""
+    found = [pair for pair in findings.there() if pair[0].kind == "loo"]
+    if not found:
+        return []
+    heads = [cell.judged.name for cell, _ in found]
+    lines = [
+        [said, *(_with_ends(result["scores"][name], "loo") for _, result in found)]
+        for name, said in shown(findings).items()
+    ]
+    ceiling = ["ceiling", *(_ceiling(result) for _, result in found)]
+    counts = listed([str(len(result["examples"])) for _, result in found])
+    return [
+        "## One example left out",
+        f"{counts} single examples, each trained without once, same batches and steps: "
+        "Spearman over the examples between what the scores foretell and the query's "
+        "loss, mean over queries.",
+        markdown_table(["scores", *heads], [*lines, ceiling]),
+    ]
+
+
+def _pruned(findings: Findings) -> list[str]:
+    """Write what dropping the strongest proponents did."""
+    found = [pair for pair in findings.there() if pair[0].kind == "prune"]
+    if not found:
+        return []
+    heads = [
+        f"{cell.judged.name}, {result['scores'][0]['dropped']} dropped"
+        for cell, result in found
+    ]
+    by_name = [{row["scores"]: row for row in r["scores"]} for _, r in found]
+    names = dict.fromkeys(name for rows in by_name for name in rows)
+    lines = [
+        [
+            f"`{name}`",
+            *(_effect(rows[name]) if name in rows else DASH for rows in by_name),
+        ]
+        for name in names
+    ]
+    sets = found[0][1]["scores"][0]["random_sets"]
+    return [
+        "## The strongest proponents dropped",
+        "Rise of the queries' mean loss when the strongest proponents of the mean "
+        f"query are left out, less the mean rise of {sets} random sets of that size "
+        "(95 %, bootstrap over queries and random sets). One training a method.",
+        markdown_table(["scores", *heads], lines),
+    ]
+
+
+def _effect(row: Mapping[str, Any]) -> str:
+    return f"{row['effect']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+
+
+def _options(findings: Findings) -> list[str]:
+    """Write every set of scores of every design."""
+    found = lds_cells(findings)
+    names = list(dict.fromkeys(name for _, r in found for name in r["scores"]))
+    parts = []
+    for judged in dict.fromkeys(cell.judged.name for cell, _ in found):
+        own = [(c, r) for c, r in found if c.judged.name == judged]
+        title = own[0][0].judged.title
+        facts = [
+            f"{cell.removed:.0%} {cell.order}: {result['subsets']} subsets, "
+            f"{result['queries']} queries, {_agreement(result)}"
+            for cell, result in own
+        ]
+        heads = [f"{cell.removed:.0%} {cell.order}" for cell, _ in own]
+        lines = [
+            [f"`{name}`", *(_with_ends(r["scores"][name]) for _, r in own)]
+            for name in names
+        ]
+        parts += [
+            f"### {judged}",
+            f"{title[0].upper()}{title[1:]}. {'. '.join(facts)}.",
+            markdown_table(["scores", *heads], lines),
+        ]
+    return parts
+
+
+def _agreement(result: Mapping[str, Any]) -> str:
+    found = result["ceiling"]
+    if found is None:
+        return "no second seeds"
+    return (
+        f"two seeds agree at {share(found['agreement'])} ({share(found['low'])} to "
+        f"{share(found['high'])})"
+    )

@@ -1,0 +1,88 @@
+"""`reproduce counterfactual` at a toy size: every cell once, resumed, as `evaluate`."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from datainf.core.evaluate_options import BatchOrder
+from datainf.experiments import counterfactual
+from datainf.experiments.counterfactual import Cell, cells_of, run
+from datainf.experiments.judged import ALL_JUDGED, judged_study
+
+
+def test_every_cell_is_measured(judged):
+    findings, _ = judged
+    kinds = [(cell.judged.name, cell.kind, str(cell.order)) for cell in findings.cells]
+    assert kinds == [
+        ("sst2", "lds", "reshuffled"),
+        ("sst2", "lds", "kept"),
+        ("sst2", "loo", "kept"),
+        ("sst2", "prune", "reshuffled"),
+    ]
+    assert [cell for cell, _ in findings.there()] == list(findings.cells)
+
+
+def test_a_cell_is_what_evaluate_wrote(judged):
+    findings, out = judged
+    (cell, result), *_ = [
+        pair for pair in findings.there() if pair[0].order is BatchOrder.KEPT
+    ]
+    # The last evaluation of each kind lies in the folder: here of the kept batches.
+    written = pd.read_csv(out / "counterfactual" / "sst2" / "lds.csv")
+    for row in written.itertuples():
+        assert result["scores"][row.scores]["lds"] == pytest.approx(row.lds, abs=1e-4)
+    assert result["subsets"] == cell.sets == 2 * findings.study.subsets // 2
+
+
+def test_nothing_is_judged_twice(judged, monkeypatch):
+    findings, out = judged
+    monkeypatch.setattr(counterfactual, "_JUDGES", {})
+    again = run(findings.study, out)
+    assert list(again.there()) == list(findings.there())
+
+
+def test_a_lost_cell_is_judged_again_without_any_training(judged, monkeypatch):
+    findings, out = judged
+    path = out / "counterfactual.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+
+    def trained(*_):
+        raise AssertionError("nothing is left to train")
+
+    monkeypatch.setattr("datainf.workflows.retraining.train", trained)
+    again = run(findings.study, out)
+    path.write_bytes(whole)
+    assert list(again.there()) == list(findings.there())
+
+
+def test_the_base_drops_nothing_where_dropout_is_off(judged):
+    _, out = judged
+    assert (out / "counterfactual" / "sst2" / "base" / "config.json").is_file()
+
+
+def test_first_plans_come_first_and_leaving_out_last(monkeypatch):
+    monkeypatch.setattr(counterfactual, "ALL_JUDGED", ALL_JUDGED)
+    study = judged_study("full", judged=("sst2", "mrpc"))
+    found = [(cell.judged.name, cell.kind) for cell in cells_of(study)]
+    assert found[:3] == [("sst2", "lds"), ("mrpc", "lds"), ("sst2", "lds")]
+    assert [kind for _, kind in found[-4:]] == ["loo", "loo", "prune", "prune"]
+    assert {cell.sets for cell in cells_of(study) if cell.kind == "lds"} == {100, 50}
+    small = cells_of(replace(study, plans=1, left_out=0, drop=()))
+    assert [cell.kind for cell in small] == ["lds", "lds"]
+
+
+def test_what_decides_a_cell_is_in_its_key():
+    study = judged_study("full")
+    sentences = ALL_JUDGED["sentences"]
+    first = Cell(sentences, "lds", BatchOrder.KEPT, 0.5, 7, 3)
+    others = [
+        replace(first, order=BatchOrder.RESHUFFLED),
+        replace(first, removed=0.2),
+        replace(first, sets=8),
+        replace(first, kind="prune"),
+        replace(first, judged=replace(sentences, train_rows=7)),
+    ]
+    keys = [str(one.key(study)) for one in (first, *others)]
+    assert len(set(keys)) == len(keys)

@@ -1,0 +1,84 @@
+"""The scoreboard's page: every number from the records, every comparison by query."""
+
+import numpy as np
+import pytest
+
+from datainf.experiments import counterfactual_page as pages
+from datainf.experiments.counterfactual import Findings
+from datainf.experiments.tables import share
+
+
+def test_the_first_table_holds_the_lds_of_every_design(judged):
+    findings, _ = judged
+    text = pages.page(findings, "the command")
+    head, *lines = text.split("![LDS")[1].split("\n\n")[1].splitlines()
+    assert head == "| scores | sst2 50% reshuffled | sst2 50% kept | least |"
+    found = {line.split(" | ")[0].strip("| "): line for line in lines[1:]}
+    results = [result for _, result in pages.lds_cells(findings)]
+    dot = [result["scores"]["dot:normalize=none"]["lds"] for result in results]
+    for value in (*dot, min(dot)):
+        assert share(value) in found["dot"]
+    assert set(found) == {"dot", "cosine", "random", "best of all options", "ceiling"}
+
+
+def test_the_page_says_all_kinds_and_its_command(judged):
+    findings, out = judged
+    text = pages.page(findings, "datainf reproduce counterfactual --model MODEL")
+    for part in (
+        "## One example left out",
+        "## The strongest proponents dropped",
+        "## Beside an earlier measurement",
+        "### sst2",
+        "two seeds agree at",
+        "```\ndatainf reproduce counterfactual --model MODEL\n```",
+    ):
+        assert part in text
+    assert str(out) not in text
+
+
+def test_a_page_of_nothing_yet_is_no_error(judged):
+    findings, _ = judged
+    none = Findings(findings.study, findings.records, ())
+    assert "## Every option" in pages.page(none, "the command")
+    assert pages.summary(none).empty
+
+
+def test_the_summary_ranks_within_designs(judged):
+    findings, _ = judged
+    found = pages.summary(findings)
+    assert len(found) == 2 * 3
+    for _, part in found.groupby("batch_order"):
+        assert part["lds"].is_monotonic_decreasing
+
+
+def test_pairs_are_compared_query_by_query():
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(0.5, 0.1, 53), rng.normal(0.2, 0.1, 53)
+    scores = {
+        "a": {"per_query": [*first, None]},
+        "b": {"per_query": [*second, 0.1]},
+        "c": {"per_query": [None] * 54},
+    }
+    compared = pages.paired(scores, "a", "b")
+    assert compared is not None
+    mean, low, high = compared
+    assert mean == pytest.approx(float((first - second).mean()))
+    assert 0 < low < mean < high
+    assert pages.paired(scores, "a", "c") is None
+    swapped = pages.paired(scores, "b", "a")
+    assert swapped is not None
+    assert swapped[0] == -mean
+
+
+def test_gaps_are_counted_by_their_intervals(judged, monkeypatch):
+    findings, _ = judged
+    pair = ("cosine", "dot:normalize=none")
+    monkeypatch.setattr(pages, "PAIRS", (pair,))
+    gaps = iter([(0.2, 0.1, 0.3), (-0.2, -0.3, -0.1)])
+    monkeypatch.setattr(pages, "paired", lambda *_: next(gaps))
+    text = pages.page(findings, "the command")
+    assert (
+        "`cosine` less `dot:normalize=none`: better in 1, worse in 1 of 2 designs "
+        "(sst2 50% reshuffled +.200 (+.100 to +.300); "
+        "sst2 50% kept −.200 (−.300 to −.100))."
+    ) in text
