@@ -32,7 +32,7 @@ def test_rows_that_trained_or_chose_are_left_out_and_counted(run, tmp_path):
     rows = [*seen, *({**row, "id": 5} for row in FRESH)]
     told = Told()
     data = DataConfig(data=put_rows(tmp_path / "test.jsonl", rows))
-    found, notes = held_out.test_rows(run, data, told)
+    found, notes = held_out.fresh_rows(run, data, told)
     assert [dict(found.dataset[i])["text"] for i in range(len(found.lengths))] == [
         row["text"] for row in FRESH
     ]
@@ -48,7 +48,7 @@ def test_rows_that_chose_are_named_before_rows_that_trained(run, tmp_path):
     assert own["text"] not in texts
     rows = [own, {**own, "text": "nor this"}, dict(run.dataset[0])]
     data = DataConfig(data=put_rows(tmp_path / "test.jsonl", rows))
-    _, notes = held_out.test_rows(
+    _, notes = held_out.fresh_rows(
         replace(run, config=replace(run.config, queries=None)), data, Logged()
     )
     assert notes == ("1 of 3 test rows were trained on and are left out",)
@@ -57,7 +57,7 @@ def test_rows_that_chose_are_named_before_rows_that_trained(run, tmp_path):
 def test_a_test_file_of_used_rows_is_refused(run, labels):
     data = DataConfig(data=labels.folders.train)
     with pytest.raises(OptionError, match=re.escape(f"{labels.folders.train} holds 0")):
-        held_out.test_rows(run, data, Logged())
+        held_out.fresh_rows(run, data, Logged())
 
 
 def test_both_are_trained_with_the_same_seeds_and_measured_alike(run):

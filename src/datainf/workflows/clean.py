@@ -33,7 +33,7 @@ from datainf.integrations.rewriting import (
 )
 from datainf.workflows.data import label_column
 from datainf.workflows.finished import Finished, open_finished
-from datainf.workflows.held_out import Bought, compare, require_recipe, test_rows
+from datainf.workflows.held_out import Bought, compare, fresh_rows, require_recipe
 from datainf.workflows.judgement import has_classes
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.retraining import Chosen
@@ -109,7 +109,7 @@ def clean(
         # What is wrong with the test rows shows before anything is trained.
         require_recipe(found)
         data = DataConfig(data=str(asked.test), split=asked.test_split)
-        test = test_rows(found, data, reporter)
+        test = fresh_rows(found, data, reporter)
     file.parent.mkdir(parents=True, exist_ok=True)
     if asked.action == Action.REVIEW:
         table = review_table(found, places, reporter)

@@ -69,7 +69,7 @@ def require_recipe(run: Finished) -> None:
         )
 
 
-def test_rows(
+def fresh_rows(
     run: Finished, data: DataConfig, reporter: Reporter
 ) -> tuple[Rows, tuple[str, ...]]:
     """Load the rows that are measured: none of them was used before.
