@@ -73,6 +73,12 @@ def test_first_plans_come_first_and_leaving_out_last(monkeypatch):
     assert [cell.kind for cell in small] == ["lds", "lds"]
 
 
+def test_what_shares_retrainings_is_judged_by_lds_alone(monkeypatch):
+    monkeypatch.setattr(counterfactual, "ALL_JUDGED", ALL_JUDGED)
+    found = cells_of(judged_study("full", judged=("sentences-sum",)))
+    assert [cell.kind for cell in found] == ["lds"]
+
+
 def test_what_decides_a_cell_is_in_its_key():
     study = judged_study("full")
     sentences = ALL_JUDGED["sentences"]

@@ -13,7 +13,8 @@ def test_presets_name_adapters_that_there_are():
 
 def test_the_full_preset_judges_a_hundred_subsets_of_four_adapters():
     full = JUDGED_PRESETS["full"]
-    assert (full.subsets, len(full.judged)) == (100, 4)
+    assert full.subsets == 100
+    assert sum(ALL_JUDGED[name].like is None for name in full.judged) == 4
     plans = {(str(p.order), p.removed) for p in ALL_JUDGED["sst2"].plans}
     assert plans == {(o, r) for o in ("reshuffled", "kept") for r in (0.5, 0.2, 0.05)}
 
@@ -55,3 +56,9 @@ def test_every_setting_decides_the_name_of_its_cells():
     settings = [str(one.settings()) for one in ALL_JUDGED.values()]
     # Two adapters may be trained alike on other rows; their names tell them apart.
     assert len(set(settings)) == len(settings) - 1
+
+
+def test_sums_are_judged_by_the_retrainings_of_means():
+    mean, total = ALL_JUDGED["gsm8k"], ALL_JUDGED["gsm8k-sum"]
+    assert (total.like, total.task) == ("gsm8k", {"reduction": "sum"})
+    assert (total.recipe, total.rows, total.base) == (mean.recipe, mean.rows, mean.base)

@@ -3,7 +3,7 @@
 import pytest
 
 from datainf.core.errors import OptionError
-from datainf.experiments.presets import PRESETS, study_of
+from datainf.experiments.presets import PRESETS, TEXT_PRESETS, study_of
 
 
 def test_the_paper_preset_is_the_papers():
@@ -59,3 +59,15 @@ def test_numbers_below_one_are_refused(given):
         OptionError, match=r"^(seeds|rows|epochs|rank 0) must be at least 1"
     ):
         study_of("small", **given)
+
+
+def test_the_papers_texts_are_learned_as_in_the_paper():
+    study = study_of("paper", presets=TEXT_PRESETS)
+    recipe = study.recipe_for(rank=8, seed=3, rows=900)
+    assert recipe.peft["lora_alpha"] == 32
+    assert recipe.peft["target_modules"] == ["q_proj", "v_proj"]
+    assert recipe.training["per_device_train_batch_size"] == 64
+    assert recipe.training["num_train_epochs"] == 25
+    # 90 and 10 rows of each of ten classes.
+    assert (study.sample.rows, study.sample.validation_rows) == (900, 100)
+    assert study.model == "meta-llama/Llama-2-13b-chat-hf"

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from datainf.core.errors import OptionError
+from datainf.experiments.presets import TEXT_PRESETS, study_of
 from datainf.experiments.units import Unit, base_of, model_id, opened
 from tests.experiments.places import tiny_base, tiny_study
 from tests.tiny_models import tiny_bert_classifier
@@ -70,3 +71,10 @@ def test_a_classifier_needs_a_base_and_the_demo_brings_its_own(tmp_path):
         "the preset small needs a base model for sst2: name a folder or hub name with "
         "--model."
     )
+
+
+def test_texts_are_learned_by_the_demos_base_unless_another_is_named():
+    study = study_of("small", presets=TEXT_PRESETS)
+    unit = Unit("math-paper", 8, 0, noisy=False)
+    assert base_of(unit, study).endswith("demo-base")
+    assert base_of(unit, replace(study, model="some/llama")) == "some/llama"

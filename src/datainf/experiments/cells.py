@@ -57,7 +57,7 @@ def measured(  # noqa: PLR0913 - what tells one experiment from another
         study: The settings.
         out: Folder for records, adapters and, meanwhile, stores.
         units: The adapters.
-        keys: What is measured on each: `method` and `options`.
+        keys: What is measured on each: `method` and `options`, and what else there is.
         refused: Variants that cannot run here; grows by those that refuse on the way.
         cells: Measures.
         progress: Told how far it is.
@@ -73,7 +73,7 @@ def measured(  # noqa: PLR0913 - what tells one experiment from another
             missing = [
                 key
                 for key in keys
-                if {**own, **key} not in records and Variant(**key).label not in refused
+                if {**own, **key} not in records and _label(key) not in refused
             ]
             if missing:
                 with opened(unit, study, folder) as subject:
@@ -83,3 +83,7 @@ def measured(  # noqa: PLR0913 - what tells one experiment from another
     for label, reason in refused.items():
         say.say(f"{label} is left out: {reason}")
     return Measured(study, records, units, refused)
+
+
+def _label(key: Key) -> str:
+    return Variant(key["method"], key["options"]).label

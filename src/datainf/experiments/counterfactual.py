@@ -28,6 +28,7 @@ from datainf.workflows.evaluate import Evaluated
 from datainf.workflows.evaluate_lds import lds_run
 from datainf.workflows.evaluate_loo import loo_run
 from datainf.workflows.evaluate_prune import prune_run
+from datainf.workflows.ground import RETRAINED
 from datainf.workflows.progress import Logged, Reporter
 
 NAME = "counterfactual"
@@ -153,10 +154,11 @@ def cells_of(study: JudgedStudy) -> list[Cell]:
         if plan is not None
     ]
     kept, anew, twins = BatchOrder.KEPT, BatchOrder.RESHUFFLED, study.twins
+    own = [one for one in judged if one.like is None]
     if study.left_out:
-        found += [Cell(one, "loo", kept, None, study.left_out, twins) for one in judged]
+        found += [Cell(one, "loo", kept, None, study.left_out, twins) for one in own]
     for share in study.drop:
-        found += [Cell(one, "prune", anew, share, study.random, 0) for one in judged]
+        found += [Cell(one, "prune", anew, share, study.random, 0) for one in own]
     return found
 
 
@@ -214,10 +216,11 @@ def _config(cell: Cell, study: JudgedStudy, folder: Path) -> RunConfig:
         twins=cell.twins,
         drop=[max(1, round(share * len(rows.train)))],
         workers=study.workers,
+        retrained=str(folder.with_name(judged.like or judged.name) / RETRAINED),
     )
     return RunConfig(
         model=base,
-        task=dict(rows.task),
+        task={**rows.task, **judged.task},
         train=files["train"],
         queries=files["queries"],
         recipe=judged.recipe,

@@ -7,7 +7,7 @@ base's own dropout on, and a language model on two kinds of text.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from datainf.core.errors import OptionError, near
@@ -91,6 +91,9 @@ class Judged:
         base: Its base; the user's own when None.
         dropout: Whether the base's own dropout stays on in training.
         plans: Kinds of subsets, the most telling first.
+        task: Settings of the task besides those of the rows.
+        like: The adapter that it is, where only scores are made in another way: it
+            shares that one's retrainings.
     """
 
     name: str
@@ -102,6 +105,18 @@ class Judged:
     base: str | None = None
     dropout: bool = True
     plans: tuple[Plan, ...] = (Plan(BatchOrder.RESHUFFLED, 0.5),)
+    task: Mapping[str, Any] = field(default_factory=dict)
+    like: str | None = None
+
+    def summed(self) -> "Judged":
+        """Give the same adapter, scored by sums of token losses instead of means."""
+        return replace(
+            self,
+            name=f"{self.name}-sum",
+            title=f"{self.title}; sums of token losses instead of means",
+            task={"reduction": "sum"},
+            like=self.name,
+        )
 
     def settings(self) -> dict[str, Any]:
         """Give what decides its cells besides base model and plans."""
@@ -110,9 +125,26 @@ class Judged:
             "queries": self.queries,
             "recipe": self.recipe.to_dict(),
             "dropout": self.dropout,
+            **({"task": dict(self.task)} if self.task else {}),
         }
 
 
+_SENTENCES = Judged(
+    name="sentences",
+    title="the demo's language model, sentence transformations",
+    rows=transformations,
+    train_rows=200,
+    recipe=_TRANSFORMER,
+    base=str(BASE),
+)
+_GSM8K = Judged(
+    name="gsm8k",
+    title="the demo's language model, last steps of GSM8K",
+    rows=sums,
+    train_rows=200,
+    recipe=_READER,
+    base=str(BASE),
+)
 ALL_JUDGED: Mapping[str, Judged] = {
     one.name: one
     for one in (
@@ -146,22 +178,10 @@ ALL_JUDGED: Mapping[str, Judged] = {
             train_rows=256,
             recipe=_ENCODER,
         ),
-        Judged(
-            name="sentences",
-            title="the demo's language model, sentence transformations",
-            rows=transformations,
-            train_rows=200,
-            recipe=_TRANSFORMER,
-            base=str(BASE),
-        ),
-        Judged(
-            name="gsm8k",
-            title="the demo's language model, last steps of GSM8K",
-            rows=sums,
-            train_rows=200,
-            recipe=_READER,
-            base=str(BASE),
-        ),
+        _SENTENCES,
+        _GSM8K,
+        _SENTENCES.summed(),
+        _GSM8K.summed(),
     )
 }
 
@@ -223,7 +243,7 @@ JUDGED_PRESETS: Mapping[str, JudgedStudy] = {
     ),
     "full": JudgedStudy(
         preset="full",
-        judged=("sst2", "mrpc", "sentences", "gsm8k"),
+        judged=("sst2", "mrpc", "sentences", "gsm8k", "sentences-sum", "gsm8k-sum"),
         subsets=100,
         twins=15,
         left_out=40,

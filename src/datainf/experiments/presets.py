@@ -14,6 +14,7 @@ from typing import Any
 
 from datainf.core.errors import OptionError, near
 from datainf.core.recipe import Recipe
+from datainf.experiments.data.text_tasks import TEXT_TASKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,8 @@ class Study:
         seeds: How many: rows, flips, adapter and batch order all follow the seed.
         sample: Which rows.
         recipe: How adapters are trained, less rank, α, warm-up and seed.
-        model: The base of the classifiers: a folder or hub name.
+        model: The base, of the classifiers where there are others: a folder or hub
+            name.
         data_dir: Folder with a folder a data set; the hub when None.
     """
 
@@ -60,7 +62,7 @@ class Study:
     data_dir: str | None = None
 
     def recipe_for(self, *, rank: int, seed: int, rows: int) -> Recipe:
-        """Say how one adapter is trained: α = r, and 6 % of the steps to warm up.
+        """Say how one adapter is trained: α = r unless said, and 6 % warm-up.
 
         Args:
             rank: LoRA rank.
@@ -74,7 +76,7 @@ class Study:
         batches = -(-rows // training["per_device_train_batch_size"])
         steps = batches * training["num_train_epochs"]
         return Recipe(
-            peft={**self.recipe.peft, "r": rank, "lora_alpha": rank},
+            peft={"lora_alpha": rank, **self.recipe.peft, "r": rank},
             training={**training, "warmup_steps": round(0.06 * steps)},
             seed=seed,
         )
@@ -121,9 +123,56 @@ PRESETS: Mapping[str, Study] = {
 }
 
 
+TEXT_PRESETS: Mapping[str, Study] = {
+    "small": Study(
+        preset="small",
+        datasets=tuple(TEXT_TASKS),
+        ranks=(8,),
+        seeds=5,
+        sample=Sample(rows=400, validation_rows=50),
+        recipe=Recipe(
+            peft={
+                "lora_alpha": 16,
+                "lora_dropout": 0.0,
+                "target_modules": ["q_proj", "v_proj"],
+            },
+            training={
+                "num_train_epochs": 12,
+                "per_device_train_batch_size": 16,
+                "learning_rate": 5e-3,
+                "lr_scheduler_type": "linear",
+            },
+        ),
+    ),
+    "paper": Study(
+        preset="paper",
+        datasets=tuple(TEXT_TASKS),
+        ranks=(8,),
+        seeds=20,
+        sample=Sample(rows=900, validation_rows=100),
+        recipe=Recipe(
+            peft={
+                "lora_alpha": 32,
+                "lora_dropout": 0.05,
+                "target_modules": ["q_proj", "v_proj"],
+            },
+            training={
+                "num_train_epochs": 25,
+                "per_device_train_batch_size": 64,
+                "learning_rate": 3e-4,
+                "lr_scheduler_type": "linear",
+            },
+        ),
+        model="meta-llama/Llama-2-13b-chat-hf",
+    ),
+}
+"""Of text generation: the demo's base, or the paper's (section 5.2 and appendix)."""
+
+
 def study_of(  # noqa: PLR0913 - what a user may replace, by name
     preset: str = "small",
     *,
+    presets: Mapping[str, Study] = PRESETS,
     model: str | None = None,
     data_dir: str | None = None,
     datasets: tuple[str, ...] = (),
@@ -136,6 +185,7 @@ def study_of(  # noqa: PLR0913 - what a user may replace, by name
 
     Args:
         preset: `small` or `paper`.
+        presets: The experiment's own.
         model: Another base model.
         data_dir: Where the data lies.
         datasets: Other data sets.
@@ -154,14 +204,14 @@ def study_of(  # noqa: PLR0913 - what a user may replace, by name
         >>> study_of("paper", seeds=2).recipe_for(rank=2, seed=1, rows=64).peft["r"]
         2
     """
-    if preset not in PRESETS:
-        raise OptionError(f"preset={preset!r} is unknown: {near(preset, PRESETS)}.")
+    if preset not in presets:
+        raise OptionError(f"preset={preset!r} is unknown: {near(preset, presets)}.")
     counts = {"seeds": seeds, "rows": rows, "epochs": epochs}
     counts |= {f"rank {rank}": rank for rank in ranks}
     for name, count in counts.items():
         if count is not None and count < 1:
             raise OptionError(f"{name} must be at least 1, got {count}.")
-    found = PRESETS[preset]
+    found = presets[preset]
     sample, recipe = found.sample, found.recipe
     if rows is not None:
         sample = replace(sample, rows=rows)

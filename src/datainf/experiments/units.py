@@ -28,6 +28,7 @@ from datainf.core.options import Output
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.experiments.data.study_rows import DEMO, StudyRows, study_rows
+from datainf.experiments.data.text_tasks import TEXT_TASKS, prompts_of
 from datainf.experiments.demo import BASE, DemoSettings
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
@@ -40,6 +41,8 @@ from datainf.workflows.progress import Logged
 from datainf.workflows.run_file import RUN_FILE, resolve
 from datainf.workflows.subject import Subject, load_subject
 from datainf.workflows.training import train_run
+
+Rows = list[dict[str, Any]]
 
 _HEAD = 2**20
 _KEPT = {"save_strategy": "epoch", "save_total_limit": 1}
@@ -91,6 +94,7 @@ class Opened:
         validation: Gradients of the validation rows.
         collect_seconds: What collecting both took.
         margins: Gives gradients of the margin of both, collected when first asked for.
+        prompts: Likewise the gradients of the prompts' own loss, of rows that have one.
         moments: Gives Adam's moments at the end of training.
     """
 
@@ -100,6 +104,7 @@ class Opened:
     validation: GradientStore
     collect_seconds: float
     margins: Callable[[], tuple[GradientStore, GradientStore]]
+    prompts: Callable[[], tuple[GradientStore, GradientStore]]
     moments: Callable[[], Moments]
 
     @property
@@ -135,13 +140,16 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
         _train(unit, study, rows, folder)
     subject = load_subject(resolve({"adapter": str(folder)}))
 
-    def gradients(output: Output) -> tuple[GradientStore, GradientStore]:
+    def gradients(
+        output: Output, *, of: Callable[[Rows], Rows] = list
+    ) -> tuple[GradientStore, GradientStore]:
+        kind = str(output) if of is list else of.__name__
         train, validation = (
             collect(
                 subject.model,
-                part,
+                of(part),
                 subject.task,
-                out=folder / "stores" / f"{which}-{output}",
+                out=folder / "stores" / f"{which}-{kind}",
                 parameters="paper",
                 output=output,
                 store_text=False,
@@ -160,6 +168,7 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
         validation,
         spent.seconds,
         margins=cache(partial(gradients, Output.MARGIN)),
+        prompts=cache(partial(gradients, Output.LOSS, of=prompts_of)),
         moments=partial(_moments, folder, subject),
     )
     shutil.rmtree(folder / "stores")
@@ -170,7 +179,7 @@ def base_of(unit: Unit, study: Study) -> str:
 
     Args:
         unit: Which one.
-        study: Says the base of classifiers.
+        study: Says the base; the demo's own is that of texts where it does not.
 
     Returns:
         A folder or hub name.
@@ -178,7 +187,7 @@ def base_of(unit: Unit, study: Study) -> str:
     Raises:
         OptionError: If none is known.
     """
-    if unit.dataset == DEMO:
+    if unit.dataset == DEMO or (unit.dataset in TEXT_TASKS and study.model is None):
         return str(BASE)
     if study.model is None:
         raise OptionError(

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from datainf.experiments import counterfactual
+from datainf.estimators.table import METHODS
+from datainf.experiments import counterfactual, text_generation
 from datainf.experiments.judged import ALL_JUDGED
+from datainf.experiments.variants import Variant
 from tests.cli.command import refused, worked
 from tests.experiments.places import tiny_base, tiny_data
 
@@ -111,3 +113,16 @@ def test_what_retraining_says_leaves_page_figure_and_records(tmp_path, monkeypat
     )
     assert (tmp_path / "docs" / "counterfactual.svg").is_file()
     assert (tmp_path / "docs" / "counterfactual.jsonl").is_file()
+
+
+def test_texts_leave_page_figure_and_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_generation, "METHODS", {"dot": METHODS["dot"]})
+    monkeypatch.setattr(text_generation, "defaults", lambda: [Variant("dot")])
+    flags = ("--datasets", "math-paper", "--seeds", 1, "--train-rows", 20)
+    out = ("--epochs", 1, "--out", tmp_path / "out", "--publish", tmp_path / "docs")
+    ran = worked("reproduce", "text-generation", *flags, *out, "--format", "json")
+    assert {row["task"] for row in json.loads(ran.out)} == {"math-paper"}
+    text = (tmp_path / "docs" / "text-generation.md").read_text()
+    assert "datainf reproduce text-generation" in text
+    assert str(tmp_path) not in text
+    assert (tmp_path / "docs" / "text-generation.svg").is_file()

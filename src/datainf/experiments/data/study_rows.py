@@ -15,6 +15,7 @@ from datainf.core.errors import DataError, OptionError, near
 from datainf.core.run_config import DataConfig
 from datainf.experiments.data.math_problems import math_problems
 from datainf.experiments.data.sentence_transformations import sentence_transformations
+from datainf.experiments.data.text_tasks import TEXT_TASKS, text_rows
 from datainf.experiments.presets import Sample
 from datainf.integrations.examples import load_examples
 from datainf.integrations.label_noise import FLIPPED, flip_labels
@@ -73,7 +74,7 @@ def study_rows(
     """Draw the rows of one seed.
 
     Args:
-        name: A data set of `SOURCES`, or `demo-lm`.
+        name: A data set of `SOURCES`, a text task, or `demo-lm`.
         sample: How many rows, how long, how noisy.
         seed: Draws rows and flips.
         noisy: Whether labels are wrong; with real noise, whether it is left in.
@@ -88,28 +89,34 @@ def study_rows(
     """
     if name == DEMO:
         return _demo(sample, seed=seed, noisy=noisy)
+    if name in TEXT_TASKS:
+        train, held_out = text_rows(
+            name, rows=sample.rows, held_out=sample.validation_rows, seed=seed
+        )
+        train = [{**row, "wrong": False} for row in train]
+        return StudyRows(train, held_out, {"name": "causal-lm"})
     labelled = [known for known, source in SOURCES.items() if source.classes]
     if name not in labelled:
         known = near(name, [*labelled, DEMO])
         raise OptionError(f"data set {name!r} is unknown: {known}.")
     source = SOURCES[name]
-    train, validation = (
+    drawn, validation = (
         _drawn(
             rows_of(name, data_dir, training=training), count, sample.max_words, seed
         )
         for training, count in ((True, sample.rows), (False, sample.validation_rows))
     )
     if source.truth is not None:
-        rows = [_settled(row, source.truth, noisy=noisy) for row in train]
+        rows = [_settled(row, source.truth, noisy=noisy) for row in drawn]
     elif noisy:
-        flipped, _ = flip_labels(train, "label", sample.flipped, seed, source.classes)
+        flipped, _ = flip_labels(drawn, "label", sample.flipped, seed, source.classes)
         rows = [
             {key: value for key, value in row.items() if key != FLIPPED}
             | {"wrong": bool(row[FLIPPED])}
             for row in flipped
         ]
     else:
-        rows = [{**row, "wrong": False} for row in train]
+        rows = [{**row, "wrong": False} for row in drawn]
     task = {
         "name": "sequence-classification",
         "num_labels": source.classes,
