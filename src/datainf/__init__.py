@@ -52,10 +52,13 @@ if TYPE_CHECKING:
     from datainf.store.memory import InMemorySource
     from datainf.store.reader import GradientStore, open_store
     from datainf.workflows.attribute import attribute
+    from datainf.workflows.clean import clean
     from datainf.workflows.collect import collect
     from datainf.workflows.influence import influence
+    from datainf.workflows.influence_callback import InfluenceCallback
     from datainf.workflows.report import report
     from datainf.workflows.score import score
+    from datainf.workflows.selection import select
     from datainf.workflows.self_influence import self_influence
     from datainf.workflows.token_scores import token_scores
 
@@ -70,7 +73,10 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "influence",
     "methods",
     "report",
+    "clean",
+    "select",
     "train",
+    "InfluenceCallback",
     # tasks
     "CausalLM",
     "ImageClassification",
@@ -122,7 +128,10 @@ _HOME = {
     "influence": "workflows.influence",
     "methods": "estimators.table",
     "report": "workflows.report",
+    "clean": "workflows.clean",
+    "select": "workflows.selection",
     "train": "integrations.trainer",
+    "InfluenceCallback": "workflows.influence_callback",
     "CausalLM": "integrations.tasks.causal_lm",
     "ImageClassification": "integrations.tasks.image_classification",
     "Seq2Seq": "integrations.tasks.seq2seq",

@@ -30,6 +30,8 @@ COMMANDS = {
         *("adapter", "train", "truth", "flip_labels", "validation", "queries_split"),
         *("method", "k", "format", "dry_run"),
     ),
+    "clean": ("clean_file", "action", "share", "tool", "retrain", "test", "format"),
+    "select": ("select_file", "count", "by", "balance", "k", "format"),
     "collect": ("adapter", "train", "dtype", "shard_rows", "store_folder", "dry_run"),
     "score": ("train_store", "query_store", "method", "damping", "k", "scores_folder"),
     "top": ("k", "order", "query", "format"),
@@ -55,6 +57,7 @@ ARGUMENTS = {
     **dict.fromkeys(("train", "attribute", "mislabeled", "collect", "score"), "RUN"),
     **dict.fromkeys(("evaluate lds", "evaluate loo", "evaluate prune"), "RUN"),
     **dict.fromkeys(("top", "report"), "SCORES"),
+    **dict.fromkeys(("clean", "select"), "RUN"),
     "inspect": "FOLDER",
     "verify": "STORE",
 }
@@ -76,7 +79,8 @@ def parameters(command):
 
 def test_every_command_of_the_package_is_there_and_no_other():
     assert list(get_command(app).commands) == [  # type: ignore[attr-defined]
-        *("demo", "train", "attribute", "mislabeled", "collect", "score"),
+        *("demo", "train", "attribute", "mislabeled", "clean", "select"),
+        *("collect", "score"),
         *("top", "report", "inspect", "verify", "methods", "doctor", *GROUPS),
     ]
     assert {name.split()[0] for name in COMMANDS} == set(get_command(app).commands)  # type: ignore[attr-defined]
@@ -128,10 +132,11 @@ def test_only_commands_that_read_a_run_or_a_folder_take_an_argument(command):
     (shown, expected) = usage.split("[OPTIONS]")[1].strip(), ARGUMENTS.get(command, "")
     assert shown.strip("[]{}").removesuffix(".yaml") == expected
     # Brackets stand for what need not be given.
-    assert shown.startswith("[") == (expected == "RUN")
+    given = ("clean", "select")
+    assert shown.startswith("[") == (expected == "RUN" and command not in given)
 
 
-@pytest.mark.parametrize("command", ["top", "report", "inspect", "verify"])
+@pytest.mark.parametrize("command", ["top", "report", "inspect", "verify", "clean"])
 def test_an_argument_that_is_needed_is_asked_for(command):
     assert refused(command) == f"Missing argument '{ARGUMENTS[command]}'."
 

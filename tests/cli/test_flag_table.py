@@ -46,7 +46,10 @@ def test_every_flag_is_typed_like_its_name(name):
     long = FLAGS[name].names[0]
     assert re.fullmatch(r"--[a-z]+(-[a-z]+)*", long)
     stores = {"train_store": "--train", "query_store": "--queries"}
-    folders = ("report_file", "adapter_folder", "store_folder", "scores_folder")
+    folders = (
+        *("report_file", "adapter_folder", "store_folder", "scores_folder"),
+        *("clean_file", "select_file"),
+    )
     meant = {**stores, **dict.fromkeys(folders, "--out"), "methods": "--method"}
     assert long == meant.get(name, "--" + name.replace("_", "-"))
 

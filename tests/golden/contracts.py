@@ -11,6 +11,7 @@ from typing import Any
 
 import datainf
 from datainf.core import options, records, run_config
+from datainf.core.clean_options import CleanOptions, SelectOptions
 from datainf.core.options import CollectOptions, ScoreOptions
 from datainf.core.recipe import Recipe
 from datainf.core.records import Provenance, Scores
@@ -32,6 +33,8 @@ VALUES = (
     State,
     Scores,
     Provenance,
+    CleanOptions,
+    SelectOptions,
 )
 PROTOCOLS = (Task, TokenTask, GradientSource, Estimator)
 CALLS = (
@@ -43,6 +46,9 @@ CALLS = (
     "report",
     "train",
     "token_scores",
+    "clean",
+    "select",
+    "InfluenceCallback",
 )
 
 

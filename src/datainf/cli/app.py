@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from datainf.__about__ import __version__
-from datainf.cli.commands import about, evaluate, jobs, reproduce, results
+from datainf.cli.clean_flags import FOR_CLEAN, FOR_SELECT
+from datainf.cli.commands import about, curate, evaluate, jobs, reproduce, results
 from datainf.cli.evaluate_flags import FOR_EVALUATE
 from datainf.cli.flag_table import (
     FOR_BASE,
@@ -122,6 +123,8 @@ _add(
     ),
     "[RUN.yaml]",
 )
+_add("clean", curate.clean, (*FOR_CLEAN, "k", "format"), "RUN")
+_add("select", curate.select, (*FOR_SELECT, "k", "format"), "RUN")
 _add(
     "collect",
     jobs.collect,

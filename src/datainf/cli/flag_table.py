@@ -6,6 +6,7 @@ where that option is described.
 
 from collections.abc import Mapping
 
+from datainf.cli.clean_flags import CLEAN_FLAGS
 from datainf.cli.evaluate_flags import EVALUATE_FLAGS
 from datainf.cli.flag import COLLECT, DATA, MODEL, RECIPE, Flag
 from datainf.cli.score_flags import SCORE_FLAGS
@@ -271,6 +272,7 @@ FLAGS: Mapping[str, Flag] = {
         panel=RECIPE,
     ),
     **EVALUATE_FLAGS,
+    **CLEAN_FLAGS,
     **STUDY_FLAGS,
     # the command itself
     "train_store": Flag(

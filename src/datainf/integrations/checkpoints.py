@@ -157,14 +157,27 @@ def _require_saved_whole(mine: Any, folder: Path) -> None:
 def _below(place: Path) -> list[Path]:
     """List the folders `checkpoint-STEP` of a folder, or of its `checkpoints`."""
     for folder in (place, place / CHECKPOINTS):
-        found = {
-            int(path.name.rpartition("-")[2]): path
-            for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*")
-            if _is_checkpoint(path)
-        }
+        found = steps_below(folder)
         if found:
-            return [found[step] for step in sorted(found)]
+            return list(found.values())
     return []
+
+
+def steps_below(folder: Path) -> dict[int, Path]:
+    """List the folders `checkpoint-STEP` of a folder.
+
+    Args:
+        folder: It need not be there.
+
+    Returns:
+        Step -> folder, by steps.
+    """
+    found = {
+        int(path.name.rpartition("-")[2]): path
+        for path in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*")
+        if _is_checkpoint(path)
+    }
+    return {step: found[step] for step in sorted(found)}
 
 
 def _is_checkpoint(path: Path) -> bool:

@@ -20,7 +20,7 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,7 @@ def _fits(values: list[Any]) -> bool:
 
 
 def _csv(path: Path) -> pa.Table:
-    with _long_fields():
+    with long_fields():
         reader = csv.reader(io.StringIO(_text_of(path), newline=""), strict=True)
         numbered = []
         try:
@@ -230,8 +230,12 @@ def _typed(values: Sequence[str]) -> pa.Array:
 
 
 @contextmanager
-def _long_fields() -> Any:
-    """Let csv read long texts; its limit is one number for the whole process."""
+def long_fields() -> Iterator[None]:
+    """Let csv read long texts; its limit is one number for the whole process.
+
+    Yields:
+        Nothing.
+    """
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:
         yield

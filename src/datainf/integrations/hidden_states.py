@@ -35,7 +35,9 @@ def mean_hidden_states(
         batch.pop("labels", None)
         inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
         states = model(**inputs, output_hidden_states=True).hidden_states[-1]
-        mask = inputs["attention_mask"][:, :, None].to(states.dtype)  # [B, T, 1]
+        kept = inputs.get("attention_mask")  # images have no padding
+        kept = torch.ones(states.shape[:2]).to(states) if kept is None else kept
+        mask = kept[:, :, None].to(states.dtype)  # [B, T, 1]
         found.append((states * mask).sum(dim=1) / mask.sum(dim=1))
     return torch.cat(found).float().cpu()
 

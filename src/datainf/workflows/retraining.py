@@ -6,7 +6,8 @@ N training examples, Q queries. Cost: one training and one forward pass of the q
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from torch import nn
 
 from datainf.core.batch import plan_batches
@@ -136,8 +138,6 @@ class Retrainer:
             The queries' losses, or why there are none.
         """
         began = time.perf_counter()
-        base = self._base_of(asked.seed)
-        recipe = replace(self._config.recipe or Recipe(), seed=asked.seed)
         kept = np.ones(len(self.train), dtype=bool)
         kept[list(asked.removed)] = False
         data, weights = self.train, None
@@ -148,17 +148,37 @@ class Retrainer:
                 data = Chosen(self.train, np.flatnonzero(kept))
         losses, problem = None, ""
         try:
-            model = train(base.model, data, self.task, recipe, weights=weights)
-            losses = query_losses(model, self.task, self.queries)
-            base.restore(model)
+            with self.fitted(data, asked.seed, weights) as model:
+                losses = query_losses(model, self.task, self.queries)
         except NonFiniteError as error:
-            self._base = None  # its adapter is still on it
             losses, problem = None, str(error)
         return Outcome(
             None if losses is None else tuple(losses.tolist()),
             problem,
             time.perf_counter() - began,
         )
+
+    @contextmanager
+    def fitted(
+        self, data: Any, seed: int, weights: ArrayLike | None = None
+    ) -> Iterator[nn.Module]:
+        """Train the recipe on some data, for as long as the model is looked at.
+
+        Args:
+            data: The examples.
+            seed: Of new weights, batch order and dropout.
+            weights: What each example counts for; 1 when not given.
+
+        Yields:
+            The trained model, in eval mode; its base is as it was afterwards.
+        """
+        base = self._base_of(seed)
+        recipe = replace(self._config.recipe or Recipe(), seed=seed)
+        self._base = None  # an adapter is on it, and stays there if anything fails
+        model = train(base.model, data, self.task, recipe, weights=weights)
+        yield model
+        base.restore(model)
+        self._base = (seed, base)
 
     def _base_of(self, seed: int) -> PristineBase:
         """Give the base with the head that a seed draws; the last one is kept."""
