@@ -68,7 +68,7 @@ def test_first_plans_come_first_and_leaving_out_last(monkeypatch):
     found = [(cell.judged.name, cell.kind) for cell in cells_of(study)]
     assert found[:3] == [("sst2", "lds"), ("mrpc", "lds"), ("sst2", "lds")]
     assert [kind for _, kind in found[-4:]] == ["loo", "loo", "prune", "prune"]
-    assert {cell.sets for cell in cells_of(study) if cell.kind == "lds"} == {100, 50}
+    assert {cell.sets for cell in cells_of(study) if cell.kind == "lds"} == {100, 40}
     small = cells_of(replace(study, plans=1, left_out=0, drop=()))
     assert [cell.kind for cell in small] == ["lds", "lds"]
 

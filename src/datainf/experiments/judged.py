@@ -157,11 +157,11 @@ ALL_JUDGED: Mapping[str, Judged] = {
             dropout=False,
             plans=(
                 Plan(BatchOrder.RESHUFFLED, 0.5),
-                Plan(BatchOrder.KEPT, 0.5),
-                Plan(BatchOrder.KEPT, 0.05, 0.5),
-                Plan(BatchOrder.KEPT, 0.2, 0.5),
-                Plan(BatchOrder.RESHUFFLED, 0.2, 0.5),
-                Plan(BatchOrder.RESHUFFLED, 0.05, 0.5),
+                Plan(BatchOrder.KEPT, 0.5, 0.4),
+                Plan(BatchOrder.KEPT, 0.05, 0.4),
+                Plan(BatchOrder.KEPT, 0.2, 0.4),
+                Plan(BatchOrder.RESHUFFLED, 0.2, 0.4),
+                Plan(BatchOrder.RESHUFFLED, 0.05, 0.4),
             ),
         ),
         Judged(
