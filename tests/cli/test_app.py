@@ -39,7 +39,10 @@ COMMANDS = {
     "methods": ("format",),
     "doctor": ("model", "adapter", "task", "train", "split", "format"),
     **dict.fromkeys(
-        ("reproduce theorem", "reproduce mislabeled", "reproduce approximation"),
+        (
+            *("reproduce theorem", "reproduce mislabeled", "reproduce approximation"),
+            "reproduce text-generation",
+        ),
         ("preset", "model", "data_dir", "datasets", "ranks", "seeds", "publish"),
     ),
     "reproduce counterfactual": ("preset", "model", "data_dir", "subsets", "publish"),

@@ -6,10 +6,17 @@ from pathlib import Path
 import pytest
 
 from datainf.core.evaluate_options import BatchOrder
-from datainf.experiments import approximation, counterfactual, mislabeled, theorem
+from datainf.experiments import (
+    approximation,
+    counterfactual,
+    mislabeled,
+    text_generation,
+    text_generation_page,
+    theorem,
+)
 from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy, Plan
 from datainf.experiments.variants import Variant, all_variants
-from tests.experiments.places import tiny_base, tiny_data, tiny_study
+from tests.experiments.places import tiny_base, tiny_data, tiny_study, tiny_text_study
 from tests.workflows.judging import quick_trainings
 
 
@@ -32,6 +39,18 @@ def found_wrong(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("mislabeled")
     study = tiny_study(folder, datasets=("sst2", "demo-lm"), rows=40)
     return mislabeled.run(study, folder / "out"), folder / "out"
+
+
+@pytest.fixture(scope="package")
+def found_classes(tmp_path_factory: pytest.TempPathFactory):
+    """`text-generation` on one task, two seeds and a few variants; its folder."""
+    folder = tmp_path_factory.mktemp("text-generation")
+    few = [Variant(name) for name in ("dot", "datainf", "trak", "less")]
+    few += [Variant(name, {"normalize": "relatif"}) for name in ("datainf", "cosine")]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(text_generation, "variants", lambda: few)
+        patched.setattr(text_generation_page, "variants", lambda: few)
+        yield text_generation.run(tiny_text_study(folder), folder / "out"), folder
 
 
 @pytest.fixture(scope="package")

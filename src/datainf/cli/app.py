@@ -163,6 +163,7 @@ for _name, _body in (
     ("theorem", reproduce.theorem),
     ("mislabeled", reproduce.mislabeled),
     ("approximation", reproduce.approximation),
+    ("text-generation", reproduce.text_generation),
 ):
     _add(_name, _body, ("model", *STUDY_FLAGS, "epochs", "out", "format"), to=studies)
 _add(

@@ -62,6 +62,21 @@ def approximation(given: Given) -> None:
     write_table(pages.summary(found), style)
 
 
+def text_generation(given: Given) -> None:
+    """Compare all methods at finding the query's class in generated text (Table 2)."""
+    style = format_of(given)
+    from datainf.experiments import text_generation as job
+    from datainf.experiments import text_generation_figures as drawn
+    from datainf.experiments import text_generation_page as pages
+    from datainf.experiments.presets import TEXT_PRESETS
+
+    study = _study(given, presets=TEXT_PRESETS)
+    found = job.run(study, given["out"] or _OUT, progress=Bars())
+    page = pages.page(found, command_of(job.NAME, given))
+    _publish(given, job.NAME, page, {job.NAME: drawn.drawing(found)}, found.records)
+    write_table(pages.summary(found), style)
+
+
 def counterfactual(given: Given) -> None:
     """Judge all methods by retraining: LDS, leaving out, dropping proponents."""
     style = format_of(given)
@@ -123,10 +138,13 @@ def command_of(name: str, given: Given) -> str:
 
 
 def _study(
-    given: Given, datasets: tuple[str, ...] = (), ranks: tuple[int, ...] = ()
+    given: Given,
+    datasets: tuple[str, ...] = (),
+    ranks: tuple[int, ...] = (),
+    presets: "Mapping[str, Study] | None" = None,
 ) -> "Study":
     """Take the preset and what was replaced; an experiment's own choice in between."""
-    from datainf.experiments.presets import study_of
+    from datainf.experiments.presets import PRESETS, study_of
 
     preset = given["preset"] or "small"
     own = preset == "small"
@@ -140,6 +158,7 @@ def _study(
         seeds=given["seeds"],
         rows=given["train_rows"],
         epochs=_epochs(given["epochs"]),
+        presets=presets or PRESETS,
     )
 
 

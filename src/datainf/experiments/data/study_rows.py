@@ -15,6 +15,7 @@ from datainf.core.errors import DataError, OptionError, near
 from datainf.core.run_config import DataConfig
 from datainf.experiments.data.math_problems import math_problems
 from datainf.experiments.data.sentence_transformations import sentence_transformations
+from datainf.experiments.data.text_tasks import TEXT_TASKS, text_rows
 from datainf.experiments.presets import Sample
 from datainf.integrations.examples import load_examples
 from datainf.integrations.label_noise import FLIPPED, flip_labels
@@ -73,7 +74,8 @@ def study_rows(
     """Draw the rows of one seed.
 
     Args:
-        name: A data set of `SOURCES`, or `demo-lm`.
+        name: A data set of `SOURCES`, `demo-lm`, or one of `TEXT_TASKS`, which has no
+            noise.
         sample: How many rows, how long, how noisy.
         seed: Draws rows and flips.
         noisy: Whether labels are wrong; with real noise, whether it is left in.
@@ -88,6 +90,11 @@ def study_rows(
     """
     if name == DEMO:
         return _demo(sample, seed=seed, noisy=noisy)
+    if name in TEXT_TASKS and not noisy:
+        count, held_out = sample.rows, sample.validation_rows
+        parts = text_rows(name, rows=count, held_out=held_out, seed=seed)
+        train, validation = ([{**row, "wrong": False} for row in p] for p in parts)
+        return StudyRows(train, validation, {"name": "causal-lm"})
     labelled = [known for known, source in SOURCES.items() if source.classes]
     if name not in labelled:
         known = near(name, [*labelled, DEMO])
