@@ -9,7 +9,7 @@ and of its text generation (section 5.2 and appendix), by the same names:
 
 `paper`   Llama-2-13B-chat from the hub, 10 × (90 + 10) rows a task, 20 seeds; its base
           is loaded in float32, where the paper has it in 8-bit
-`small`   the demo's language model, which is shipped, 10 × (25 + 5) rows, 5 seeds
+`small`   the demo's language model, which is shipped, 10 × (20 + 5) rows, 5 seeds
 
 Everything can be replaced by name, so that a preset is a start and not a cage.
 """
@@ -134,7 +134,7 @@ TEXT_PRESETS: Mapping[str, Study] = {
         datasets=tuple(TEXT_TASKS),
         ranks=(8,),
         seeds=5,
-        sample=Sample(rows=250, validation_rows=50, flipped=0.0),
+        sample=Sample(rows=200, validation_rows=50, flipped=0.0),
         recipe=Recipe(
             peft={
                 "lora_alpha": 16,

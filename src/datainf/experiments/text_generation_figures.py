@@ -6,13 +6,14 @@ from datainf.evaluation.seeds import seed_mean
 from datainf.experiments.cells import Measured
 from datainf.experiments.comparing import groups
 from datainf.experiments.text_generation import BASELINES
-from datainf.experiments.text_generation_page import SAID, rows
+from datainf.experiments.text_generation_page import rows
 from datainf.experiments.units import Target
 from datainf.experiments.variants import defaults
 from datainf.reports.figure import Panel, Series, figure, linear_axis, named_axis
 
 _COLOURS = {Target.TASK: 0, Target.PROMPT: 2}
 _BASELINE = 1
+_AXIS = "AUC: completion blue, prompt green, else orange"
 
 
 def drawing(measured: Measured) -> str:
@@ -57,9 +58,3 @@ def drawing(measured: Measured) -> str:
             )
         )
     return figure(panels, title="Is the query's class first?")
-
-
-_AXIS = (
-    f"AUC: {SAID[Target.TASK]} (blue, upper), {SAID[Target.PROMPT]} (green, lower); "
-    "orange: no gradient"
-)
