@@ -6,18 +6,17 @@ from pathlib import Path
 import pytest
 
 from datainf.core.evaluate_options import BatchOrder
-from datainf.core.options import Normalize
 from datainf.experiments import (
     approximation,
     counterfactual,
     mislabeled,
     text_generation,
+    text_generation_page,
     theorem,
 )
 from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy, Plan
-from datainf.experiments.presets import TEXT_PRESETS, study_of
 from datainf.experiments.variants import Variant, all_variants
-from tests.experiments.places import tiny_base, tiny_data, tiny_study
+from tests.experiments.places import tiny_base, tiny_data, tiny_study, tiny_text_study
 from tests.workflows.judging import quick_trainings
 
 
@@ -40,6 +39,18 @@ def found_wrong(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("mislabeled")
     study = tiny_study(folder, datasets=("sst2", "demo-lm"), rows=40)
     return mislabeled.run(study, folder / "out"), folder / "out"
+
+
+@pytest.fixture(scope="package")
+def found_classes(tmp_path_factory: pytest.TempPathFactory):
+    """`text-generation` on one task, two seeds and a few variants; its folder."""
+    folder = tmp_path_factory.mktemp("text-generation")
+    few = [Variant(name) for name in ("dot", "datainf", "trak", "less")]
+    few += [Variant(name, {"normalize": "relatif"}) for name in ("datainf", "cosine")]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(text_generation, "variants", lambda: few)
+        patched.setattr(text_generation_page, "variants", lambda: few)
+        yield text_generation.run(tiny_text_study(folder), folder / "out"), folder
 
 
 @pytest.fixture(scope="package")
@@ -97,32 +108,3 @@ def judged(tmp_path_factory: pytest.TempPathFactory):
         with quick_trainings():
             found = counterfactual.run(study, folder / "out")
         yield found, folder / "out"
-
-
-@pytest.fixture(scope="package")
-def texts(tmp_path_factory: pytest.TempPathFactory):
-    """`text-generation` on one task, two seeds, few of the variants; its folder."""
-    folder = tmp_path_factory.mktemp("texts")
-    study = study_of(
-        "small",
-        presets=TEXT_PRESETS,
-        datasets=("sentences-shared",),
-        seeds=2,
-        rows=30,
-        epochs=1,
-    )
-    study = replace(study, sample=replace(study.sample, validation_rows=10))
-    with pytest.MonkeyPatch.context() as patched:
-        few = [
-            variant
-            for variant in text_generation.variants_of("completion")
-            if variant.method in {"dot", "datainf", "exact", "trak", "less"}
-            and variant.options.get("normalize") in (None, str(Normalize.BLOCK))
-        ]
-        plain = [v for v in few if not v.options and v.method in {"dot", "datainf"}]
-        patched.setattr(
-            text_generation,
-            "variants_of",
-            lambda side: plain if side == "prompt" else few,
-        )
-        yield text_generation.run(study, folder / "out"), folder / "out"

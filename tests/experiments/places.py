@@ -1,9 +1,10 @@
 """A tiny encoder and tiny data sets on disk, laid out as the experiments read them."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from datainf.experiments.presets import Study, study_of
-from tests.tiny_models import tiny_bert_classifier, tiny_tokenizer
+from datainf.experiments.presets import TEXT_PRESETS, Study, study_of
+from tests.tiny_models import tiny_bert_classifier, tiny_llama, tiny_tokenizer
 
 WORDS = ("fine", "odd", "warm", "dull", "quick", "calm", "loud")
 
@@ -13,6 +14,25 @@ def tiny_base(folder: Path) -> Path:
     tiny_bert_classifier(2).save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
+
+
+def tiny_writer(folder: Path) -> Path:
+    """Save a tiny Llama with its tokenizer."""
+    tiny_llama().save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def tiny_text_study(folder: Path, **changes: object) -> Study:
+    """The small preset of text generation at a size for tests: two rows a class."""
+    given = {"datasets": ("sentences-shared",), "ranks": (2,), "seeds": 2, "rows": 20}
+    study = study_of(
+        "small",
+        model=str(tiny_writer(folder / "writer")),
+        presets=TEXT_PRESETS,
+        **{**given, "epochs": 1, **changes},  # type: ignore[arg-type]
+    )
+    return replace(study, sample=replace(study.sample, validation_rows=10))
 
 
 def tiny_data(folder: Path, *, rows: int = 29) -> Path:

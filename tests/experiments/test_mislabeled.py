@@ -7,8 +7,9 @@ import pytest
 
 from datainf.core.checkpoint import Checkpoint
 from datainf.core.errors import OptionError
+from datainf.core.options import Output
 from datainf.evaluation.detection import detection_auc
-from datainf.experiments import cells, mislabeled
+from datainf.experiments import cells, measuring
 from datainf.experiments.mislabeled import ADAPTER, BASELINES, run, units_of
 from datainf.experiments.units import Unit, opened
 from datainf.experiments.variants import Variant
@@ -48,7 +49,7 @@ def test_the_margins_method_scores_gradients_of_the_margin(found_wrong):
     measured, out = found_wrong
     unit = Unit("sst2", 2, 0)
     with opened(unit, measured.study, out) as subject:
-        train, validation = subject.margins()
+        train, validation = subject.gradients(Output.MARGIN)
         scores = score(train, MeanSource(validation), method="trak")
         expected = detection_auc(scores.values[0], subject.wrong)
     key = {**unit.key(measured.study), **Variant("trak").key}
@@ -102,7 +103,7 @@ def test_a_kill_between_cells_loses_none_that_were_measured(tmp_path, monkeypatc
             raise KeyboardInterrupt
         return score(*given, **options)
 
-    monkeypatch.setattr(mislabeled, "score", interrupted)
+    monkeypatch.setattr(measuring, "score", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(study, tmp_path / "out")
     run(study, tmp_path / "out")
@@ -116,7 +117,7 @@ def test_a_method_that_refuses_a_store_is_left_out_and_said(tmp_path, monkeypatc
             raise OptionError("dot needs more than this.")
         return score(*given, **options)
 
-    monkeypatch.setattr(mislabeled, "score", refusing)
+    monkeypatch.setattr(measuring, "score", refusing)
     measured = run(tiny_study(tmp_path, seeds=1), tmp_path / "out")
     assert measured.refused["dot"] == "dot needs more than this."
     (unit,) = measured.units

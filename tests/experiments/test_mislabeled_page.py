@@ -7,6 +7,7 @@ import pytest
 
 from datainf.experiments import mislabeled_page as pages
 from datainf.experiments.cells import Measured
+from datainf.experiments.comparing import cells
 from datainf.experiments.records import Records
 from datainf.experiments.tables import mean_text
 from datainf.experiments.variants import Variant
@@ -17,7 +18,7 @@ GROUP = ("sst2", 2)
 
 def test_a_line_of_the_table_is_the_mean_over_the_seeds(found_wrong):
     measured, _ = found_wrong
-    results = pages.cells(measured, GROUP, Variant("exact").key)
+    results = cells(measured, GROUP, Variant("exact").key)
     assert len(results) == 2
     text = pages.page(measured, "datainf reproduce mislabeled")
     line = next(x for x in text.splitlines() if x.startswith("| `exact` |"))
@@ -47,7 +48,7 @@ def test_pairs_are_compared_on_the_same_seeds(found_wrong):
     measured, _ = found_wrong
     gap = pages.paired(measured, GROUP, Variant("exact"), Variant("dot"))
     first, second = (
-        [one["auc"] for one in pages.cells(measured, GROUP, Variant(name).key)]
+        [one["auc"] for one in cells(measured, GROUP, Variant(name).key)]
         for name in ("exact", "dot")
     )
     assert gap is not None

@@ -2,7 +2,9 @@
 
 import pytest
 
+from datainf.core.canonical import sha256_of
 from datainf.core.errors import OptionError
+from datainf.experiments.data.text_tasks import TEXT_TASKS
 from datainf.experiments.presets import PRESETS, TEXT_PRESETS, study_of
 
 
@@ -25,6 +27,32 @@ def test_the_paper_preset_is_the_papers():
     assert recipe.seed == 3
 
 
+def test_the_paper_preset_of_text_generation_is_the_papers():
+    study = study_of("paper", presets=TEXT_PRESETS)
+    recipe = study.recipe_for(rank=8, seed=3, rows=900)
+    assert study.model == "meta-llama/Llama-2-13b-chat-hf"
+    assert (study.ranks, study.seeds) == ((8,), 20)
+    # Ten classes of 90 + 10 rows, none of them wrong.
+    sample = study.sample
+    assert (sample.rows, sample.validation_rows, sample.flipped) == (900, 100, 0)
+    assert set(study.datasets) == set(TEXT_TASKS)
+    assert recipe.peft == {
+        "r": 8, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]
+    }  # fmt: skip
+    training = recipe.training
+    assert (training["learning_rate"], training["num_train_epochs"]) == (3e-4, 25)
+    assert training["per_device_train_batch_size"] == 64
+    # What a preset says of warm-up is taken, and not 6 % of the steps.
+    assert training["warmup_steps"] == 0
+    small = study_of("small", presets=TEXT_PRESETS).recipe_for(rank=8, seed=0, rows=250)
+    assert (small.peft["lora_alpha"], small.training["warmup_steps"]) == (16, 20)
+
+
+def test_the_kept_records_of_the_first_presets_stay_valid():
+    # Part of every key in docs/results/mislabeled.jsonl.
+    assert sha256_of(PRESETS["small"].settings())[:12] == "313338f96968"
+
+
 def test_what_is_named_is_replaced_and_nothing_else():
     small = PRESETS["small"]
     study = study_of("small", model="m", datasets=("sst2",), rows=7, epochs=2)
@@ -36,10 +64,9 @@ def test_what_is_named_is_replaced_and_nothing_else():
 
 
 def test_the_presets_have_at_least_the_seeds_that_are_asked_for():
-    assert {name: study.seeds for name, study in PRESETS.items()} == {
-        "small": 5,
-        "paper": 20,
-    }
+    for presets in (PRESETS, TEXT_PRESETS):
+        seeds = {name: study.seeds for name, study in presets.items()}
+        assert seeds == {"small": 5, "paper": 20}
 
 
 def test_an_unknown_preset_is_refused():
@@ -59,15 +86,3 @@ def test_numbers_below_one_are_refused(given):
         OptionError, match=r"^(seeds|rows|epochs|rank 0) must be at least 1"
     ):
         study_of("small", **given)
-
-
-def test_the_papers_texts_are_learned_as_in_the_paper():
-    study = study_of("paper", presets=TEXT_PRESETS)
-    recipe = study.recipe_for(rank=8, seed=3, rows=900)
-    assert recipe.peft["lora_alpha"] == 32
-    assert recipe.peft["target_modules"] == ["q_proj", "v_proj"]
-    assert recipe.training["per_device_train_batch_size"] == 64
-    assert recipe.training["num_train_epochs"] == 25
-    # 90 and 10 rows of each of ten classes.
-    assert (study.sample.rows, study.sample.validation_rows) == (900, 100)
-    assert study.model == "meta-llama/Llama-2-13b-chat-hf"

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
 from datainf.core.errors import OptionError
-from datainf.experiments.presets import TEXT_PRESETS, study_of
-from datainf.experiments.units import Unit, base_of, model_id, opened
-from tests.experiments.places import tiny_base, tiny_study
+from datainf.experiments.units import Target, Unit, base_of, model_id, opened
+from tests.experiments.places import tiny_base, tiny_study, tiny_text_study
 from tests.tiny_models import tiny_bert_classifier
 
 UNIT = Unit("sst2", 2, 1)
@@ -28,6 +29,30 @@ def test_an_adapter_is_trained_once_and_its_stores_go(tmp_path):
         for name, tensor in next(again.train.rows()).gradients.items():
             assert tensor.equal(rows[name])
     assert weights.stat().st_mtime_ns == written
+
+
+def test_a_prompts_loss_is_of_all_its_tokens_and_of_nothing_else(tmp_path):
+    unit = Unit("sentences-paper", 2, 0, noisy=False)
+    study = tiny_text_study(tmp_path, rows=10)
+    with opened(unit, study, tmp_path / "out") as subject:
+        task, train, _ = subject.read(Target.PROMPT)
+        batch = task.collate(train)
+        found, _ = subject.gradients(target=Target.PROMPT)
+        own, _ = subject.gradients()
+        with torch.no_grad():
+            losses = task.losses(subject.subject.model, batch)
+        np.testing.assert_allclose(found.losses, losses.numpy(), rtol=1e-5)
+        assert not np.allclose(found.losses, own.losses)
+        tokenizer = subject.subject.tokenizer
+        for row, ids, labels in zip(
+            subject.rows.train, batch["input_ids"], batch["labels"], strict=True
+        ):
+            prompt = tokenizer(row["prompt"])["input_ids"]
+            assert ids[: len(prompt)].tolist() == prompt
+            # The first token has nothing before it; behind the prompt is padding.
+            learned = [False, *[True] * (len(prompt) - 1)]
+            learned += [False] * (len(ids) - len(prompt))
+            assert (labels != -100).tolist() == learned
 
 
 def test_stores_stay_when_something_goes_wrong(tmp_path):
@@ -65,16 +90,12 @@ def test_a_model_is_named_by_its_content(tmp_path):
 def test_a_classifier_needs_a_base_and_the_demo_brings_its_own(tmp_path):
     study = replace(tiny_study(tmp_path), model=None)
     assert base_of(Unit("demo-lm", 2, 0), study).endswith("demo-base")
+    text = Unit("math-paper", 2, 0, noisy=False)
+    assert base_of(text, study).endswith("demo-base")
+    assert base_of(text, replace(study, model="some/name")) == "some/name"
     with pytest.raises(OptionError) as refused:
         base_of(UNIT, study)
     assert str(refused.value) == (
         "the preset small needs a base model for sst2: name a folder or hub name with "
         "--model."
     )
-
-
-def test_texts_are_learned_by_the_demos_base_unless_another_is_named():
-    study = study_of("small", presets=TEXT_PRESETS)
-    unit = Unit("math-paper", 8, 0, noisy=False)
-    assert base_of(unit, study).endswith("demo-base")
-    assert base_of(unit, replace(study, model="some/llama")) == "some/llama"

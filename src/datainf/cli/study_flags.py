@@ -24,7 +24,8 @@ STUDY_FLAGS: Mapping[str, Flag] = {
         ("--datasets",),
         str,
         "Data sets instead of the preset's, such as sst2,mrpc; demo-lm is the demo's "
-        "language model, which needs no data.",
+        "language model, which needs no data. Of text-generation: tasks such as "
+        "sentences-paper,math-shared.",
         panel=STUDY,
     ),
     "ranks": Flag(

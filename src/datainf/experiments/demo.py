@@ -138,9 +138,9 @@ def run_demo(
         f"{sum(r['planted'] for r in rows)} of them with a planted wrong answer; "
         f"{len(held_out)} held-out rows"
     )
-    before = _matches(model, tokenizer, held_out)
+    before = _matches(model, task, held_out)
     tuned = _tune(model, rows, task, asked, folder / "adapter", say)
-    after = _matches(tuned, tokenizer, held_out)
+    after = _matches(tuned, task, held_out)
     stores = [
         collect(tuned, part, task, out=folder / name, progress=say)
         for name, part in (("train", rows), ("queries", held_out))
@@ -191,9 +191,9 @@ def demo_rows(settings: DemoSettings) -> tuple[list[Row], list[Row]]:
     return train_rows, test_rows
 
 
-def _matches(model: Any, tokenizer: Any, rows: Sequence[Row]) -> dict[str, float]:
+def _matches(model: Any, task: CausalLM, rows: Sequence[Row]) -> dict[str, float]:
     """Measure exact match by family."""
-    answered = answers(model, tokenizer, [row["prompt"] for row in rows])
+    answered = answers(model, task, [row["prompt"] for row in rows])
     pairs = list(zip(answered, rows, strict=True))
     families = dict.fromkeys(row["family"] for row in rows)
     parts = {f: [pair for pair in pairs if pair[1]["family"] == f] for f in families}

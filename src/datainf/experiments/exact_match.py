@@ -8,11 +8,14 @@ from typing import Any
 
 import torch
 
+from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.tokens import IGNORED, pad_id
+
 
 @torch.inference_mode()
 def answers(
     model: Any,
-    tokenizer: Any,
+    task: CausalLM,
     prompts: Sequence[str],
     *,
     max_new_tokens: int = 48,
@@ -22,7 +25,8 @@ def answers(
 
     Args:
         model: A causal language model with `generate`.
-        tokenizer: Its tokenizer, with an end-of-sequence token.
+        task: Tokenises prompts as in training; its tokenizer has an end-of-sequence
+            token.
         prompts: What to complete.
         max_new_tokens: Where an answer without an end is cut.
         batch_size: Prompts generated together.
@@ -36,26 +40,30 @@ def answers(
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     for begin in range(0, len(order), batch_size):
         chosen = order[begin : begin + batch_size]
-        rows = [tokenizer(prompts[i], add_special_tokens=False) for i in chosen]
-        width = max(len(row["input_ids"]) for row in rows)
-        pad = tokenizer.pad_token_id
-        ids = [[pad] * (width - len(r["input_ids"])) + r["input_ids"] for r in rows]
-        mask = [
-            [0] * (width - len(r["input_ids"])) + [1] * len(r["input_ids"])
-            for r in rows
-        ]
+        rows = [_prompt_ids(task, prompts[i]) for i in chosen]
+        width = max(len(row) for row in rows)
+        pad = pad_id(task.tokenizer)
+        ids = [[pad] * (width - len(row)) + row for row in rows]
+        mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
         written = model.generate(
             input_ids=torch.tensor(ids, device=model.device),
             attention_mask=torch.tensor(mask, device=model.device),
             max_new_tokens=max_new_tokens,
             do_sample=False,
             pad_token_id=pad,
-            eos_token_id=tokenizer.eos_token_id,
+            eos_token_id=task.tokenizer.eos_token_id,
         )
         for i, row in zip(chosen, written, strict=True):
-            found[i] = tokenizer.decode(row[width:], skip_special_tokens=True)
+            found[i] = task.tokenizer.decode(row[width:], skip_special_tokens=True)
     model.train(was_training)
     return found
+
+
+def _prompt_ids(task: CausalLM, prompt: str) -> list[int]:
+    """Give what stands before a completion: leading special tokens and the prompt."""
+    encoded = task.encode({"prompt": prompt, "completion": "a"})
+    learned = [label != IGNORED for label in encoded.labels]
+    return encoded.input_ids[: learned.index(True)]
 
 
 def exact_match(answered: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> float:

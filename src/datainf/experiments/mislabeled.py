@@ -10,16 +10,15 @@ Cells: one a unit (data set, rank, seed) and variant, kept in `mislabeled.jsonl`
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datainf.core.checkpoint import Checkpoint
 from datainf.core.errors import DatainfError
 from datainf.core.options import Output
-from datainf.estimators.table import METHODS
 from datainf.evaluation.baselines import (
     loss_suspicion,
     neighbour_suspicion,
@@ -29,14 +28,14 @@ from datainf.evaluation.baselines import (
 from datainf.evaluation.detection import detection_auc, precision_at
 from datainf.experiments.cells import Key, Measured, Refused, measured
 from datainf.experiments.data.study_rows import DEMO, text_of
+from datainf.experiments.measuring import Sources, embedding_scores, scored
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
 from datainf.experiments.units import Opened, Unit
 from datainf.experiments.variants import Variant, all_variants, refusals
-from datainf.integrations.hidden_states import mean_hidden_states, share_right
+from datainf.integrations.hidden_states import share_right
 from datainf.workflows.mean import MeanSource
 from datainf.workflows.progress import Reporter
-from datainf.workflows.score import score
 
 NAME = "mislabeled"
 BASELINES = ("loss", "TF-IDF", "embedding", "random")
@@ -97,7 +96,7 @@ def _cells(
     Yields:
         Key and result, one at a time, so that each is kept at once.
     """
-    mean = MeanSource(subject.validation)
+    towards = cache(partial(_towards, subject))
     for key in missing:
         if key["method"] == "adapter":
             yield key, _adapter(unit, subject)
@@ -107,40 +106,17 @@ def _cells(
             yield key, _found(suspicion, subject.wrong) | {"seconds": spent.seconds}
         else:
             try:
-                sources = _sources(subject, key["method"], mean)
-                with metered() as spent:
-                    # The time is the method's own, without a comparison with exact.
-                    scores = score(
-                        *sources,
-                        method=key["method"],
-                        agreement=False,
-                        **key["options"],
-                    )
+                scores, cost = scored(key, towards, subject.moments)
             except DatainfError as error:  # said at the end, and tried the next time
                 refused[Variant(**key).label] = str(error)
                 continue
-            solved = scores.residual[np.isfinite(scores.residual)]
-            yield (
-                key,
-                {
-                    **_found(scores.values[0], subject.wrong),
-                    "seconds": spent.seconds,
-                    "peak_mib": spent.peak_mib,
-                    "residual": float(solved.max()) if len(solved) else None,
-                    "notes": list(scores.provenance.notes),
-                },
-            )
+            yield key, {**_found(scores.values[0], subject.wrong), **cost}
 
 
-def _sources(subject: Opened, method: str, mean: MeanSource) -> tuple[Any, ...]:
-    """Give the gradients that a method is made of, as `score` takes them."""
-    kind = METHODS[method].cls
-    if kind.output == Output.MARGIN:
-        train, validation = subject.margins()
-        return train, MeanSource(validation)
-    if kind.needs_moments:
-        return ([Checkpoint(subject.train, mean, moments=subject.moments())],)
-    return subject.train, mean
+def _towards(subject: Opened, output: Output) -> Sources:
+    """Give gradients of the training rows and of the mean validation loss."""
+    train, validation = subject.gradients(output)
+    return train, MeanSource(validation)
 
 
 def _found(
@@ -197,14 +173,10 @@ def _tfidf(unit: Unit, subject: Opened) -> NDArray[np.floating]:
 def _embedding(unit: Unit, subject: Opened) -> NDArray[np.floating]:
     """Compare mean hidden states of the tuned model."""
     model, task = subject.subject.model, subject.subject.task
-    train, validation = (
-        mean_hidden_states(model, task, part).numpy()
-        for part in (subject.rows.train, subject.rows.validation)
+    train, validation = subject.rows.train, subject.rows.validation
+    return _by_similarity(
+        unit, subject, embedding_scores(model, task, train, validation)
     )
-    train, validation = (
-        x / np.linalg.norm(x, axis=1, keepdims=True) for x in (train, validation)
-    )
-    return _by_similarity(unit, subject, -(validation @ train.T))
 
 
 _BASELINES: Mapping[str, Callable[[Unit, Opened], NDArray[np.floating]]] = {

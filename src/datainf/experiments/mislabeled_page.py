@@ -3,53 +3,37 @@
 Every number and every sentence follows from the records; nothing is decided here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from datainf.core.options import AUTO, Normalize
 from datainf.evaluation.seeds import SeedMean, seed_mean
+from datainf.experiments import comparing
 from datainf.experiments.cells import Measured
+from datainf.experiments.comparing import (
+    Group,
+    Pair,
+    cells,
+    damped_pairs,
+    gap_of,
+    groups,
+    left_out,
+    makers,
+    normalized_pairs,
+    worst,
+)
 from datainf.experiments.mislabeled import ADAPTER, BASELINES, NAME
 from datainf.experiments.tables import markdown_table, mean_text, share, short
 from datainf.experiments.variants import Variant, all_variants
 
-Group = tuple[str, int]
-"""A data set and a rank."""
 _PAPER = (
     "The paper's times (QQP, N = 4500, Fig. 2): DataInf 13 s, LiSSA 70 s, exact "
     "11,279 s; its AUCs (MRPC, r = 8, official notebook, one run): Hessian-free .71, "
     "DataInf .83, LiSSA .70."
 )
-
-
-def groups(measured: Measured) -> list[Group]:
-    """List data sets and ranks in the study's order."""
-    study = measured.study
-    return [(dataset, rank) for dataset in study.datasets for rank in study.ranks]
-
-
-def cells(
-    measured: Measured, group: Group, key: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """Give the results of one variant, a seed each; those that are there.
-
-    Args:
-        measured: The experiment.
-        group: Data set and rank.
-        key: The variant's.
-
-    Returns:
-        Results in the order of the seeds.
-    """
-    keys = [
-        {**unit.key(measured.study), **key}
-        for unit in measured.units
-        if (unit.dataset, unit.rank) == group
-    ]
-    return [measured.records[one] for one in keys if one in measured.records]
 
 
 def rows(measured: Measured, group: Group) -> list[dict[str, Any]]:
@@ -74,8 +58,8 @@ def rows(measured: Measured, group: Group) -> list[dict[str, Any]]:
                     "auc": [one["auc"] for one in results],
                     "precision": [one["precision"] for one in results],
                     "seconds": float(np.median([one["seconds"] for one in results])),
-                    "peak_mib": _worst(results, "peak_mib"),
-                    "residual": _worst(results, "residual"),
+                    "peak_mib": worst(results, "peak_mib"),
+                    "residual": worst(results, "residual"),
                     "seeds": len(results),
                 }
             )
@@ -139,9 +123,9 @@ def page(measured: Measured, command: str) -> str:
         "## In words",
         "\n".join(f"- {line}" for line in verdicts(measured)),
         _PAPER,
-        *_left_out(measured),
+        *left_out(measured),
         f"```\n{command}\n```",
-        "\n".join(measured.records.makers(_keys(measured))),
+        makers(measured, [ADAPTER, *(v.key for v in all_variants())]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -155,29 +139,10 @@ def verdicts(measured: Measured) -> list[str]:
     Returns:
         One sentence a comparison: pairs of methods on the same seeds.
     """
-    found = []
-    for first, second in _pairs():
-        said = [
-            (group, gap)
-            for group in groups(measured)
-            if (gap := paired(measured, group, first, second)) is not None
-        ]
-        if not said:
-            continue
-        better = sum(gap.low > 0 for _, gap in said)
-        worse = sum(gap.high < 0 for _, gap in said)
-        gaps = "; ".join(
-            f"{dataset} r = {rank}: {_signed(gap)}" for (dataset, rank), gap in said
-        )
-        found.append(
-            f"`{first.label}` less `{second.label}`, AUC on the same seeds: clearly "
-            f"better in {better} and clearly worse in {worse} of {len(said)} settings "
-            f"({gaps})."
-        )
-    return found
+    return comparing.verdicts(_pairs(), groups(measured), partial(paired, measured))
 
 
-def _pairs() -> list[tuple[Variant, Variant]]:
+def _pairs() -> list[Pair]:
     """List what is compared: methods, then what an option changes in a method."""
     methods = (
         ("datainf", "dot"),
@@ -188,11 +153,7 @@ def _pairs() -> list[tuple[Variant, Variant]]:
     )
     found = [(Variant(first), Variant(second)) for first, second in methods]
     for name in ("datainf", "exact", "ekfac"):
-        options: list[dict[str, str]] = [
-            {"normalize": str(one)} for one in Normalize if one != Normalize.NONE
-        ]
-        options.append({"damping": AUTO})
-        found += [(Variant(name, each), Variant(name)) for each in options]
+        found += [*normalized_pairs([name]), *damped_pairs([name])]
     return found
 
 
@@ -214,9 +175,7 @@ def paired(
         [one["auc"] for one in cells(measured, group, variant.key)]
         for variant in (first, second)
     )
-    if not mine or len(mine) != len(theirs):
-        return None
-    return seed_mean(np.subtract(mine, theirs))
+    return gap_of(mine, theirs)
 
 
 def _section(measured: Measured, group: Group) -> list[str]:
@@ -297,29 +256,3 @@ def _damping_table(measured: Measured, group: Group) -> list[str]:
             ],
         ),
     ]
-
-
-def _left_out(measured: Measured) -> list[str]:
-    """Say which methods did not run, in their own words."""
-    if not measured.refused:
-        return []
-    lines = [f"- `{name}`: {reason}" for name, reason in measured.refused.items()]
-    return ["Left out:", "\n".join(lines)]
-
-
-def _signed(gap: SeedMean) -> str:
-    text = f"{'+' if gap.mean >= 0 else ''}{share(gap.mean)}"
-    if np.isnan(gap.low):
-        return text
-    return f"{text}, {share(gap.low)} to {share(gap.high)}"
-
-
-def _worst(results: Sequence[Mapping[str, Any]], name: str) -> float | None:
-    known = [one[name] for one in results if one.get(name) is not None]
-    return max(known) if known else None
-
-
-def _keys(measured: Measured) -> list[Mapping[str, Any]]:
-    own = [unit.key(measured.study) for unit in measured.units]
-    variants = [v.key for v in all_variants()]
-    return [{**unit, **key} for unit in own for key in (ADAPTER, *variants)]

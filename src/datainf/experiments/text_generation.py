@@ -1,46 +1,56 @@
-"""`datainf reproduce text-generation`: does influence find the query's own class?
+"""`datainf reproduce text-generation`: do a query's proponents come from its class?
 
-The paper's experiment on language models (Kwon et al., ICLR 2024, Table 2): an adapter
-learns ten classes of texts, and a held-out text's proponents should be of its class.
-Every method of the table does it on the gradients of the completion, which is what the
-adapter was trained on, and again on those of the prompt alone, as the published code
-reads its data. Wordings that give the class away are compared with wordings that do
-not, and everything with baselines that look at no gradient; means over seeds.
+The paper's experiment (Kwon et al., ICLR 2024, Table 2, language rows): an adapter
+learns ten classes of a task; for every held-out query the training rows are ranked by
+influence, and the measures are the ROC AUC against "same class" and the recall among as
+many rows as the class has (`evaluation/retrieval.py`), averaged over the queries.
 
-Cells: one a unit (task and wording, rank, seed), side and variant, kept in
-`text-generation.jsonl`.
+Two gradients of each adapter: of the completion's loss, which training lowered, and of
+the prompt's alone, as the published code took them (without its loss of padding, and
+with one adapter a task, where it had one for all). The four baselines read what the
+gradient reads.
+
+Cells: one a unit (task and wording, rank, seed) and variant, kept in
+`text-generation.jsonl`; each holds both gradients' measures.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from datainf.core.checkpoint import Checkpoint
-from datainf.core.errors import DatainfError
-from datainf.core.options import Normalize, Output
-from datainf.estimators.table import METHODS
+from datainf.core.errors import DatainfError, OptionError, near
 from datainf.evaluation.baselines import random_scores, tfidf_scores
 from datainf.evaluation.retrieval import class_detection
 from datainf.experiments.cells import Key, Measured, Refused, measured
+from datainf.experiments.data.study_rows import StudyRows, text_of
+from datainf.experiments.data.text_tasks import TEXT_TASKS
 from datainf.experiments.exact_match import answers, exact_match
+from datainf.experiments.measuring import embedding_scores, scored
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
-from datainf.experiments.units import Opened, Unit
-from datainf.experiments.variants import Variant, defaults, refusals
-from datainf.integrations.hidden_states import mean_hidden_states
+from datainf.experiments.units import Opened, Target, Unit
+from datainf.experiments.variants import Variant, all_variants, refusals
+from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.workflows.progress import Reporter
-from datainf.workflows.score import score
 
 NAME = "text-generation"
-COMPLETION, PROMPT = "completion", "prompt"
-BASELINES = ("TF-IDF of prompts", "TF-IDF of all", "embedding", "loss", "random")
-# Here cg and auto are exact, and tracin is dot.
-_LIKE_OTHERS = ("cg", "auto", "tracin")
-ADAPTER: Key = {"method": "adapter", "options": {}}
+BASELINES = ("loss", "TF-IDF", "embedding", "random")
+ADAPTER = {"method": "adapter", "options": {}}
 """The cell that says how well the adapter itself has learned."""
+
+
+# Here cg and auto are exact, and tracin is dot: by their own settings alone.
+_LIKE_OTHERS = ("cg", "auto", "tracin")
+
+
+def variants() -> list[Variant]:
+    """List what is compared: every method by its own settings, and normalised."""
+    found = all_variants(dampings=())
+    return [v for v in found if not v.options or v.method not in _LIKE_OTHERS]
 
 
 def units_of(study: Study) -> list[Unit]:
@@ -50,45 +60,20 @@ def units_of(study: Study) -> list[Unit]:
         study: The settings.
 
     Returns:
-        One a task, rank and seed, so that early seeds cover every task.
+        One a task, wording, rank and seed, so that early seeds cover every task.
+
+    Raises:
+        OptionError: If there is no such task.
     """
+    for name in study.datasets:
+        if name not in TEXT_TASKS:
+            raise OptionError(f"task {name!r} is unknown: {near(name, TEXT_TASKS)}.")
     return [
-        Unit(dataset, rank, seed, noisy=False)
+        Unit(name, rank, seed, noisy=False)
         for seed in range(study.seeds)
-        for dataset in study.datasets
+        for name in study.datasets
         for rank in study.ranks
     ]
-
-
-def variants_of(side: str) -> list[Variant]:
-    """List what is compared on one side.
-
-    Args:
-        side: On completions every normalisation too, of methods that are not others
-            in disguise; on prompts the methods alone, less those that read margins.
-
-    Returns:
-        The variants.
-    """
-    if side == PROMPT:
-        margin = Output.MARGIN
-        return [v for v in defaults() if METHODS[v.method].cls.output != margin]
-    return [
-        Variant(name, {} if one is Normalize.NONE else {"normalize": str(one)})
-        for name in METHODS
-        for one in Normalize
-        if one is Normalize.NONE or name not in _LIKE_OTHERS
-    ]
-
-
-def keys_of() -> list[Key]:
-    """List the cells of every unit."""
-    sides = [
-        {**variant.key, "side": side}
-        for side in (COMPLETION, PROMPT)
-        for variant in variants_of(side)
-    ]
-    return [ADAPTER, *({"method": name, "options": {}} for name in BASELINES), *sides]
 
 
 def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> Measured:
@@ -102,20 +87,28 @@ def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> M
     Returns:
         The measurements.
     """
+    compared = variants()
     return measured(
         NAME,
         study,
         out,
         units=units_of(study),
-        keys=keys_of(),
-        refused=refusals(variants_of(COMPLETION)),
+        keys=[
+            ADAPTER,
+            *(Variant(name).key for name in BASELINES),
+            *(variant.key for variant in compared),
+        ],
+        refused=refusals(compared),
         cells=_cells,
         progress=progress,
     )
 
 
 def _cells(
-    unit: Unit, subject: Opened, missing: Sequence[Key], refused: Refused
+    unit: Unit,
+    subject: Opened,
+    missing: Sequence[Key],
+    refused: Refused,
 ) -> Iterator[tuple[Key, dict[str, Any]]]:
     """Measure the missing cells of one unit.
 
@@ -123,115 +116,97 @@ def _cells(
         Key and result, one at a time, so that each is kept at once.
     """
     for key in missing:
-        if key["method"] == ADAPTER["method"]:
-            yield key, _adapter(unit, subject)
-        elif key["method"] in _BASELINES:
-            with metered() as spent:
-                scores = _BASELINES[key["method"]](unit, subject)
-            yield key, _found(scores, subject) | {"seconds": spent.seconds}
-        else:
-            try:
-                sources = _sources(subject, key["method"], key["side"])
-                with metered() as spent:
-                    made = score(
-                        *sources,
-                        method=key["method"],
-                        agreement=False,
-                        **key["options"],
-                    )
-            except DatainfError as error:  # said at the end, and tried the next time
-                label = Variant(key["method"], key["options"]).label
-                refused[label] = str(error)
-                continue
-            solved = made.residual[np.isfinite(made.residual)]
-            yield (
-                key,
-                {
-                    **_found(made.values, subject),
-                    "seconds": spent.seconds,
-                    "residual": float(solved.max()) if len(solved) else None,
-                },
-            )
+        if key["method"] == "adapter":
+            yield key, _adapter(subject)
+            continue
+        measure = _baseline if key["method"] in BASELINES else _method
+        try:
+            found = {
+                str(target): measure(unit, subject, key, target) for target in Target
+            }
+        except DatainfError as error:  # said at the end, and tried the next time
+            refused[Variant(**key).label] = str(error)
+            continue
+        yield key, found
 
 
-def _sources(subject: Opened, method: str, side: str) -> tuple[Any, ...]:
-    """Give the gradients that a method is made of, as `score` takes them."""
-    kind = METHODS[method].cls
-    train, queries = (
-        subject.prompts() if side == PROMPT else (subject.train, subject.validation)
-    )
-    if kind.output == Output.MARGIN:
-        return subject.margins()
-    if kind.needs_moments:
-        return ([Checkpoint(train, queries, moments=subject.moments())],)
-    return train, queries
+def _method(unit: Unit, subject: Opened, key: Key, target: Target) -> dict[str, Any]:
+    """Measure one variant, by the gradients of one loss."""
+    del unit
+    gradients = partial(subject.gradients, target=target)
+    scores, cost = scored(key, gradients, subject.moments)
+    return _found(scores.values, subject.rows) | cost
 
 
-def _found(scores: NDArray[np.floating], subject: Opened) -> dict[str, float]:
+def _baseline(unit: Unit, subject: Opened, key: Key, target: Target) -> dict[str, Any]:
+    """Measure what looks at no gradient."""
+    with metered() as spent:
+        scores = _BASELINES[key["method"]](unit, subject, target)
+    return _found(scores, subject.rows) | {"seconds": spent.seconds}
+
+
+def _found(scores: ArrayLike, rows: StudyRows) -> dict[str, float]:
     """Measure how well scores find the query's class."""
-    train, asked = (
-        [row["class"] for row in part]
-        for part in (subject.rows.train, subject.rows.validation)
-    )
-    found = class_detection(scores, train, asked)
+    own, asked = ([row["class"] for row in p] for p in (rows.train, rows.validation))
+    found = class_detection(scores, own, asked)
     return {"auc": found.auc, "recall": found.recall}
 
 
-def _adapter(unit: Unit, subject: Opened) -> dict[str, Any]:
+def _adapter(subject: Opened) -> dict[str, Any]:
     """Say how well the adapter has learned, and what it was measured on."""
-    del unit
     model: Any = subject.subject.model
-    rows, tokenizer = subject.rows.validation, subject.subject.tokenizer
-    prompts = [row["prompt"] for row in rows]
+    task, rows = cast(CausalLM, subject.subject.task), subject.rows
+
+    def right() -> float:
+        prompts = [row["prompt"] for row in rows.validation]
+        answered = answers(model, task, prompts)
+        return exact_match(answered, rows.validation)
+
+    after = right()
     with model.disable_adapter():
-        before = exact_match(answers(model, tokenizer, prompts), rows)
-    after = exact_match(answers(model, tokenizer, prompts), rows)
+        before = right()
     return {
-        "rows": len(subject.train),
-        "held_out_rows": len(rows),
+        "rows": len(rows.train),
+        "queries": len(rows.validation),
         "parameters": sum(subject.train.layout.sizes.values()),
         "blocks": len(subject.train.layout.names),
-        "before": before,
-        "after": after,
         "train_loss": float(np.mean(subject.train.losses)),
-        "held_out_loss": float(np.mean(subject.validation.losses)),
+        "validation_loss": float(np.mean(subject.validation.losses)),
+        "exact_match_before": before,
+        "exact_match": after,
         "collect_seconds": subject.collect_seconds,
     }
 
 
-def _tfidf(subject: Opened, *columns: str) -> NDArray[np.floating]:
-    train, asked = (
-        [" ".join(row[column] for column in columns) for row in part]
-        for part in (subject.rows.train, subject.rows.validation)
-    )
-    return tfidf_scores(train, asked)
+def _loss(unit: Unit, subject: Opened, target: Target) -> NDArray[np.floating]:
+    """Put the rows of the highest loss first, whatever is asked."""
+    del unit
+    train, queries = subject.gradients(target=target)
+    return np.tile(-np.asarray(train.losses), (len(queries), 1))
 
 
-def _embedding(subject: Opened) -> NDArray[np.floating]:
+def _tfidf(unit: Unit, subject: Opened, target: Target) -> NDArray[np.floating]:
+    """Compare wordings: of prompts alone, or of prompts with their completions."""
+    del unit
+    _, train, queries = subject.read(target)
+    return tfidf_scores([text_of(x) for x in train], [text_of(x) for x in queries])
+
+
+def _embedding(unit: Unit, subject: Opened, target: Target) -> NDArray[np.floating]:
     """Compare mean hidden states of the tuned model."""
-    model, task = subject.subject.model, subject.subject.task
-    train, asked = (
-        mean_hidden_states(model, task, part).numpy()
-        for part in (subject.rows.train, subject.rows.validation)
-    )
-    train, asked = (
-        x / np.linalg.norm(x, axis=1, keepdims=True) for x in (train, asked)
-    )
-    return -(asked @ train.T)
+    del unit
+    return embedding_scores(subject.subject.model, *subject.read(target))
 
 
-def _loss(subject: Opened) -> NDArray[np.floating]:
-    """Rank rows by their own loss, least first: the same for every query."""
-    losses = np.asarray(subject.train.losses, dtype=np.float64)
-    return np.tile(losses, (len(subject.validation), 1))
+def _random(unit: Unit, subject: Opened, target: Target) -> NDArray[np.floating]:
+    """Draw one seed's scores for both."""
+    del target
+    return random_scores(len(subject.validation), len(subject.train), seed=unit.seed)
 
 
-_BASELINES: Mapping[str, Callable[[Unit, Opened], NDArray[np.floating]]] = {
-    "TF-IDF of prompts": lambda _, subject: _tfidf(subject, "prompt"),
-    "TF-IDF of all": lambda _, subject: _tfidf(subject, "prompt", "completion"),
-    "embedding": lambda _, subject: _embedding(subject),
-    "loss": lambda _, subject: _loss(subject),
-    "random": lambda unit, subject: random_scores(
-        len(subject.validation), len(subject.train), seed=unit.seed
-    ),
+_BASELINES: Mapping[str, Callable[[Unit, Opened, Target], NDArray[np.floating]]] = {
+    "loss": _loss,
+    "TF-IDF": _tfidf,
+    "embedding": _embedding,
+    "random": _random,
 }

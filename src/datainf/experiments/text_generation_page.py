@@ -1,117 +1,88 @@
-"""The page and the figure of `datainf reproduce text-generation`, from its records.
+"""The page of `datainf reproduce text-generation`, written from its records.
 
 Every number and every sentence follows from the records; nothing is decided here.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from datainf.core.options import Normalize
 from datainf.evaluation.seeds import SeedMean, seed_mean
-from datainf.experiments.cells import Key, Measured
+from datainf.experiments import comparing
+from datainf.experiments.cells import Measured
+from datainf.experiments.comparing import (
+    Group,
+    cells,
+    gap_of,
+    groups,
+    left_out,
+    makers,
+    normalized_pairs,
+    signed,
+    worst,
+)
+from datainf.experiments.data.rows import Wording
+from datainf.experiments.data.text_tasks import TEXT_TASKS
 from datainf.experiments.tables import DASH, markdown_table, mean_text, share, short
-from datainf.experiments.text_generation import (
-    ADAPTER,
-    BASELINES,
-    COMPLETION,
-    NAME,
-    PROMPT,
-    keys_of,
-    variants_of,
-)
-from datainf.experiments.variants import Variant, defaults
-from datainf.reports.figure import Panel, Series, figure, linear_axis, named_axis
+from datainf.experiments.text_generation import ADAPTER, BASELINES, NAME, variants
+from datainf.experiments.units import Target
+from datainf.experiments.variants import Variant
 
-MEASURES = ("auc", "recall")
-PAPER: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "sentences": {"dot": (0.999, 0.985), "datainf": (1.000, 0.997)},
-    "math": {"dot": (0.770, 0.258), "datainf": (1.000, 0.999)},
-    "math-reason": {"dot": (0.772, 0.258), "datainf": (1.000, 0.996)},
+
+class Claim(NamedTuple):
+    """What Table 2 has for a task and method."""
+
+    auc: float
+    recall: float
+
+
+PAPER: Mapping[str, Mapping[str, Claim]] = {
+    "sentences": {"dot": Claim(0.999, 0.985), "datainf": Claim(1.000, 0.997)},
+    "math": {"dot": Claim(0.770, 0.258), "datainf": Claim(1.000, 0.999)},
+    "math-reason": {"dot": Claim(0.772, 0.258), "datainf": Claim(1.000, 0.996)},
 }
-"""Table 2: AUC and recall of Hessian-free and DataInf, one run each."""
-_UNIT = str(Normalize.EXAMPLE)
-_BLOCK = str(Normalize.BLOCK)
-PAIRS = (
-    (Variant("datainf"), Variant("dot")),
-    (Variant("datainf"), Variant("scaled-dot")),
-    (Variant("exact"), Variant("datainf")),
-    (Variant("ekfac"), Variant("datainf")),
-    (Variant("cosine"), Variant("datainf")),
-    (Variant("datainf", {"normalize": _UNIT}), Variant("datainf")),
-    (Variant("datainf", {"normalize": _BLOCK}), Variant("datainf")),
-    (
-        Variant("exact", {"normalize": _BLOCK}),
-        Variant("datainf", {"normalize": _BLOCK}),
-    ),
-)
+"""Kwon et al. (2024), Table 2, by family; Hessian-free is `dot`."""
+SAID: Mapping[Target, str] = {
+    Target.TASK: "completion",
+    Target.PROMPT: "prompt alone",
+}
+"""What the two gradients are of, in words."""
+_MEASURES = ("auc", "recall")
+_SUMMED = ("dot", "datainf", "exact", "TF-IDF", "random")
 
 
-def key_of(variant: Variant, side: str) -> Key:
-    """Name a variant's cell of one unit."""
-    return {**variant.key, "side": side}
-
-
-def baseline(name: str) -> Key:
-    """Name a baseline's cell of one unit."""
-    return {"method": name, "options": {}}
-
-
-def cells(measured: Measured, dataset: str, key: Key) -> list[dict[str, Any]]:
-    """Give the results of one key on one task, a seed and rank each, those there are.
+def rows(measured: Measured, group: Group) -> list[dict[str, Any]]:
+    """Arrange what was measured on one task, best AUC of the completion first.
 
     Args:
         measured: The experiment.
-        dataset: Task and wording.
-        key: What was measured.
+        group: Task and rank.
 
     Returns:
-        Results in the order of the units.
-    """
-    keys = [
-        {**unit.key(measured.study), **key}
-        for unit in measured.units
-        if unit.dataset == dataset
-    ]
-    return [measured.records[one] for one in keys if one in measured.records]
-
-
-def rows(measured: Measured, dataset: str) -> list[dict[str, Any]]:
-    """Arrange what was measured on one task, best AUC on completions first.
-
-    Args:
-        measured: The experiment.
-        dataset: Task and wording.
-
-    Returns:
-        One mapping a variant or baseline: `method`, `gradients` (whether it has any),
-        and lists over the seeds.
+        One mapping a variant and baseline: `auc` and `recall` a target, a seed each.
     """
     found = []
-    named: list[tuple[str, Key, Key | None]] = [
-        (v.label, key_of(v, COMPLETION), key_of(v, PROMPT))
-        for v in variants_of(COMPLETION)
-    ]
-    named += [(name, baseline(name), None) for name in BASELINES]
-    for label, key, other in named:
-        results = cells(measured, dataset, key)
+    for variant in (*variants(), *map(Variant, BASELINES)):
+        results = cells(measured, group, variant.key)
         if results:
-            on_prompt = [] if other is None else cells(measured, dataset, other)
-            worst = [r["residual"] for r in results if r.get("residual") is not None]
+            own = [one[Target.TASK] for one in results]
             found.append(
                 {
-                    "method": label,
-                    "gradients": other is not None,
-                    **{m: [one[m] for one in results] for m in MEASURES},
-                    **{f"prompt_{m}": [one[m] for one in on_prompt] for m in MEASURES},
-                    "seconds": float(np.median([one["seconds"] for one in results])),
-                    "residual": max(worst) if worst else None,
+                    "method": variant.label,
+                    "seconds": float(np.median([one["seconds"] for one in own])),
+                    "peak_mib": worst(own, "peak_mib"),
+                    "residual": worst(own, "residual"),
                     "seeds": len(results),
+                    **{
+                        name: {t: [one[t][name] for one in results] for t in Target}
+                        for name in ("auc", "recall")
+                    },
                 }
             )
-    return sorted(found, key=lambda row: -float(np.mean(row["auc"])))
+    return sorted(found, key=lambda row: -float(np.mean(row["auc"][Target.TASK])))
 
 
 def summary(measured: Measured) -> pd.DataFrame:
@@ -121,24 +92,27 @@ def summary(measured: Measured) -> pd.DataFrame:
         measured: The experiment.
 
     Returns:
-        One row a task and variant.
+        One row a task, rank, variant and target.
     """
     found = []
-    for dataset in measured.study.datasets:
-        for row in rows(measured, dataset):
-            auc = seed_mean(row["auc"])
-            found.append(
-                {
-                    "task": dataset,
-                    "method": row["method"],
-                    "AUC": auc.mean,
-                    "from": auc.low,
-                    "to": auc.high,
-                    "recall": float(np.mean(row["recall"])),
-                    "seconds": row["seconds"],
-                    "seeds": row["seeds"],
-                }
-            )
+    for dataset, rank in groups(measured):
+        for row in rows(measured, (dataset, rank)):
+            for target in Target:
+                auc = seed_mean(row["auc"][target])
+                found.append(
+                    {
+                        "task": dataset,
+                        "rank": rank,
+                        "method": row["method"],
+                        "gradient": SAID[target],
+                        "AUC": auc.mean,
+                        "from": auc.low,
+                        "to": auc.high,
+                        "recall": float(np.mean(row["recall"][target])),
+                        "seconds": row["seconds"],
+                        "seeds": row["seeds"],
+                    }
+                )
     return pd.DataFrame(found)
 
 
@@ -154,226 +128,231 @@ def page(measured: Measured, command: str) -> str:
     """
     study = measured.study
     parts = [
-        "# Whose class is it? Three text tasks",
-        f"Preset `{study.preset}`: ten classes, {study.sample.rows} training rows and "
-        f"{study.sample.validation_rows} held-out ones an adapter, one adapter a task, "
-        f"wording and seed ({study.seeds} seeds), trained on the completions. AUC: the "
-        "chance that a row of the query's own class is a stronger proponent than "
-        "another; recall: the share of that class among as many strongest proponents. "
-        "Means over seeds with 95 % intervals (Student's t). In the wording `paper` "
-        "each class has words of its own, in `shared` the classes differ in their rule "
-        "only. *Completion* and *prompt* say which text's loss was differentiated: the "
-        "published code reads the prompt alone.",
+        "# Text generation: is the query's class first?",
+        f"Preset `{study.preset}`: ten classes a task, one adapter a task and wording, "
+        f"{study.seeds} seeds, each with rows and weights of its own. For every "
+        "held-out query the training rows are ranked, its strongest proponents first: "
+        "AUC is the chance that a row of the query's class comes before another row, "
+        "recall the share of the class among as many first rows as it has; both are "
+        "means over the queries. Intervals are 95 %, Student's t over the seeds.",
+        f"Wordings: `{Wording.PAPER}`, where every class has words of its own, as "
+        f"published; `{Wording.SHARED}`, where all classes use the same words and only "
+        "their order tells the rule. *Completion*: gradients of the loss that training "
+        "lowered. *Prompt alone*: of every token of the prompt, which is all that the "
+        "published code read; the same adapter. *loss* (the highest first, whatever is "
+        "asked), *TF-IDF*, *embedding* (mean hidden state) and *random* look at no "
+        "gradient, and read the prompt with its completion, or the prompt alone. In "
+        "the figure: methods by their own settings, completions in blue, prompts "
+        "alone in green, what looks at no gradient in orange.",
         f"![AUC of every method]({NAME}.svg)",
+        "## Beside Table 2",
+        _table_two(measured),
         "## In words",
-        "\n".join(f"- {line}" for line in [*claims(measured), *verdicts(measured)]),
-        *(part for dataset in study.datasets for part in _section(measured, dataset)),
-        *_left_out(measured),
+        "\n".join(f"- {line}" for line in (*claims(measured), *verdicts(measured))),
+        *(part for group in groups(measured) for part in _section(measured, group)),
+        *left_out(measured),
         f"```\n{command}\n```",
-        "\n".join(measured.records.makers(_keys(measured))),
+        makers(measured, [ADAPTER, *(v.key for v in variants())]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def claims(measured: Measured) -> list[str]:
-    """Say for each task and side whether Table 2 is found again.
-
-    Args:
-        measured: The experiment.
-
-    Returns:
-        One sentence a task and side that has both methods.
-    """
-    found = []
-    for dataset in measured.study.datasets:
-        theirs = PAPER[dataset.rpartition("-")[0]]
-        for side in (COMPLETION, PROMPT):
-            gap = paired(measured, dataset, *PAIRS[0], side=side)
-            if gap is None:
-                continue
-            reached = []
-            for method in ("dot", "datainf"):
-                results = cells(measured, dataset, key_of(Variant(method), side))
-                ours = " / ".join(mean_text([r[m] for r in results]) for m in MEASURES)
-                paper = " / ".join(share(value) for value in theirs[method])
-                reached.append(f"`{method}` {ours} (the paper: {paper})")
-            found.append(
-                f"Table 2, {dataset}, gradients of the {side}, AUC / recall: "
-                f"{', '.join(reached)}. DataInf above Hessian-free: {_again(gap)} "
-                f"({_signed(gap)})."
-            )
-    return found
-
-
-def _again(gap: SeedMean) -> str:
-    if np.isnan(gap.low):
-        return "one seed cannot tell"
-    return "found again" if gap.low > 0 else "not found again"
-
-
-def verdicts(measured: Measured) -> list[str]:
-    """Say in words how methods compare, by the numbers.
-
-    Args:
-        measured: The experiment.
-
-    Returns:
-        One sentence a comparison: pairs of methods on the same seeds, on completions.
-    """
-    found = []
-    for first, second in PAIRS:
-        gaps = [
-            (dataset, gap)
-            for dataset in measured.study.datasets
-            if (gap := paired(measured, dataset, first, second)) is not None
-        ]
-        if not gaps:
-            continue
-        better = sum(gap.low > 0 for _, gap in gaps)
-        worse = sum(gap.high < 0 for _, gap in gaps)
-        said = "; ".join(f"{dataset} {_signed(gap)}" for dataset, gap in gaps)
-        found.append(
-            f"`{first.label}` less `{second.label}`, AUC on the same seeds: clearly "
-            f"better in {better} and clearly worse in {worse} of {len(gaps)} tasks "
-            f"({said})."
-        )
-    return found
-
-
 def paired(
     measured: Measured,
-    dataset: str,
+    group: Group,
     first: Variant,
     second: Variant,
-    *,
-    side: str = COMPLETION,
+    target: Target = Target.TASK,
+    measure: str = "auc",
 ) -> SeedMean | None:
-    """Give the mean difference of AUC on the same seeds.
+    """Give the mean difference of a measure on the same seeds.
 
     Args:
         measured: The experiment.
-        dataset: Task and wording.
-        first: A method.
+        group: Task and rank.
+        first: A method or baseline.
         second: Another.
-        side: Whose gradients.
+        target: Whose gradients.
+        measure: `auc` or `recall`.
 
     Returns:
         The difference with its interval; None where a seed lacks one of them.
     """
     mine, theirs = (
-        [one["auc"] for one in cells(measured, dataset, key_of(v, side))]
-        for v in (first, second)
+        [one[target][measure] for one in cells(measured, group, variant.key)]
+        for variant in (first, second)
     )
-    if not mine or len(mine) != len(theirs):
-        return None
-    return seed_mean(np.subtract(mine, theirs))
+    return gap_of(mine, theirs)
 
 
-def drawing(measured: Measured) -> str:
-    """Draw the AUC of the methods by their own settings on every task.
+def claims(measured: Measured) -> list[str]:
+    """Say whether Table 2 is reproduced: its order of the two methods, and its size.
 
     Args:
         measured: The experiment.
 
     Returns:
-        The SVG: completions filled, prompts in another colour, baselines in a third.
+        One sentence a task, rank and gradient.
     """
-    panels = []
-    plain = [variant.label for variant in defaults()]
-    block = [Variant("datainf", {"normalize": n}).label for n in (_UNIT, _BLOCK)]
-    shown = [*plain, *block, *BASELINES]
-    for dataset in measured.study.datasets:
-        found = [r for r in rows(measured, dataset) if r["method"] in shown]
-        series = []
-        for i, row in enumerate(found):
-            colour = 0 if row["gradients"] else 1
-            series.append(_dot(row["auc"], i, colour))
-            if row["prompt_auc"]:
-                series.append(_dot(row["prompt_auc"], i, 2))
-        ends = [x for one in series for x, _ in one.points]
-        panels.append(
-            Panel(
-                dataset,
-                linear_axis(
-                    "AUC (blue: completion, green: prompt, orange: no gradient)",
-                    [0.5, 1.0, *ends],
-                ),
-                named_axis("", [row["method"] for row in found]),
-                tuple(series),
+    first, second = Variant("datainf"), Variant("dot")
+    found = []
+    for target in Target:
+        for group in groups(measured):
+            gap = paired(measured, group, first, second, target)
+            if gap is None:
+                continue
+            (family, _), results = TEXT_TASKS[group[0]], []
+            for variant in (first, second):
+                own = [one[target] for one in cells(measured, group, variant.key)]
+                results.append([np.mean([one[n] for one in own]) for n in _MEASURES])
+            theirs = PAPER[family]
+            told = theirs["datainf"].auc - theirs["dot"].auc
+            found.append(
+                f"{group[0]}, r = {group[1]}, {SAID[target]}: {_judged(gap, told)} "
+                f"DataInf {_both(*results[0])} against Hessian-free "
+                f"{_both(*results[1])} (AUC / recall), {signed(gap)} in AUC on the "
+                f"same seeds; the paper has {_both(*theirs['datainf'])} against "
+                f"{_both(*theirs['dot'])}, "
+                f"{signed(SeedMean(told, np.nan, np.nan))}."
             )
+    return found
+
+
+def verdicts(measured: Measured) -> list[str]:
+    """Say in words how methods compare, by the gradients of the completion.
+
+    Args:
+        measured: The experiment.
+
+    Returns:
+        One sentence a comparison: pairs of methods on the same seeds, and the two
+        gradients of one method.
+    """
+    names = (
+        ("datainf", "scaled-dot"),
+        ("exact", "datainf"),
+        ("ekfac", "datainf"),
+        ("cosine", "dot"),
+        ("datainf", "TF-IDF"),
+        ("datainf", "embedding"),
+    )
+    pairs = [(Variant(first), Variant(second)) for first, second in names]
+    pairs += normalized_pairs(["dot", "datainf", "exact"])
+    found = comparing.verdicts(pairs, groups(measured), partial(paired, measured))
+    return found + [
+        f"`{name}`, completion less prompt alone, AUC on the same seeds: {gaps}."
+        for name in ("dot", "datainf")
+        if (gaps := _between_targets(measured, Variant(name)))
+    ]
+
+
+def _judged(gap: SeedMean, told: float) -> str:
+    """Judge the paper's gap by ours."""
+    if np.isnan(gap.low):
+        return "one seed tells nothing yet."
+    if gap.high < 0:
+        return "not reproduced, the other way round."
+    same = gap.low <= told <= gap.high
+    if gap.low <= 0:
+        return (
+            "open: the interval holds the paper's gap, and none."
+            if same
+            else "not reproduced: no clear gap, and the paper's is another."
         )
-    return figure(panels, title="Are proponents of the query's own class?")
+    if same:
+        return "reproduced, order and size."
+    return f"order reproduced, with {gap.mean / told:.2g} times the paper's gap."
 
 
-def _dot(values: Sequence[float], place: int, colour: int) -> Series:
-    found = seed_mean(values)
-    span = ((found.low, -float(place)), (found.high, -float(place)))
-    spans = (span,) if np.isfinite(found.low) else ()
-    return Series("", ((found.mean, -float(place)),), spans=spans, colour=colour)
+def _both(auc: float, recall: float) -> str:
+    return f"{share(auc)} / {share(recall)}"
 
 
-def _section(measured: Measured, dataset: str) -> list[str]:
+def _between_targets(measured: Measured, variant: Variant) -> str:
+    """Compare the two gradients of one method, task by task."""
+    found = []
+    for group in groups(measured):
+        results = cells(measured, group, variant.key)
+        mine, theirs = ([one[t]["auc"] for one in results] for t in Target)
+        gap = gap_of(mine, theirs)
+        if gap is not None:
+            found.append(f"{group[0]} r = {group[1]}: {signed(gap)}")
+    return "; ".join(found)
+
+
+def _table_two(measured: Measured) -> str:
+    """Write AUC / recall of a few methods, and the paper's, a line a task."""
+    lines = []
+    for target in Target:
+        for group in groups(measured):
+            known = {row["method"]: row for row in rows(measured, group)}
+            theirs = PAPER[TEXT_TASKS[group[0]][0]]
+            lines.append(
+                [
+                    f"{group[0]}, r = {group[1]}",
+                    SAID[target],
+                    *(_cell(known.get(name), target) for name in _SUMMED),
+                    *(_both(*theirs[name]) for name in ("dot", "datainf")),
+                ]
+            )
+    head = [f"`{n}`" if n not in BASELINES else n for n in _SUMMED]
+    papers = ["paper: Hessian-free", "paper: DataInf"]
+    return "AUC / recall:\n\n" + markdown_table(
+        ["task", "gradient", *head, *papers], lines
+    )
+
+
+def _cell(row: Mapping[str, Any] | None, target: Target) -> str:
+    if row is None:
+        return DASH
+    return _both(*(float(np.mean(row[name][target])) for name in _MEASURES))
+
+
+def _section(measured: Measured, group: Group) -> list[str]:
     """Write what was measured on one task."""
-    adapters = cells(measured, dataset, ADAPTER)
+    dataset, rank = group
+    adapters = cells(measured, group, ADAPTER)
     if not adapters:
-        return [f"## {dataset}", "Nothing is measured yet."]
+        return [f"## {dataset}, r = {rank}", "Nothing is measured yet."]
     facts = adapters[0]
-    before, after = (
-        mean_text([one[when] for one in adapters]) for when in ("before", "after")
+    before, after, trained, held_out = (
+        [one[name] for one in adapters]
+        for name in (
+            "exact_match_before",
+            "exact_match",
+            "train_loss",
+            "validation_loss",
+        )
     )
     table = markdown_table(
         [
             "method",
-            "AUC, completion",
-            "recall",
-            "AUC, prompt",
-            "recall",
+            *(f"{name}, {SAID[t]}" for t in Target for name in ("AUC", "recall")),
             "seconds",
+            "MiB",
             "worst residual",
             "seeds",
         ],
-        [
-            [
-                f"`{row['method']}`" if row["gradients"] else row["method"],
-                mean_text(row["auc"]),
-                mean_text(row["recall"]),
-                _mean_or_dash(row["prompt_auc"]),
-                _mean_or_dash(row["prompt_recall"]),
-                short(row["seconds"]),
-                short(row["residual"]),
-                str(row["seeds"]),
-            ]
-            for row in rows(measured, dataset)
-        ],
+        [_line(row) for row in rows(measured, group)],
     )
     return [
-        f"## {dataset}",
-        f"{facts['rows']} rows, {facts['held_out_rows']} held out; "
-        f"{facts['parameters']:,} parameters in {facts['blocks']} blocks. Held-out "
-        f"exact match {before} before tuning, {after} after.",
+        f"## {dataset}, r = {rank}",
+        f"{facts['rows']} rows, {facts['queries']} queries; {facts['parameters']:,} "
+        f"parameters in {facts['blocks']} blocks. Held-out exact match "
+        f"{mean_text(before)} before training, {mean_text(after)} after; mean loss "
+        f"{np.mean(trained):.2f} in training, {np.mean(held_out):.2f} held out.",
         table,
     ]
 
 
-def _mean_or_dash(values: Sequence[float]) -> str:
-    return mean_text(values) if values else DASH
-
-
-def _left_out(measured: Measured) -> list[str]:
-    """Say which variants did not run, in their own words."""
-    if not measured.refused:
-        return []
-    lines = [f"- `{name}`: {reason}" for name, reason in measured.refused.items()]
-    return ["Left out:", "\n".join(lines)]
-
-
-def _signed(gap: SeedMean) -> str:
-    text = f"{'+' if gap.mean >= 0 else ''}{share(gap.mean)}"
-    if np.isnan(gap.low):
-        return text
-    return f"{text}, {share(gap.low)} to {share(gap.high)}"
-
-
-def _keys(measured: Measured) -> list[Key]:
-    own = [unit.key(measured.study) for unit in measured.units]
-    return [{**unit, **key} for unit in own for key in keys_of()]
+def _line(row: Mapping[str, Any]) -> Sequence[str]:
+    """Write one variant's line."""
+    name = row["method"]
+    return [
+        name if name in BASELINES else f"`{name}`",
+        *(mean_text(row[m][target]) for target in Target for m in _MEASURES),
+        short(row["seconds"]),
+        short(row["peak_mib"]),
+        short(row["residual"]),
+        str(row["seeds"]),
+    ]

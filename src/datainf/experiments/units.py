@@ -13,9 +13,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,22 +28,22 @@ from datainf.core.errors import OptionError
 from datainf.core.options import Output
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import DataConfig, RunConfig
+from datainf.core.task import Task
 from datainf.experiments.data.study_rows import DEMO, StudyRows, study_rows
-from datainf.experiments.data.text_tasks import TEXT_TASKS, prompts_of
+from datainf.experiments.data.text_tasks import TEXT_TASKS
 from datainf.experiments.demo import BASE, DemoSettings
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
 from datainf.integrations.checkpoints import beside, find_checkpoints
 from datainf.integrations.optimizer_state import read_moments
 from datainf.integrations.peft import adapter_of
+from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.store.reader import GradientStore
 from datainf.workflows.collect import collect
 from datainf.workflows.progress import Logged
 from datainf.workflows.run_file import RUN_FILE, resolve
 from datainf.workflows.subject import Subject, load_subject
 from datainf.workflows.training import train_run
-
-Rows = list[dict[str, Any]]
 
 _HEAD = 2**20
 _KEPT = {"save_strategy": "epoch", "save_total_limit": 1}
@@ -83,6 +84,24 @@ class Unit:
         }
 
 
+class Target(StrEnum):
+    """Whose loss is differentiated."""
+
+    TASK = "task"
+    """The task's own: what training lowered."""
+    PROMPT = "prompt"
+    """Of every token of the prompt, which is all that the published code read."""
+
+
+Seen = tuple[Task, list[dict[str, Any]], list[dict[str, Any]]]
+"""A task, training rows and validation rows."""
+
+
+Gradients = Callable[..., tuple[GradientStore, GradientStore]]
+"""`(output=Output.LOSS, target=Target.TASK)` -> gradients of training and validation
+rows, collected when first asked for."""
+
+
 @dataclass(frozen=True)
 class Opened:
     """A unit with its gradients.
@@ -93,8 +112,7 @@ class Opened:
         train: Gradients of the training rows.
         validation: Gradients of the validation rows.
         collect_seconds: What collecting both took.
-        margins: Gives gradients of the margin of both, collected when first asked for.
-        prompts: Likewise the gradients of the prompts' own loss, of rows that have one.
+        gradients: Gives those of both, and of another output or of prompts alone.
         moments: Gives Adam's moments at the end of training.
     """
 
@@ -103,14 +121,24 @@ class Opened:
     train: GradientStore
     validation: GradientStore
     collect_seconds: float
-    margins: Callable[[], tuple[GradientStore, GradientStore]]
-    prompts: Callable[[], tuple[GradientStore, GradientStore]]
+    gradients: Gradients
     moments: Callable[[], Moments]
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """Say which training rows are wrong."""
         return np.array([row["wrong"] for row in self.rows.train], dtype=bool)
+
+    def read(self, target: Target) -> Seen:
+        """Give what a gradient sees.
+
+        Args:
+            target: Whose loss is differentiated.
+
+        Returns:
+            Task, training rows and validation rows.
+        """
+        return _seen(self.subject.task, self.rows, target)
 
 
 @contextmanager
@@ -140,38 +168,49 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
         _train(unit, study, rows, folder)
     subject = load_subject(resolve({"adapter": str(folder)}))
 
+    @cache
     def gradients(
-        output: Output, *, of: Callable[[Rows], Rows] = list
+        output: Output = Output.LOSS, target: Target = Target.TASK
     ) -> tuple[GradientStore, GradientStore]:
-        kind = str(output) if of is list else of.__name__
+        task, *parts = _seen(subject.task, rows, target)
         train, validation = (
             collect(
                 subject.model,
-                of(part),
-                subject.task,
-                out=folder / "stores" / f"{which}-{kind}",
+                part,
+                task,
+                out=folder / "stores" / f"{which}-{target}-{output}",
                 parameters="paper",
                 output=output,
                 store_text=False,
                 factors=which == "train" and output == Output.LOSS,
             )
-            for which, part in (("train", rows.train), ("validation", rows.validation))
+            for which, part in zip(("train", "validation"), parts, strict=True)
         )
         return train, validation
 
     with metered() as spent:
-        train, validation = gradients(Output.LOSS)
+        train, validation = gradients()
     yield Opened(
         rows,
         subject,
         train,
         validation,
         spent.seconds,
-        margins=cache(partial(gradients, Output.MARGIN)),
-        prompts=cache(partial(gradients, Output.LOSS, of=prompts_of)),
+        gradients=gradients,
         moments=partial(_moments, folder, subject),
     )
     shutil.rmtree(folder / "stores")
+
+
+def _seen(task: Task, rows: StudyRows, target: Target) -> Seen:
+    """Give a unit's own task and rows, or texts that are a row's prompt, endless."""
+    if target is Target.TASK:
+        return task, rows.train, rows.validation
+    train, validation = (
+        [{"text": row["prompt"]} for row in part]
+        for part in (rows.train, rows.validation)
+    )
+    return replace(cast(CausalLM, task), append_eos=False), train, validation
 
 
 def base_of(unit: Unit, study: Study) -> str:
@@ -179,7 +218,7 @@ def base_of(unit: Unit, study: Study) -> str:
 
     Args:
         unit: Which one.
-        study: Says the base; the demo's own is that of texts where it does not.
+        study: Says the base of classifiers, and of text tasks if not the demo's.
 
     Returns:
         A folder or hub name.

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from datainf.estimators.table import METHODS
 from datainf.experiments import counterfactual, text_generation
 from datainf.experiments.judged import ALL_JUDGED
 from datainf.experiments.variants import Variant
 from tests.cli.command import refused, worked
-from tests.experiments.places import tiny_base, tiny_data
+from tests.experiments.places import tiny_base, tiny_data, tiny_writer
 
 # Of `mislabeled` one rank, since every variant of every method is tried on it.
 RANKS = {"theorem": "1,2", "mislabeled": "2", "approximation": "1,2"}
@@ -59,6 +58,27 @@ def test_an_experiment_leaves_page_figure_and_records(place, name):
     assert json.loads(again.out) == rows
     assert page.read_text() == text
     assert (docs / f"{name}.jsonl").read_text() == records
+
+
+@pytest.mark.parametrize("preset", ["small", "paper"])
+def test_text_generation_runs_by_either_preset_on_a_local_model(
+    tmp_path, monkeypatch, preset
+):
+    few = [Variant("dot"), Variant("datainf")]
+    monkeypatch.setattr(text_generation, "variants", lambda: few)
+    ran = worked(
+        *("reproduce", "text-generation", "--preset", preset, "--ranks", "2"),
+        *("--model", tiny_writer(tmp_path / "base"), "--datasets", "math-paper"),
+        *(*TOY, "--out", tmp_path / "out", "--publish", tmp_path / "docs"),
+    )
+    methods = {row["method"] for row in json.loads(ran.out)}
+    assert methods == {"dot", "datainf", *text_generation.BASELINES}
+    text = (tmp_path / "docs" / "text-generation.md").read_text()
+    assert "\ndatainf reproduce text-generation " in text
+    assert f" --preset {preset}" in text
+    assert str(tmp_path) not in text
+    assert (tmp_path / "docs" / "text-generation.svg").is_file()
+    assert (tmp_path / "docs" / "text-generation.jsonl").is_file()
 
 
 def test_the_paper_preset_takes_local_stand_ins(place):
@@ -113,16 +133,3 @@ def test_what_retraining_says_leaves_page_figure_and_records(tmp_path, monkeypat
     )
     assert (tmp_path / "docs" / "counterfactual.svg").is_file()
     assert (tmp_path / "docs" / "counterfactual.jsonl").is_file()
-
-
-def test_texts_leave_page_figure_and_records(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_generation, "METHODS", {"dot": METHODS["dot"]})
-    monkeypatch.setattr(text_generation, "defaults", lambda: [Variant("dot")])
-    flags = ("--datasets", "math-paper", "--seeds", 1, "--train-rows", 20)
-    out = ("--epochs", 1, "--out", tmp_path / "out", "--publish", tmp_path / "docs")
-    ran = worked("reproduce", "text-generation", *flags, *out, "--format", "json")
-    assert {row["task"] for row in json.loads(ran.out)} == {"math-paper"}
-    text = (tmp_path / "docs" / "text-generation.md").read_text()
-    assert "datainf reproduce text-generation" in text
-    assert str(tmp_path) not in text
-    assert (tmp_path / "docs" / "text-generation.svg").is_file()

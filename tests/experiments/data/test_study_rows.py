@@ -7,6 +7,7 @@ import pytest
 from datainf.core.errors import DataError, OptionError
 from datainf.core.run_config import DataConfig
 from datainf.experiments.data.study_rows import study_rows, text_of
+from datainf.experiments.data.text_tasks import text_rows
 from datainf.experiments.presets import Sample
 from datainf.integrations.examples import load_examples
 from tests.experiments.places import tiny_data
@@ -43,6 +44,18 @@ def test_clean_rows_are_the_same_rows_with_right_labels(data):
         r["sentence1"] for r in noisy.train
     ]
     assert not any(row["wrong"] for row in clean.train)
+
+
+def test_a_text_task_is_generated_and_has_no_noise():
+    rows = drawn("math-shared", None, noisy=False)
+    expected = text_rows("math-shared", rows=20, held_out=7, seed=0)
+    assert rows.train == [{**row, "wrong": False} for row in expected[0]]
+    assert [row["class"] for row in rows.validation] == [
+        r["class"] for r in expected[1]
+    ]
+    assert rows.task == {"name": "causal-lm"}
+    with pytest.raises(OptionError, match=r"^data set 'math-shared' is unknown: "):
+        drawn("math-shared", None)
 
 
 def test_seeds_draw_other_rows_and_equal_seeds_the_same(data):

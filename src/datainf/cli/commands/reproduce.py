@@ -63,17 +63,17 @@ def approximation(given: Given) -> None:
 
 
 def text_generation(given: Given) -> None:
-    """Find a text's own class by influence, on three tasks of ten (Table 2)."""
+    """Compare all methods at finding the query's class in generated text (Table 2)."""
     style = format_of(given)
     from datainf.experiments import text_generation as job
+    from datainf.experiments import text_generation_figures as drawn
     from datainf.experiments import text_generation_page as pages
     from datainf.experiments.presets import TEXT_PRESETS
 
     study = _study(given, presets=TEXT_PRESETS)
     found = job.run(study, given["out"] or _OUT, progress=Bars())
     page = pages.page(found, command_of(job.NAME, given))
-    figures = {job.NAME: pages.drawing(found)}
-    _publish(given, job.NAME, page, figures, found.records)
+    _publish(given, job.NAME, page, {job.NAME: drawn.drawing(found)}, found.records)
     write_table(pages.summary(found), style)
 
 
@@ -141,7 +141,6 @@ def _study(
     given: Given,
     datasets: tuple[str, ...] = (),
     ranks: tuple[int, ...] = (),
-    *,
     presets: "Mapping[str, Study] | None" = None,
 ) -> "Study":
     """Take the preset and what was replaced; an experiment's own choice in between."""
@@ -152,7 +151,6 @@ def _study(
     asked = tuple(_split(given["datasets"]))
     return study_of(
         preset,
-        presets=presets or PRESETS,
         model=given["model"],
         data_dir=given["data_dir"],
         datasets=asked or (datasets if own else ()),
@@ -160,6 +158,7 @@ def _study(
         seeds=given["seeds"],
         rows=given["train_rows"],
         epochs=_epochs(given["epochs"]),
+        presets=presets or PRESETS,
     )
 
 

@@ -74,7 +74,8 @@ def study_rows(
     """Draw the rows of one seed.
 
     Args:
-        name: A data set of `SOURCES`, a text task, or `demo-lm`.
+        name: A data set of `SOURCES`, `demo-lm`, or one of `TEXT_TASKS`, which has no
+            noise.
         sample: How many rows, how long, how noisy.
         seed: Draws rows and flips.
         noisy: Whether labels are wrong; with real noise, whether it is left in.
@@ -89,12 +90,11 @@ def study_rows(
     """
     if name == DEMO:
         return _demo(sample, seed=seed, noisy=noisy)
-    if name in TEXT_TASKS:
-        train, held_out = text_rows(
-            name, rows=sample.rows, held_out=sample.validation_rows, seed=seed
-        )
-        train = [{**row, "wrong": False} for row in train]
-        return StudyRows(train, held_out, {"name": "causal-lm"})
+    if name in TEXT_TASKS and not noisy:
+        count, held_out = sample.rows, sample.validation_rows
+        parts = text_rows(name, rows=count, held_out=held_out, seed=seed)
+        train, validation = ([{**row, "wrong": False} for row in p] for p in parts)
+        return StudyRows(train, validation, {"name": "causal-lm"})
     labelled = [known for known, source in SOURCES.items() if source.classes]
     if name not in labelled:
         known = near(name, [*labelled, DEMO])

@@ -1,0 +1,189 @@
+"""What the pages of experiments on adapters share: cells by group, pairs by seed.
+
+A group is a data set and a rank; its units differ in their seed alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from datainf.core.options import AUTO, Normalize
+from datainf.evaluation.seeds import SeedMean, seed_mean
+from datainf.experiments.cells import Measured
+from datainf.experiments.tables import share
+from datainf.experiments.variants import Variant
+
+Group = tuple[str, int]
+"""A data set and a rank."""
+Pair = tuple[Variant, Variant]
+
+
+def groups(measured: Measured) -> list[Group]:
+    """List data sets and ranks in the study's order.
+
+    Args:
+        measured: The experiment.
+
+    Returns:
+        Each once.
+    """
+    study = measured.study
+    return [(dataset, rank) for dataset in study.datasets for rank in study.ranks]
+
+
+def cells(
+    measured: Measured, group: Group, key: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Give the results of one variant, a seed each; those that are there.
+
+    Args:
+        measured: The experiment.
+        group: Data set and rank.
+        key: The variant's.
+
+    Returns:
+        Results in the order of the seeds.
+    """
+    keys = [
+        {**unit.key(measured.study), **key}
+        for unit in measured.units
+        if (unit.dataset, unit.rank) == group
+    ]
+    return [measured.records[one] for one in keys if one in measured.records]
+
+
+def gap_of(mine: Sequence[float], theirs: Sequence[float]) -> SeedMean | None:
+    """Give the mean difference on the same seeds.
+
+    Args:
+        mine: One number a seed.
+        theirs: Likewise.
+
+    Returns:
+        The difference with its interval; None where a seed lacks one of them.
+    """
+    if not mine or len(mine) != len(theirs):
+        return None
+    return seed_mean(np.subtract(mine, theirs))
+
+
+def signed(gap: SeedMean) -> str:
+    """Write a difference with its sign and its interval.
+
+    Args:
+        gap: The difference.
+
+    Returns:
+        Such as "+.034, .020 to .048".
+    """
+    text = f"{'+' if gap.mean >= 0 else ''}{share(gap.mean)}"
+    if np.isnan(gap.low):
+        return text
+    return f"{text}, {share(gap.low)} to {share(gap.high)}"
+
+
+def normalized_pairs(names: Sequence[str]) -> list[Pair]:
+    """List what normalisation changes in some methods.
+
+    Args:
+        names: The methods.
+
+    Returns:
+        Each with a normalisation, against itself without.
+    """
+    options = [{"normalize": str(one)} for one in Normalize if one != Normalize.NONE]
+    return [(Variant(name, each), Variant(name)) for name in names for each in options]
+
+
+def damped_pairs(names: Sequence[str]) -> list[Pair]:
+    """List what damping by held-out rows changes in some methods.
+
+    Args:
+        names: The methods.
+
+    Returns:
+        Each with it, against itself without.
+    """
+    return [(Variant(name, {"damping": AUTO}), Variant(name)) for name in names]
+
+
+def verdicts(
+    pairs: Sequence[Pair],
+    found: Sequence[Group],
+    paired: Callable[[Group, Variant, Variant], SeedMean | None],
+) -> list[str]:
+    """Say in words how variants compare, by the numbers.
+
+    Args:
+        pairs: What is compared.
+        found: Where.
+        paired: Gives the difference of AUC there, on the same seeds.
+
+    Returns:
+        One sentence a pair that was measured anywhere.
+    """
+    lines = []
+    for first, second in pairs:
+        said = [
+            (group, gap)
+            for group in found
+            if (gap := paired(group, first, second)) is not None
+        ]
+        if not said:
+            continue
+        better = sum(gap.low > 0 for _, gap in said)
+        worse = sum(gap.high < 0 for _, gap in said)
+        gaps = "; ".join(
+            f"{dataset} r = {rank}: {signed(gap)}" for (dataset, rank), gap in said
+        )
+        lines.append(
+            f"`{first.label}` less `{second.label}`, AUC on the same seeds: clearly "
+            f"better in {better} and clearly worse in {worse} of {len(said)} settings "
+            f"({gaps})."
+        )
+    return lines
+
+
+def worst(results: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """Give the largest of a measure that may be missing.
+
+    Args:
+        results: One a seed.
+        name: The measure.
+
+    Returns:
+        The largest, or None where none is there.
+    """
+    known = [one[name] for one in results if one.get(name) is not None]
+    return max(known) if known else None
+
+
+def left_out(measured: Measured) -> list[str]:
+    """Say which variants did not run, in their own words.
+
+    Args:
+        measured: The experiment.
+
+    Returns:
+        Parts of a page; none where all ran.
+    """
+    if not measured.refused:
+        return []
+    lines = [f"- `{name}`: {reason}" for name, reason in measured.refused.items()]
+    return ["Left out:", "\n".join(lines)]
+
+
+def makers(measured: Measured, keys: Sequence[Mapping[str, Any]]) -> str:
+    """Say which versions and machines made the cells.
+
+    Args:
+        measured: The experiment.
+        keys: Of the cells of a unit.
+
+    Returns:
+        One line a kind.
+    """
+    own = [unit.key(measured.study) for unit in measured.units]
+    every = [{**unit, **key} for unit in own for key in keys]
+    return "\n".join(measured.records.makers(every))

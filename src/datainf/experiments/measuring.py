@@ -1,0 +1,75 @@
+"""What every experiment measures of a method: its scores, and what they cost."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from datainf.core.checkpoint import Checkpoint, Moments
+from datainf.core.options import Output
+from datainf.core.records import Scores
+from datainf.core.source import GradientSource
+from datainf.core.task import Example, Task
+from datainf.estimators.table import METHODS
+from datainf.experiments.cells import Key
+from datainf.experiments.meter import metered
+from datainf.integrations.hidden_states import mean_hidden_states
+from datainf.workflows.score import score
+
+Sources = tuple[GradientSource, GradientSource]
+"""Gradients of training rows and of queries."""
+
+
+def scored(
+    key: Key,
+    gradients: Callable[[Output], Sources],
+    moments: Callable[[], Moments],
+) -> tuple[Scores, dict[str, Any]]:
+    """Score by one variant, from the gradients that its method is made of.
+
+    Args:
+        key: The variant's: `method` and `options`.
+        gradients: Gives those of an output.
+        moments: Gives Adam's, for a method that steps by them.
+
+    Returns:
+        The scores, and for the records: seconds and memory of scoring alone, the worst
+        residual, notes.
+    """
+    kind = METHODS[key["method"]].cls
+    train, queries = gradients(Output(kind.output))
+    sources: tuple[Any, ...] = (train, queries)
+    if kind.needs_moments:
+        sources = ([Checkpoint(train, queries, moments=moments())],)
+    with metered() as spent:
+        # The time is the method's own, without a comparison with exact.
+        scores = score(
+            *sources, method=key["method"], agreement=False, **key["options"]
+        )
+    solved = scores.residual[np.isfinite(scores.residual)]
+    return scores, {
+        "seconds": spent.seconds,
+        "peak_mib": spent.peak_mib,
+        "residual": float(solved.max()) if len(solved) else None,
+        "notes": list(scores.provenance.notes),
+    }
+
+
+def embedding_scores(
+    model: Any, task: Task, train: Sequence[Example], queries: Sequence[Example]
+) -> Float[np.ndarray, "Q N"]:
+    """Compare mean hidden states, with the sign of scores: similar = negative.
+
+    Args:
+        model: The tuned model.
+        task: Makes its batches.
+        train: Training rows, N.
+        queries: Queries, Q.
+
+    Returns:
+        −cosine.
+    """
+    states = (mean_hidden_states(model, task, x).numpy() for x in (queries, train))
+    asked, known = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in states)
+    return -(asked @ known.T)

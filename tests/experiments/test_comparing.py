@@ -1,0 +1,83 @@
+"""Cells by group and pairs by seed, as every page on adapters takes them."""
+
+import numpy as np
+import pytest
+
+from datainf.evaluation.seeds import SeedMean, seed_mean
+from datainf.experiments import comparing
+from datainf.experiments.cells import Measured
+from datainf.experiments.presets import PRESETS, study_of
+from datainf.experiments.records import Records
+from datainf.experiments.units import Unit
+from datainf.experiments.variants import Variant
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """Two groups of three seeds with one method; one cell is missing."""
+    place = lambda self, _: {"d": self.dataset, "r": self.rank, "s": self.seed}  # noqa: E731
+    monkeypatch.setattr(Unit, "key", place)
+    study = study_of("small", datasets=("sst2", "qqp"), ranks=(2,))
+    units = [Unit(d, 2, s) for s in range(3) for d in study.datasets]
+    records = Records(tmp_path / "r.jsonl", {"torch": "1", "machine": "m"})
+    for i, unit in enumerate(units[:-1]):
+        records.add({**unit.key(study), **Variant("dot").key}, {"auc": i / 10})
+    return Measured(study, records, units, {"cg": "no room."})
+
+
+def test_cells_are_those_of_one_group_in_the_order_of_the_seeds(measured):
+    assert comparing.groups(measured) == [("sst2", 2), ("qqp", 2)]
+    found = comparing.cells(measured, ("sst2", 2), Variant("dot").key)
+    assert [one["auc"] for one in found] == [0.0, 0.2, 0.4]
+    found = comparing.cells(measured, ("qqp", 2), Variant("dot").key)
+    assert [one["auc"] for one in found] == [0.1, 0.3]
+    assert comparing.cells(measured, ("qqp", 2), Variant("cg").key) == []
+
+
+def test_a_gap_is_of_the_same_seeds_or_none():
+    mine, theirs = [0.9, 0.7, 0.8], [0.5, 0.6, 0.4]
+    assert comparing.gap_of(mine, theirs) == seed_mean(np.subtract(mine, theirs))
+    assert comparing.gap_of(mine, theirs[:2]) is None
+    assert comparing.gap_of([], []) is None
+
+
+def test_a_gap_is_written_with_its_sign():
+    assert comparing.signed(SeedMean(0.25, 0.1, 0.4)) == "+.250, .100 to .400"
+    assert comparing.signed(SeedMean(-0.25, -0.4, -0.1)) == "−.250, −.400 to −.100"
+    assert comparing.signed(SeedMean(0.25, np.nan, np.nan)) == "+.250"
+
+
+def test_verdicts_count_the_clear_ones():
+    gaps = {"a": SeedMean(0.2, 0.1, 0.3), "b": SeedMean(0.1, -0.1, 0.3), "c": None}
+    said = comparing.verdicts(
+        [(Variant("exact"), Variant("dot"))],
+        [(name, 2) for name in gaps],
+        lambda group, first, second: gaps[group[0]],  # noqa: ARG005
+    )
+    assert said == [
+        "`exact` less `dot`, AUC on the same seeds: clearly better in 1 and clearly "
+        "worse in 0 of 2 settings (a r = 2: +.200, .100 to .300; b r = 2: +.100, "
+        "−.100 to .300)."
+    ]
+    assert comparing.verdicts([(Variant("a"), Variant("b"))], [], lambda *_: None) == []
+
+
+def test_pairs_set_an_option_against_its_absence():
+    pairs = comparing.normalized_pairs(["dot"])
+    assert [first.label for first, _ in pairs] == [
+        "dot, normalize=example",
+        "dot, normalize=block",
+        "dot, normalize=relatif",
+    ]
+    assert {second.label for _, second in pairs} == {"dot"}
+    ((first, second),) = comparing.damped_pairs(["exact"])
+    assert (first.label, second.label) == ("exact, damping=auto", "exact")
+
+
+def test_the_rest_of_a_page(measured):
+    assert comparing.worst([{"x": 1.0}, {"x": None}, {}], "x") == 1.0
+    assert comparing.worst([{}], "x") is None
+    assert comparing.left_out(measured) == ["Left out:", "- `cg`: no room."]
+    assert comparing.makers(measured, [Variant("dot").key]) == "torch 1; m"
+    empty = Measured(PRESETS["small"], measured.records, [], {})
+    assert comparing.left_out(empty) == []
