@@ -10,8 +10,8 @@ WORDS = ("fine", "odd", "warm", "dull", "quick", "calm", "loud")
 
 
 def tiny_base(folder: Path) -> Path:
-    """Save a tiny BERT with its tokenizer."""
-    tiny_bert_classifier(2).save_pretrained(folder)
+    """Save a tiny BERT with its tokenizer, and without a head."""
+    tiny_bert_classifier(2).base_model.save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
 
