@@ -63,8 +63,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory):
     few = [Variant("dot"), Variant("datainf")]
     few.append(Variant("cosine", {"normalize": "relatif"}))  # which it refuses
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(filtered, "variants", lambda: few)
-        patched.setattr(filtered_page, "variants", lambda: few)
+        patched.setattr(filtered, "variants", lambda _: few)
+        patched.setattr(filtered_page, "variants", lambda _: few)
         patched.setattr(filtered, "BASELINES", ("loss", "random"))
         with quick_trainings():
             found = filtered.run(study, folder / "out", filtered.Filtering(test_rows=7))

@@ -1,12 +1,23 @@
 """`reproduce filtered` at a toy size: what is kept, trained again and tested on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from datainf.core.errors import NonFiniteError, OptionError
+from datainf.estimators.table import METHODS
 from datainf.experiments import filtered
 from datainf.experiments.data.unseen_rows import unseen_rows
-from datainf.experiments.filtered import Again, Filtering, every, least, run
+from datainf.experiments.filtered import (
+    Again,
+    Filtering,
+    every,
+    least,
+    run,
+    variants,
+)
+from datainf.experiments.presets import PRESETS, study_of
 from datainf.experiments.units import Unit, opened
 from datainf.experiments.variants import Variant
 from datainf.workflows.mean import MeanSource
@@ -22,7 +33,9 @@ def test_every_unit_has_every_cell_and_what_refuses_is_said(kept):
     found, _ = kept
     measured = found.measured
     assert list(measured.refused) == ["cosine, normalize=relatif"]
-    keys = [found.filtering.key(v) for v in every() if not v.options]
+    keys = [
+        found.filtering.key(v) for v in every(found.measured.study) if not v.options
+    ]
     assert len(keys) == 2 + 2 + 3
     for unit in measured.units:
         for key in keys:
@@ -39,7 +52,7 @@ def cell(found, unit, variant):
 def test_all_but_the_references_keep_the_share(kept):
     found, _ = kept
     for unit in found.measured.units:
-        for variant in every():
+        for variant in every(found.measured.study):
             if variant.options:
                 continue
             one = cell(found, unit, variant)
@@ -105,7 +118,7 @@ def test_equal_choices_are_trained_once_and_a_finished_study_not_at_all(
     monkeypatch.setattr(Again, "trained", counted)
     # cg is exact: their rows are the same.
     few = [Variant("exact"), Variant("cg")]
-    monkeypatch.setattr(filtered, "variants", lambda: few)
+    monkeypatch.setattr(filtered, "variants", lambda _: few)
     monkeypatch.setattr(filtered, "BASELINES", ())
     study = tiny_study(tmp_path, seeds=1)
     with quick_trainings():
@@ -116,6 +129,28 @@ def test_equal_choices_are_trained_once_and_a_finished_study_not_at_all(
     assert trained == [7, 14, 7]
     run(study, tmp_path / "out", Filtering(keep=0.5, test_rows=5))
     assert trained[3:] == [8, 14, 8]
+
+
+def test_what_warms_up_is_a_share_of_the_steps_of_the_kept_rows(
+    unit, kept, monkeypatch
+):
+    subject, _ = unit
+    study = replace(
+        kept[0].measured.study, recipe=study_of("small").recipe, model="some/base"
+    )
+    asked = []
+
+    def refuses(config):
+        asked.append(config)
+        raise NonFiniteError("enough.")
+
+    monkeypatch.setattr(filtered, "Retrainer", refuses)
+    rows = subject.rows.validation
+    Again(UNIT, study, subject, rows).measured(np.arange(11))
+    (config,) = asked
+    assert config.recipe == study.recipe_for(rank=2, seed=1, rows=11)
+    assert config.recipe != study.recipe_for(rank=2, seed=1, rows=17)
+    assert (config.model, config.task["num_labels"]) == ("some/base", 2)
 
 
 def test_a_training_that_diverges_is_kept_as_such(unit, monkeypatch):
@@ -149,3 +184,10 @@ def test_no_test_row_is_refused():
     with pytest.raises(OptionError) as refused:
         Filtering(test_rows=0)
     assert str(refused.value) == "test_rows must be at least 1, got 0."
+
+
+def test_the_paper_preset_has_every_method_and_the_small_one_few():
+    small, paper = ([v.label for v in variants(study_of(p))] for p in PRESETS)
+    blocks = ["datainf, normalize=block", "exact, normalize=block"]
+    assert paper == [*METHODS, *blocks]
+    assert small == ["dot", "datainf", "exact", "lissa", "ekfac", *blocks]

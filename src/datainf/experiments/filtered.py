@@ -46,6 +46,8 @@ NAME = "filtered"
 ALL, RIGHT, ORACLE = "all rows", "right rows", "oracle"
 REFERENCES = (ALL, RIGHT, ORACLE)
 """Every row; every row that is not wrong; wrong rows dropped first, then by chance."""
+_FEW = ("dot", "datainf", "exact", "lissa", "ekfac")
+"""Of the small preset, where a training is most of the cost."""
 _NORMALIZED = ("datainf", "exact")
 
 
@@ -97,23 +99,32 @@ class Filtered:
     filtering: Filtering
 
 
-def variants() -> list[Variant]:
+def variants(study: Study) -> list[Variant]:
     """List what chooses rows by gradients.
 
+    Args:
+        study: The settings.
+
     Returns:
-        Every method by its own settings, and two with blocks of unit length.
+        Every method by its own settings, of the small preset few, and two with blocks
+        of unit length.
     """
+    few = study.preset == "small"
+    chosen = [v for v in defaults() if not few or v.method in _FEW]
     blocks = {"normalize": str(Normalize.BLOCK)}
-    return [*defaults(), *(Variant(name, blocks) for name in _NORMALIZED)]
+    return [*chosen, *(Variant(name, blocks) for name in _NORMALIZED)]
 
 
-def every() -> list[Variant]:
+def every(study: Study) -> list[Variant]:
     """List all that chooses rows.
+
+    Args:
+        study: The settings.
 
     Returns:
         Methods, baselines, references.
     """
-    return [*variants(), *map(Variant, (*BASELINES, *REFERENCES))]
+    return [*variants(study), *map(Variant, (*BASELINES, *REFERENCES))]
 
 
 def run(
@@ -139,8 +150,8 @@ def run(
         study,
         out,
         units=units_of(study),
-        keys=[filtering.key(variant) for variant in every()],
-        refused=refusals(variants()),
+        keys=[filtering.key(variant) for variant in every(study)],
+        refused=refusals(variants(study)),
         cells=partial(_cells, study, filtering),
         progress=progress,
     )

@@ -32,6 +32,7 @@ from datainf.experiments.filtered import (
     every,
     variants,
 )
+from datainf.experiments.presets import Study
 from datainf.experiments.tables import DASH, listed, markdown_table, mean_text, share
 from datainf.experiments.variants import Variant
 
@@ -82,7 +83,7 @@ def rows(found: Filtered, group: Group) -> list[dict[str, Any]]:
         where there is none: each part's measures, `wrong_kept` and `seeds`.
     """
     lines = []
-    for variant in every():
+    for variant in every(found.measured.study):
         results = cells(found, group, variant)
         if results:
             measures = {
@@ -176,7 +177,7 @@ def page(found: Filtered, command: str) -> str:
         "\n".join(f"- {line}" for line in (*claims(found), *verdicts(found))),
         *left_out(measured),
         f"```\n{command}\n```",
-        makers(measured, [found.filtering.key(variant) for variant in every()]),
+        makers(measured, [found.filtering.key(variant) for variant in every(study)]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -228,7 +229,9 @@ def verdicts(found: Filtered) -> list[str]:
     Returns:
         One sentence a pair and measure.
     """
-    compared = partial(comparing.verdicts, _pairs(), groups(found.measured))
+    compared = partial(
+        comparing.verdicts, _pairs(found.measured.study), groups(found.measured)
+    )
     by_accuracy: Callable[..., SeedMean | None] = partial(
         paired, found, "test", "accuracy"
     )
@@ -242,7 +245,7 @@ def verdicts(found: Filtered) -> list[str]:
     ]
 
 
-def _pairs() -> list[Pair]:
+def _pairs(study: Study) -> list[Pair]:
     """List what is compared: DataInf with all else, then what else might do."""
     names = (
         *(("datainf", other) for other in (ALL, "random", "loss", "embedding", "dot")),
@@ -256,7 +259,7 @@ def _pairs() -> list[Pair]:
     )
     found = [(Variant(first), Variant(second)) for first, second in names]
     blocks = {"normalize": str(Normalize.BLOCK)}
-    normalized = [v for v in variants() if v.options == blocks]
+    normalized = [v for v in variants(study) if v.options == blocks]
     return found + [(one, Variant(one.method)) for one in normalized]
 
 
@@ -294,14 +297,17 @@ def _section(found: Filtered, group: Group) -> list[str]:
     lines = rows(found, group)
     if not lines:
         return [title, "Nothing is measured yet."]
-    facts = [one for v in every() for one in cells(found, group, v)]
+    study = found.measured.study
+    facts = [one for v in every(study) for one in cells(found, group, v)]
     kept = [one["kept"] for one in cells(found, group, Variant("random"))]
     told = {
         name: _between([one[name] for one in facts])
         for name in ("rows", "wrong", "test_rows")
     }
-    names = {f"`{v.label}`" if v in variants() else v.label: v.label for v in every()}
-    labels = {label: name for name, label in names.items()}
+    labels = {
+        v.label: f"`{v.label}`" if v in variants(study) else v.label
+        for v in every(study)
+    }
     table = markdown_table(
         [
             "kept by",
@@ -335,7 +341,7 @@ def _diverged(found: Filtered, group: Group) -> list[str]:
     """Name what is averaged over fewer seeds, since training on its rows diverged."""
     broken = [
         f"`{variant.label}`"
-        for variant in every()
+        for variant in every(found.measured.study)
         if any("problem" in one for one in cells(found, group, variant))
     ]
     if not broken:

@@ -1,6 +1,7 @@
 """Rows to test on: none that a score has seen, each with its right label."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
@@ -8,7 +9,7 @@ from datainf.core.errors import DataError
 from datainf.experiments.data.study_rows import SOURCES, study_rows
 from datainf.experiments.data.unseen_rows import unseen_rows
 from datainf.experiments.presets import Sample
-from tests.experiments.places import tiny_data
+from tests.experiments.places import tiny_data, tiny_glue
 
 SAMPLE = Sample(rows=20, validation_rows=7, max_words=30, flipped=0.2)
 
@@ -65,6 +66,17 @@ def test_a_test_file_is_the_last_resort_and_its_secret_labels_are_left_out(
     _, test = both("sst2", data, sample=sample)
     # The last of them was explained.
     assert texts(test) == {"one more"}
+
+
+@pytest.mark.parametrize(("name", "count"), [("mrpc", 5), ("qqp", 0)])
+def test_of_glue_the_test_rows_of_mrpc_alone_have_labels(name, count):
+    sample = Sample(rows=4500, validation_rows=500)
+    with patch("datasets.load_dataset", side_effect=tiny_glue):
+        if count:
+            assert len(both(name, None, sample=sample)[1]) == count
+        else:
+            with pytest.raises(DataError, match=r"^no row of qqp is left to test on"):
+                both(name, None, sample=sample)
 
 
 def test_longer_rows_are_left_out(data):
