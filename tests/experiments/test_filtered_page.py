@@ -102,6 +102,15 @@ def test_the_paper_s_claim_is_judged_by_the_interval(tmp_path, accuracy, verdict
     assert f"{share(abs(accuracy - 0.8))}, " in said
 
 
+def test_a_gap_that_the_seeds_do_not_agree_on_is_no_reproduction(tmp_path):
+    found = made(tmp_path, {"datainf": 0.9, "all rows": 0.8}, seeds=2)
+    cells = found.measured.records
+    last = found.measured.units[1].key(found.measured.study)
+    cells[{**last, **found.filtering.key(Variant("datainf"))}]["test"]["accuracy"] = 0.8
+    (said,) = pages.claims(found)
+    assert "is **neither reproduced nor contradicted**: test accuracy +." in said
+
+
 def test_one_seed_decides_nothing(tmp_path):
     (said,) = pages.claims(made(tmp_path, {"datainf": 1, "all rows": 0.8}, seeds=1))
     assert "**not decided by one seed**" in said
