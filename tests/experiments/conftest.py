@@ -9,6 +9,8 @@ from datainf.core.evaluate_options import BatchOrder
 from datainf.experiments import (
     approximation,
     counterfactual,
+    filtered,
+    filtered_page,
     mislabeled,
     text_generation,
     text_generation_page,
@@ -51,6 +53,22 @@ def found_classes(tmp_path_factory: pytest.TempPathFactory):
         patched.setattr(text_generation, "variants", lambda: few)
         patched.setattr(text_generation_page, "variants", lambda: few)
         yield text_generation.run(tiny_text_study(folder), folder / "out"), folder
+
+
+@pytest.fixture(scope="package")
+def kept(tmp_path_factory: pytest.TempPathFactory):
+    """`filtered` by few methods on one data set, two seeds; its folder."""
+    folder = tmp_path_factory.mktemp("filtered")
+    study = tiny_study(folder)
+    few = [Variant("dot"), Variant("datainf")]
+    few.append(Variant("cosine", {"normalize": "relatif"}))  # which it refuses
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(filtered, "variants", lambda _: few)
+        patched.setattr(filtered_page, "variants", lambda _: few)
+        patched.setattr(filtered, "BASELINES", ("loss", "random"))
+        with quick_trainings():
+            found = filtered.run(study, folder / "out", filtered.Filtering(test_rows=7))
+        yield found, folder / "out"
 
 
 @pytest.fixture(scope="package")

@@ -1,19 +1,82 @@
 """A tiny encoder and tiny data sets on disk, laid out as the experiments read them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from transformers import RobertaConfig, RobertaForMaskedLM
+
 from datainf.experiments.presets import TEXT_PRESETS, Study, study_of
-from tests.tiny_models import tiny_bert_classifier, tiny_llama, tiny_tokenizer
+from tests.tiny_models import (
+    POSITIONS,
+    VOCAB,
+    tiny_bert_classifier,
+    tiny_llama,
+    tiny_tokenizer,
+)
 
 WORDS = ("fine", "odd", "warm", "dull", "quick", "calm", "loud")
 
 
 def tiny_base(folder: Path) -> Path:
-    """Save a tiny BERT with its tokenizer."""
-    tiny_bert_classifier(2).save_pretrained(folder)
+    """Save a tiny BERT with its tokenizer, and without a head."""
+    tiny_bert_classifier(2).base_model.save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)
     return folder
+
+
+def tiny_roberta(folder: Path) -> Path:
+    """Save a tiny RoBERTa as the hub has the large one: with the head of its words."""
+    config = RobertaConfig(
+        vocab_size=VOCAB,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=23,
+        max_position_embeddings=POSITIONS + 1,
+        type_vocab_size=1,
+        pad_token_id=0,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        RobertaForMaskedLM(config).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+GLUE: Mapping[str, tuple[str, ...]] = {
+    "sst2": ("sentence",),
+    "mrpc": ("sentence1", "sentence2"),
+    "qnli": ("question", "sentence"),
+    "qqp": ("question1", "question2"),
+}
+"""The text columns of `nyu-mll/glue` by configuration."""
+
+
+def tiny_glue(
+    name: str, configuration: str | None = None, *, rows: int = 29
+) -> DatasetDict:
+    """Give what `datasets.load_dataset` gives of `nyu-mll/glue`, with few rows."""
+    assert name == "nyu-mll/glue"
+    texts = GLUE[str(configuration)]
+    classes = ClassLabel(names=["no", "yes"])
+    kinds = {**dict.fromkeys(texts, Value("string")), "label": classes}
+    features = Features({**kinds, "idx": Value("int32")})
+
+    def split(which: str, count: int) -> Dataset:
+        # Test labels are secret, but for those of MRPC.
+        secret = which == "test" and configuration != "mrpc"
+        columns: dict[str, list[object]] = {
+            text: [f"{WORDS[i % 7]} {which} {text} {i}" for i in range(count)]
+            for text in texts
+        }
+        columns["label"] = [-1 if secret else i % 2 for i in range(count)]
+        return Dataset.from_dict({**columns, "idx": range(count)}, features=features)
+
+    counts = {"train": rows, "validation": 11, "test": 5}
+    return DatasetDict({which: split(which, n) for which, n in counts.items()})
 
 
 def tiny_writer(folder: Path) -> Path:

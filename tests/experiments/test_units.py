@@ -7,8 +7,15 @@ import pytest
 import torch
 
 from datainf.core.errors import OptionError
+from datainf.experiments.presets import study_of
 from datainf.experiments.units import Target, Unit, base_of, model_id, opened
-from tests.experiments.places import tiny_base, tiny_study, tiny_text_study
+from tests.experiments.places import (
+    tiny_base,
+    tiny_data,
+    tiny_roberta,
+    tiny_study,
+    tiny_text_study,
+)
 from tests.tiny_models import tiny_bert_classifier
 
 UNIT = Unit("sst2", 2, 1)
@@ -53,6 +60,23 @@ def test_a_prompts_loss_is_of_all_its_tokens_and_of_nothing_else(tmp_path):
             learned = [False, *[True] * (len(prompt) - 1)]
             learned += [False] * (len(ids) - len(prompt))
             assert (labels != -100).tolist() == learned
+
+
+def test_blocks_of_the_paper_preset_are_the_paper_s(tmp_path):
+    study = study_of(
+        "paper",
+        model=str(tiny_roberta(tmp_path / "base")),
+        data_dir=str(tiny_data(tmp_path / "data")),
+        rows=17,
+        epochs=1,
+    )
+    with opened(Unit("sst2", 3, 0), study, tmp_path / "out") as subject:
+        sizes = subject.train.layout.sizes
+    # Each A and B of `value` for itself, and of the head its last weight alone.
+    value = "roberta.encoder.layer.{}.attention.self.value.lora_{}.weight"
+    lora = [value.format(i, side) for i in (0, 1) for side in "AB"]
+    head = "classifier.out_proj.weight"
+    assert sizes == {**dict.fromkeys(lora, 3 * 16), head: 2 * 16}
 
 
 def test_stores_stay_when_something_goes_wrong(tmp_path):

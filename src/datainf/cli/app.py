@@ -18,7 +18,7 @@ from datainf.cli.flag_table import (
 )
 from datainf.cli.flags import Given, bind
 from datainf.cli.score_flags import FOR_SCORE
-from datainf.cli.study_flags import FOR_JUDGING, STUDY_FLAGS
+from datainf.cli.study_flags import FOR_JUDGING, FOR_STUDY
 
 app = typer.Typer(
     name="datainf",
@@ -168,7 +168,13 @@ for _name, _body in (
     ("approximation", reproduce.approximation),
     ("text-generation", reproduce.text_generation),
 ):
-    _add(_name, _body, ("model", *STUDY_FLAGS, "epochs", "out", "format"), to=studies)
+    _add(_name, _body, ("model", *FOR_STUDY, "epochs", "out", "format"), to=studies)
+_add(
+    "filtered",
+    reproduce.filtered,
+    ("model", *FOR_STUDY, "keep", "epochs", "out", "format"),
+    to=studies,
+)
 _add(
     "counterfactual",
     reproduce.counterfactual,

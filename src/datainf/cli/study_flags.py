@@ -40,6 +40,12 @@ STUDY_FLAGS: Mapping[str, Flag] = {
     "train_rows": Flag(
         ("--train-rows",), int, "Training rows of each adapter.", panel=STUDY
     ),
+    "keep": Flag(
+        ("--keep",),
+        float,
+        "Share of the training rows that each method keeps; 0.7 when not given.",
+        panel=STUDY,
+    ),
     "publish": Flag(
         ("--publish",),
         str,
@@ -47,5 +53,6 @@ STUDY_FLAGS: Mapping[str, Flag] = {
         panel=STUDY,
     ),
 }
+FOR_STUDY = tuple(name for name in STUDY_FLAGS if name != "keep")
 FOR_JUDGING = ("preset", "data_dir", "datasets", "publish")
 """Those of the experiment that trains again."""

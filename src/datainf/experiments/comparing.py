@@ -112,13 +112,15 @@ def verdicts(
     pairs: Sequence[Pair],
     found: Sequence[Group],
     paired: Callable[[Group, Variant, Variant], SeedMean | None],
+    measure: str = "AUC",
 ) -> list[str]:
     """Say in words how variants compare, by the numbers.
 
     Args:
         pairs: What is compared.
         found: Where.
-        paired: Gives the difference of AUC there, on the same seeds.
+        paired: Gives the difference there, on the same seeds.
+        measure: Of what; more of it is better.
 
     Returns:
         One sentence a pair that was measured anywhere.
@@ -138,9 +140,9 @@ def verdicts(
             f"{dataset} r = {rank}: {signed(gap)}" for (dataset, rank), gap in said
         )
         lines.append(
-            f"`{first.label}` less `{second.label}`, AUC on the same seeds: clearly "
-            f"better in {better} and clearly worse in {worse} of {len(said)} settings "
-            f"({gaps})."
+            f"`{first.label}` less `{second.label}`, {measure} on the same seeds: "
+            f"clearly better in {better} and clearly worse in {worse} of {len(said)} "
+            f"settings ({gaps})."
         )
     return lines
 

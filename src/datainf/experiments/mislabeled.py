@@ -10,7 +10,7 @@ Cells: one a unit (data set, rank, seed) and variant, kept in `mislabeled.jsonl`
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ NAME = "mislabeled"
 BASELINES = ("loss", "TF-IDF", "embedding", "random")
 ADAPTER = {"method": "adapter", "options": {}}
 """The cell that says how well the adapter itself has learned."""
+Towards = Callable[[Output], Sources]
 
 
 def units_of(study: Study) -> list[Unit]:
@@ -96,27 +97,57 @@ def _cells(
     Yields:
         Key and result, one at a time, so that each is kept at once.
     """
-    towards = cache(partial(_towards, subject))
+    towards = towards_validation(subject)
     for key in missing:
         if key["method"] == "adapter":
             yield key, _adapter(unit, subject)
-        elif key["method"] in BASELINES:
-            with metered() as spent:
-                suspicion = _BASELINES[key["method"]](unit, subject)
-            yield key, _found(suspicion, subject.wrong) | {"seconds": spent.seconds}
-        else:
-            try:
-                scores, cost = scored(key, towards, subject.moments)
-            except DatainfError as error:  # said at the end, and tried the next time
-                refused[Variant(**key).label] = str(error)
-                continue
-            yield key, {**_found(scores.values[0], subject.wrong), **cost}
+            continue
+        try:
+            suspicion, cost = suspicion_of(key, unit, subject, towards)
+        except DatainfError as error:  # said at the end, and tried the next time
+            refused[Variant(**key).label] = str(error)
+            continue
+        yield key, {**_found(suspicion, subject.wrong), **cost}
 
 
-def _towards(subject: Opened, output: Output) -> Sources:
-    """Give gradients of the training rows and of the mean validation loss."""
-    train, validation = subject.gradients(output)
-    return train, MeanSource(validation)
+def towards_validation(subject: Opened) -> Towards:
+    """Say what rows are scored towards: the mean validation loss.
+
+    Args:
+        subject: The unit.
+
+    Returns:
+        Gives gradients of an output, of the training rows and of that mean.
+    """
+
+    @cache
+    def gradients(output: Output) -> Sources:
+        train, validation = subject.gradients(output)
+        return train, MeanSource(validation)
+
+    return gradients
+
+
+def suspicion_of(
+    key: Key, unit: Unit, subject: Opened, towards: Towards
+) -> tuple[NDArray[np.floating], dict[str, Any]]:
+    """Suspect training rows by one variant or baseline.
+
+    Args:
+        key: Its `method` and `options`.
+        unit: Which adapter.
+        subject: The adapter with its gradients.
+        towards: What `towards_validation` gave.
+
+    Returns:
+        `[N]`, the most suspicious rows the highest, and what it cost.
+    """
+    if key["method"] in BASELINES:
+        with metered() as spent:
+            suspicion = _BASELINES[key["method"]](unit, subject)
+        return suspicion, {"seconds": spent.seconds}
+    scores, cost = scored(key, towards, subject.moments)
+    return scores.values[0], cost
 
 
 def _found(

@@ -47,6 +47,7 @@ from datainf.workflows.training import train_run
 
 _HEAD = 2**20
 _KEPT = {"save_strategy": "epoch", "save_total_limit": 1}
+"""The last state stays, for a method that steps by Adam's moments."""
 
 
 @dataclass(frozen=True)
@@ -273,24 +274,32 @@ def _train(unit: Unit, study: Study, rows: StudyRows, folder: Path) -> None:
         files[which] = folder / f"{which}.jsonl"
         lines = [json.dumps(row, default=str) + "\n" for row in part]
         write_durably(files[which], [line.encode() for line in lines])
+    recipe = recipe_of(unit, study, len(rows.train))
     config = RunConfig(
         model=base_of(unit, study),
         task=dict(rows.task),
         train=DataConfig(data=str(files["train"])),
-        recipe=_recipe(unit, study, len(rows.train)),
+        recipe=replace(recipe, training={**recipe.training, **_KEPT}),
         out=str(folder),
     )
     train_run(config, Logged())
 
 
-def _recipe(unit: Unit, study: Study, rows: int) -> Recipe:
-    """Take the study's recipe, or the demo's own for its model; keep the last state."""
+def recipe_of(unit: Unit, study: Study, rows: int) -> Recipe:
+    """Take the study's recipe, or the demo's own for its model.
+
+    Args:
+        unit: Which adapter.
+        study: The settings of the family.
+        rows: How many training rows.
+
+    Returns:
+        How it is trained.
+    """
     if unit.dataset == DEMO:
         epochs = study.recipe.training["num_train_epochs"]
-        found = DemoSettings(rank=unit.rank, seed=unit.seed, epochs=epochs).recipe
-    else:
-        found = study.recipe_for(rank=unit.rank, seed=unit.seed, rows=rows)
-    return replace(found, training={**found.training, **_KEPT})
+        return DemoSettings(rank=unit.rank, seed=unit.seed, epochs=epochs).recipe
+    return study.recipe_for(rank=unit.rank, seed=unit.seed, rows=rows)
 
 
 def _moments(folder: Path, subject: Subject) -> Moments:

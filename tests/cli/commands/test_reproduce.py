@@ -5,11 +5,22 @@ from dataclasses import replace
 
 import pytest
 
-from datainf.experiments import counterfactual, text_generation
+from datainf.experiments import (
+    counterfactual,
+    filtered,
+    mislabeled,
+    text_generation,
+)
 from datainf.experiments.judged import ALL_JUDGED
 from datainf.experiments.variants import Variant
 from tests.cli.command import refused, worked
-from tests.experiments.places import tiny_base, tiny_data, tiny_writer
+from tests.experiments.places import (
+    tiny_base,
+    tiny_data,
+    tiny_roberta,
+    tiny_writer,
+)
+from tests.workflows.judging import quick_trainings
 
 # Of `mislabeled` one rank, since every variant of every method is tried on it.
 RANKS = {"theorem": "1,2", "mislabeled": "2", "approximation": "1,2"}
@@ -30,6 +41,7 @@ def place(tmp_path_factory):
     """A folder with a tiny base model and tiny data; adapters are shared in it."""
     folder = tmp_path_factory.mktemp("reproduce")
     tiny_base(folder / "base")
+    tiny_roberta(folder / "roberta")
     tiny_data(folder / "data")
     return folder
 
@@ -81,13 +93,48 @@ def test_text_generation_runs_by_either_preset_on_a_local_model(
     assert (tmp_path / "docs" / "text-generation.jsonl").is_file()
 
 
-def test_the_paper_preset_takes_local_stand_ins(place):
-    ran = worked(
-        *("reproduce", "approximation", "--preset", "paper", "--model", place / "base"),
+@pytest.mark.parametrize("name", ["mislabeled", "filtered", "approximation"])
+def test_the_paper_preset_takes_local_stand_ins(place, monkeypatch, name):
+    few = [Variant("exact"), Variant("datainf")]
+    monkeypatch.setattr(mislabeled, "all_variants", lambda: few)
+    monkeypatch.setattr(filtered, "variants", lambda _: few)
+    monkeypatch.setattr(filtered, "BASELINES", ("random",))
+    flags = (
+        *("--preset", "paper", "--model", place / "roberta", "--ranks", "1"),
         *("--data-dir", place / "data", "--datasets", "sst2", *TOY),
-        *("--ranks", "1", "--out", place / "paper"),
     )
-    assert {row["rank"] for row in json.loads(ran.out)} == {1}
+    with quick_trainings():
+        ran = worked("reproduce", name, *flags, "--out", place / "paper")
+    rows = json.loads(ran.out)
+    assert {row["rank"] for row in rows} == {1}
+    assert "datainf" in {row.get("method", row.get("kept by")) for row in rows}
+    text = (place / "paper" / f"{name}.md").read_text()
+    assert "Preset `paper`" in text
+
+
+def test_what_is_kept_of_real_noise_is_trained_and_tested(place, monkeypatch):
+    monkeypatch.setattr(filtered, "variants", lambda _: [Variant("datainf")])
+    monkeypatch.setattr(filtered, "BASELINES", ("loss",))
+    flags = (
+        *("--model", place / "base", "--data-dir", place / "data", "--ranks", "2"),
+        *("--datasets", "noisy_ag_news", "--keep", 0.6, *TOY),
+        *("--out", place / "out", "--publish", place / "docs"),
+    )
+    with quick_trainings():
+        rows = json.loads(worked("reproduce", "filtered", *flags).out)
+    kept_by = {row["kept by"] for row in rows}
+    assert kept_by == {"datainf", "loss", *filtered.REFERENCES}
+    text = (place / "docs" / "filtered.md").read_text()
+    assert str(place) not in text
+    assert " --keep 0.6 " in text
+    assert (place / "docs" / "filtered.svg").read_text().startswith("<svg")
+    assert str(place) not in (place / "docs" / "filtered.jsonl").read_text()
+
+
+def test_a_share_that_keeps_all_is_refused(place):
+    flags = ("--model", place / "base", "--data-dir", place / "data", "--keep", 1)
+    message = "keep must lie between 0 and 1, got 1."
+    assert refused("reproduce", "filtered", *flags, "--out", place / "x") == message
 
 
 @pytest.mark.parametrize(

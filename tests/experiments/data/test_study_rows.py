@@ -8,9 +8,12 @@ from datainf.core.errors import DataError, OptionError
 from datainf.core.run_config import DataConfig
 from datainf.experiments.data.study_rows import study_rows, text_of
 from datainf.experiments.data.text_tasks import text_rows
-from datainf.experiments.presets import Sample
+from datainf.experiments.presets import PRESETS, Sample
 from datainf.integrations.examples import load_examples
-from tests.experiments.places import tiny_data
+from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.table import task_from_settings
+from tests.experiments.places import GLUE, tiny_data, tiny_glue
+from tests.tiny_models import tiny_tokenizer
 
 SAMPLE = Sample(rows=20, validation_rows=7, max_words=30, flipped=0.2)
 
@@ -92,6 +95,21 @@ def test_the_demo_plants_wrong_answers_in_the_training_rows_alone():
 def test_the_text_of_a_row_does_not_tell_its_class():
     row = {"prompt": "a", "completion": "b", "class": "c", "label": 1, "wrong": True}
     assert text_of(row) == "a b"
+
+
+@pytest.mark.parametrize("name", PRESETS["paper"].datasets)
+def test_the_paper_preset_reads_glue_as_the_hub_has_it(name):
+    study = PRESETS["paper"]
+    with patch("datasets.load_dataset", side_effect=tiny_glue) as hub:
+        rows = study_rows(name, study.sample, seed=0, noisy=True, data_dir=None)
+    assert {call.args for call in hub.call_args_list} == {("nyu-mll/glue", name)}
+    assert (len(rows.train), len(rows.validation)) == (29, 11)
+    assert sum(row["wrong"] for row in rows.train) == round(0.2 * 29)
+    task = task_from_settings(rows.task, tiny_tokenizer())
+    assert isinstance(task, SequenceClassification)
+    assert task.for_columns(list(rows.train[0])).text_columns == GLUE[name]
+    batch = task.collate(rows.train[:3])
+    assert batch["labels"].tolist() == [row["label"] for row in rows.train[:3]]
 
 
 def test_the_hub_is_asked_by_its_name_and_split(data):

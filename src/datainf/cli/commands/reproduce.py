@@ -48,6 +48,22 @@ def mislabeled(given: Given) -> None:
     write_table(pages.summary(found), style)
 
 
+def filtered(given: Given) -> None:
+    """Train again on the rows that each method keeps, and test (Fig. 7)."""
+    style = format_of(given)
+    from datainf.experiments import filtered as job
+    from datainf.experiments import filtered_figures as drawn
+    from datainf.experiments import filtered_page as pages
+
+    asked = {} if given["keep"] is None else {"keep": given["keep"]}
+    filtering = job.Filtering(**asked)
+    found = job.run(_study(given), given["out"] or _OUT, filtering, progress=Bars())
+    page = pages.page(found, command_of(job.NAME, given))
+    records = found.measured.records
+    _publish(given, job.NAME, page, {job.NAME: drawn.drawing(found)}, records)
+    write_table(pages.summary(found), style)
+
+
 def approximation(given: Given) -> None:
     """Correlate all methods with Eq. 2, by rank, noisy and clean (Fig. 1, 5)."""
     style = format_of(given)

@@ -12,7 +12,7 @@ from typing import Any
 
 from datainf.core.errors import DataError
 from datainf.experiments.data.sentence_transformations import sentence_transformations
-from datainf.experiments.data.study_rows import rows_of
+from datainf.experiments.data.study_rows import HELD_OUT, TRAINING, rows_of
 
 Row = dict[str, Any]
 Rows = Callable[[str | None, int, int], "JudgedRows"]
@@ -116,8 +116,8 @@ def _first(
 ) -> JudgedRows:
     """Take the first rows of each split that are chosen."""
     parts = []
-    for training, count in zip((True, False), counts, strict=True):
-        found = rows_of(name, data_dir, training=training)
+    for splits, count in zip((TRAINING, HELD_OUT), counts, strict=True):
+        found = rows_of(name, data_dir, splits)
         chosen = list(islice(_chosen(found, choose), count))
         if len(chosen) < count:
             raise DataError(

@@ -4,7 +4,7 @@ Which rows a seed gets, and which of their labels are flipped, follow from the s
 from what stands in the rows. Every row says whether it is `wrong`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from datainf.integrations.label_noise import FLIPPED, flip_labels
 DEMO = "demo-lm"
 """The small language model of the demo, on its generated tasks."""
 _DEMO_PLANTED = 0.1
-_TRAINING = ("train",)
-_HELD_OUT = ("validation", "val", "dev", "test")
+TRAINING = ("train",)
+HELD_OUT = ("validation", "val", "dev", "test")
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,14 @@ def study_rows(
         raise OptionError(f"data set {name!r} is unknown: {known}.")
     source = SOURCES[name]
     drawn, validation = (
-        _drawn(
-            rows_of(name, data_dir, training=training), count, sample.max_words, seed
+        _drawn(rows_of(name, data_dir, splits), count, sample.max_words, seed)
+        for splits, count in (
+            (TRAINING, sample.rows),
+            (HELD_OUT, sample.validation_rows),
         )
-        for training, count in ((True, sample.rows), (False, sample.validation_rows))
     )
     if source.truth is not None:
-        rows = [_settled(row, source.truth, noisy=noisy) for row in drawn]
+        rows = [settled(row, source.truth, noisy=noisy) for row in drawn]
     elif noisy:
         flipped, _ = flip_labels(drawn, "label", sample.flipped, seed, source.classes)
         rows = [
@@ -138,13 +139,13 @@ def text_of(row: Mapping[str, Any]) -> str:
     return " ".join(texts)
 
 
-def rows_of(name: str, data_dir: str | None, *, training: bool) -> Any:
+def rows_of(name: str, data_dir: str | None, splits: Sequence[str]) -> Any:
     """Load the rows of a data set, by the first name of a split that is there.
 
     Args:
         name: Of `SOURCES`.
         data_dir: Folder that holds a folder `name`; the hub when None.
-        training: Whether training rows are wanted, or held-out ones.
+        splits: The names, such as `TRAINING` or `HELD_OUT`.
 
     Returns:
         The rows.
@@ -165,7 +166,7 @@ def rows_of(name: str, data_dir: str | None, *, training: bool) -> Any:
             "such as train.tsv and val.tsv."
         )
     failed: DataError | None = None
-    for split in _TRAINING if training else _HELD_OUT:
+    for split in splits:
         try:
             return load_examples(DataConfig(data=place, split=split))
         except DataError as error:
@@ -173,14 +174,24 @@ def rows_of(name: str, data_dir: str | None, *, training: bool) -> Any:
     raise failed or DataError(f"{place} has no rows.")
 
 
+def is_short(row: Mapping[str, Any], max_words: int | None) -> bool:
+    """Say whether the texts of a row have few enough words.
+
+    Args:
+        row: The row.
+        max_words: Most words of all its texts; None for any number.
+
+    Returns:
+        Whether it is taken.
+    """
+    if max_words is None:
+        return True
+    return sum(len(v.split()) for v in row.values() if isinstance(v, str)) <= max_words
+
+
 def _drawn(dataset: Any, count: int, max_words: int | None, seed: int) -> Any:
     """Choose short enough rows by chance; all where there are no more than asked."""
-    short = [
-        i
-        for i, row in enumerate(dataset)
-        if max_words is None
-        or sum(len(v.split()) for v in row.values() if isinstance(v, str)) <= max_words
-    ]
+    short = [i for i, row in enumerate(dataset) if is_short(row, max_words)]
     if not short:
         raise DataError(
             f"no row of {len(dataset)} has at most {max_words} words; give other data."
@@ -189,8 +200,17 @@ def _drawn(dataset: Any, count: int, max_words: int | None, seed: int) -> Any:
     return dataset.select([int(i) for i in sorted(order)])
 
 
-def _settled(row: Mapping[str, Any], truth: str, *, noisy: bool) -> dict[str, Any]:
-    """Keep the noisy label and say whether it is wrong, or take the right one."""
+def settled(row: Mapping[str, Any], truth: str, *, noisy: bool) -> dict[str, Any]:
+    """Keep the noisy label and say whether it is wrong, or take the right one.
+
+    Args:
+        row: A row with real noise.
+        truth: Column of the right label.
+        noisy: Whether the noise is left in.
+
+    Returns:
+        The row with `wrong`.
+    """
     if noisy:
         return {**row, "wrong": row["label"] != row[truth]}
     return {**row, "label": row[truth], "wrong": False}
