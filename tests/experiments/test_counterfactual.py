@@ -5,9 +5,11 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from datainf.core.errors import OptionError
 from datainf.core.evaluate_options import BatchOrder
 from datainf.experiments import counterfactual
 from datainf.experiments.counterfactual import Cell, cells_of, run
+from datainf.experiments.data.judged_rows import JudgedRows
 from datainf.experiments.judged import ALL_JUDGED, judged_study
 
 
@@ -60,6 +62,24 @@ def test_a_lost_cell_is_judged_again_without_any_training(judged, monkeypatch):
 def test_the_base_drops_nothing_where_dropout_is_off(judged):
     _, out = judged
     assert (out / "counterfactual" / "sst2" / "base" / "config.json").is_file()
+
+
+def test_the_copy_of_another_base_is_not_taken_for_this_one(tmp_path, monkeypatch):
+    def copied(_, folder):
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+
+    monkeypatch.setattr(counterfactual, "copy_without_dropout", copied)
+    rows = JudgedRows([{"text": "a"}], [{"text": "b"}], {})
+    sst2 = replace(ALL_JUDGED["sst2"], rows=lambda *_: rows)
+    cell = Cell(sst2, "lds", BatchOrder.KEPT, 0.5, 7, 3)
+
+    def config(model):
+        return counterfactual._config(cell, judged_study(model=model), tmp_path / "o")
+
+    assert config("hub/one").model == config("hub/one").model
+    with pytest.raises(OptionError, match="is a copy of hub/one, and --model hub/two"):
+        config("hub/two")
 
 
 def test_first_plans_come_first_and_leaving_out_last(monkeypatch):

@@ -1,5 +1,7 @@
 """The scoreboard's page: every number from the records, every comparison by query."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,19 @@ def test_a_page_of_nothing_yet_is_no_error(judged):
     none = Findings(findings.study, findings.records, ())
     assert "## Every option" in pages.page(none, "the command")
     assert pages.summary(none).empty
+
+
+def test_what_is_not_measured_yet_is_said(judged):
+    findings, _ = judged
+    text = pages.page(findings, "the command")
+    assert "Not measured yet" not in text
+    first, *_ = findings.cells
+    more = replace(first, sets=7)
+    some = Findings(findings.study, findings.records, (first, more))
+    assert (
+        "Not measured yet, the same command goes on: lds sst2 50% reshuffled."
+        in pages.page(some, "the command")
+    )
 
 
 def test_the_summary_ranks_within_designs(judged):

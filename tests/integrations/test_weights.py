@@ -165,9 +165,11 @@ def test_a_loss_of_the_users_own_sees_the_whole_batch():
 
 
 def undropped(model):
+    """Nothing drops: neither a module of dropout nor one that calls the function."""
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-        elif isinstance(getattr(module, "dropout", None), float):
-            module.dropout = 0.0
+        for name, value in vars(module).copy().items():
+            if "dropout" in name and isinstance(value, float):
+                setattr(module, name, 0.0)
     return model

@@ -13,6 +13,8 @@ import pytest
 from datainf.core.clean_options import By
 from datainf.core.errors import DatainfWarning, OptionError
 from datainf.core.records import Scores
+from datainf.workflows.finished import open_finished
+from datainf.workflows.progress import Logged
 from datainf.workflows.run_file import read_run, write_run
 from datainf.workflows.selection import best, one_number, select
 
@@ -74,6 +76,15 @@ def test_rows_that_hurt_are_counted(labels, tmp_path):
     assert hurting
     with pytest.warns(DatainfWarning, match=f"^{hurting} of the {every} selected"):
         select(labels.folder, tmp_path / "all.jsonl", count=every)
+
+
+@pytest.mark.filterwarnings("ignore:.*selected rows have a score")
+def test_rows_are_written_with_the_labels_that_were_scored(labels, tmp_path):
+    run = open_finished(labels.folder, Logged())
+    found = select(labels.folder, tmp_path / "all.jsonl", count=len(run.index))
+    lines = found.file.read_text(encoding="utf-8").splitlines()
+    used = [run.dataset[int(i)]["label"] for i in found.rows["index"]]
+    assert [json.loads(line)["label"] for line in lines] == used
 
 
 def test_more_than_there_is_is_refused(sums, tmp_path):

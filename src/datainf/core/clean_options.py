@@ -120,8 +120,6 @@ class CleanOptions:
             raise OptionError(
                 "test, test_split and retrain_seeds belong to retrain; give it too."
             )
-        if self.test is None and self.test_split is not None:
-            raise OptionError("test_split came without test; give both.")
 
     def how_many(self, rows: int) -> int:
         """Say how many rows are meant.

@@ -17,6 +17,7 @@ from typing import Any
 
 from datainf.core.canonical import sha256_of
 from datainf.core.durable import write_durably
+from datainf.core.errors import OptionError
 from datainf.core.evaluate_options import BatchOrder, EvaluateOptions
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy
@@ -58,6 +59,7 @@ PRUNED = (
 )
 """What drops its proponents: a training each."""
 _DIGITS = 4
+_COPIED = "copied_from.txt"
 
 
 @dataclass(frozen=True)
@@ -203,10 +205,7 @@ def _config(cell: Cell, study: JudgedStudy, folder: Path) -> RunConfig:
         write_durably(Path(files[which].data), [line.encode() for line in lines])
     base = study.base_of(judged)
     if not judged.dropout:
-        copy = folder / "base"
-        if not (copy / "config.json").is_file():
-            copy_without_dropout(base, copy)
-        base = str(copy)
+        base = _without_dropout(base, folder / "base")
     share = cell.removed or 0.5
     options = EvaluateOptions(
         methods=cell.methods,
@@ -227,6 +226,21 @@ def _config(cell: Cell, study: JudgedStudy, folder: Path) -> RunConfig:
         evaluate=options,
         out=str(folder),
     )
+
+
+def _without_dropout(base: str, copy: Path) -> str:
+    """Copy a base once; what it is a copy of is written last, and stands for it."""
+    known, wanted = copy / _COPIED, model_id(base)
+    if not known.is_file():
+        copy_without_dropout(base, copy)
+        write_durably(known, [wanted.encode()])
+    copied = known.read_text(encoding="utf-8")
+    if copied != wanted:
+        raise OptionError(
+            f"{copy} is a copy of {copied}, and --model {base} is {wanted}; give "
+            "another --out."
+        )
+    return str(copy)
 
 
 def _design(found: Evaluated) -> dict[str, Any]:

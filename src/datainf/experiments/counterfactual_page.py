@@ -146,6 +146,7 @@ def page(findings: Findings, command: str) -> str:
         "of the expected loss would score, from second seeds. One adapter a setting, "
         f"{study.subsets} subsets or as many as are said below. What it "
         "means, in plain words: [What retraining says](lds.md).",
+        _missing(findings),
         f"![LDS of every method in every design]({NAME}.svg)",
         _overview(findings),
         "## Which of two",
@@ -162,6 +163,19 @@ def page(findings: Findings, command: str) -> str:
         "\n".join(findings.records.makers([c.key(study) for c in findings.cells])),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _missing(findings: Findings) -> str:
+    """Say what is not measured yet."""
+    there = {id(cell) for cell, _ in findings.there()}
+    names = [
+        f"{cell.kind} {title_of(cell)}"
+        for cell in findings.cells
+        if id(cell) not in there
+    ]
+    if not names:
+        return ""
+    return f"Not measured yet, the same command goes on: {listed(names)}."
 
 
 def shown(findings: Findings) -> dict[str, str]:

@@ -32,7 +32,7 @@ from datainf.integrations.rewriting import (
     suffix_for,
 )
 from datainf.workflows.data import label_column
-from datainf.workflows.finished import Finished, open_finished
+from datainf.workflows.finished import Finished, flipped_note, open_finished
 from datainf.workflows.held_out import Bought, compare, fresh_rows, require_recipe
 from datainf.workflows.judgement import has_classes
 from datainf.workflows.progress import Logged, Reporter
@@ -174,21 +174,17 @@ def _decided(
 
 
 def _write_data(
-    run: Finished, file: Path, gone: set[int], labels: Mapping[int, Any]
+    run: Finished, file: Path, gone: set[int], labels: dict[int, Any]
 ) -> tuple[str, ...]:
     """Write the data less the dropped rows, with the new labels."""
     source = DataConfig(data=run.data.data, split=run.data.split)
     total = len(load_examples(source))
     column = label_column(run.subject.task)
     notes = []
-    cells = dict(labels)
-    if run.data.flip_labels and run.wrong is not None:
-        # The labels that the run used are not those of the file.
-        flipped = [int(i) for i in np.flatnonzero(run.wrong)]
-        cells = {i: run.dataset[i][column] for i in flipped} | cells
-        notes.append(
-            f"{len(flipped)} labels were flipped for the run, and are written flipped"
-        )
+    flipped = run.flipped
+    cells = flipped | labels
+    if flipped:
+        notes.append(flipped_note(len(flipped)))
     unscored = total - len(run.index)
     if unscored:
         notes.append(f"{unscored} of {total} rows have no score and stay")

@@ -19,7 +19,7 @@ from datainf.core.errors import OptionError, StoreError
 from datainf.core.records import HEAD, Scores
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.store.manifest import MANIFEST_NAME
-from datainf.workflows.data import load_rows, require_data
+from datainf.workflows.data import label_column, load_rows, require_data
 from datainf.workflows.progress import Reporter
 from datainf.workflows.rows import look_at
 from datainf.workflows.run_file import read_run
@@ -66,6 +66,28 @@ class Finished:
     def most_suspicious(self, count: int) -> Int[np.ndarray, " K"]:
         """Give the places of the most suspicious rows among those with scores."""
         return np.argsort(-self.suspicion, kind="stable")[:count]
+
+    @property
+    def flipped(self) -> dict[int, Any]:
+        """Labels that the run used and that are not those of the file, by row."""
+        if not self.data.flip_labels or self.wrong is None:
+            return {}
+        column = label_column(self.subject.task)
+        return {
+            int(i): self.dataset[int(i)][column] for i in np.flatnonzero(self.wrong)
+        }
+
+
+def flipped_note(count: int) -> str:
+    """Say that flipped labels stand in what is written.
+
+    Args:
+        count: How many.
+
+    Returns:
+        A note.
+    """
+    return f"{count} labels were flipped for the run, and are written flipped"
 
 
 def open_finished(folder: str | Path, reporter: Reporter) -> Finished:

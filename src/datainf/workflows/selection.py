@@ -26,7 +26,8 @@ from datainf.integrations.rewriting import (
     rewritten,
     suffix_for,
 )
-from datainf.workflows.finished import open_finished
+from datainf.workflows.data import label_column
+from datainf.workflows.finished import flipped_note, open_finished
 from datainf.workflows.groups import require_column
 from datainf.workflows.progress import Logged, Reporter
 
@@ -77,7 +78,8 @@ def select(
         if name not in known:
             raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
     asked, file = SelectOptions(**options), Path(out)
-    found = open_finished(run, progress or Logged())
+    reporter = progress or Logged()
+    found = open_finished(run, reporter)
     if found.config.queries is None:
         raise OptionError(
             f"{run} ranked rows by self-influence and has no targets; run `datainf "
@@ -103,7 +105,13 @@ def select(
     source = DataConfig(data=found.data.data, split=found.data.split)
     added = {RANK: ranks.tolist(), SCORE: taken.tolist()}
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(file, [rewritten(source, Edit(numbers.tolist(), added=added))])
+    # The scores are of the labels that the run used.
+    flipped = {i: v for i, v in found.flipped.items() if i in set(numbers.tolist())}
+    if flipped:
+        reporter.say(f"note: {flipped_note(len(flipped))}")
+    cells = {label_column(found.subject.task): flipped} if flipped else {}
+    edit = Edit(numbers.tolist(), cells, added)
+    write_durably(file, [rewritten(source, edit)])
     rows = pd.DataFrame({"rank": ranks, "index": numbers, "score": taken})
     if groups is not None:
         rows["group"] = [groups[place] for place in places]
