@@ -201,9 +201,9 @@ def claims(found: Filtered) -> list[str]:
         if test is None or validation is None:
             continue
         lines.append(
-            f"{group[0]}, r = {group[1]}: the claim of the paper's Fig. 7, that the "
+            f"{group[0]}, r = {group[1]}: what the paper's Fig. 7 is to show, that the "
             f"{found.filtering.keep:.0%} of the rows that DataInf keeps train a better "
-            f"model than all rows, is **{_verdict(test)}**: test accuracy "
+            f"model than all rows, is **{_verdict(test)}** here: test accuracy "
             f"{signed(test)}; on the validation rows, which chose, "
             f"{signed(validation)}."
         )
