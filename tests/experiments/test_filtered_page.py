@@ -98,7 +98,7 @@ def test_a_clear_difference_is_called_clear_and_loss_counts_the_other_way(tmp_pa
 )
 def test_the_paper_s_claim_is_judged_by_the_interval(tmp_path, accuracy, verdict):
     (said,) = pages.claims(made(tmp_path, {"datainf": accuracy, "all rows": 0.8}))
-    assert f"is **{verdict}**: test accuracy " in said
+    assert f"is **{verdict}** here: test accuracy " in said
     assert f"{share(abs(accuracy - 0.8))}, " in said
 
 
@@ -108,7 +108,7 @@ def test_a_gap_that_the_seeds_do_not_agree_on_is_no_reproduction(tmp_path):
     last = found.measured.units[1].key(found.measured.study)
     cells[{**last, **found.filtering.key(Variant("datainf"))}]["test"]["accuracy"] = 0.8
     (said,) = pages.claims(found)
-    assert "is **neither reproduced nor contradicted**: test accuracy +." in said
+    assert "is **neither reproduced nor contradicted** here: test accuracy +." in said
 
 
 def test_one_seed_decides_nothing(tmp_path):

@@ -162,7 +162,7 @@ def page(found: Filtered, command: str) -> str:
         "of real annotators; demo-lm: planted wrong answers). Each method keeps the "
         f"{keep} of the training rows that it finds most beneficial to the mean "
         "validation loss, and the same recipe is trained on them, from the same seed. "
-        f"{study.seeds} seeds, each with rows, flips and weights of its own; 95 % "
+        f"Seeds: {study.seeds}, each with rows, flips and weights of its own; 95 % "
         "intervals are Student's t over them.",
         "The *validation* rows are those whose loss the scores explain, so what they "
         "chose looks better on them than it is. The *test* rows are others: no score "
@@ -201,9 +201,9 @@ def claims(found: Filtered) -> list[str]:
         if test is None or validation is None:
             continue
         lines.append(
-            f"{group[0]}, r = {group[1]}: the claim of the paper's Fig. 7, that the "
+            f"{group[0]}, r = {group[1]}: what the paper's Fig. 7 is to show, that the "
             f"{found.filtering.keep:.0%} of the rows that DataInf keeps train a better "
-            f"model than all rows, is **{_verdict(test)}**: test accuracy "
+            f"model than all rows, is **{_verdict(test)}** here: test accuracy "
             f"{signed(test)}; on the validation rows, which chose, "
             f"{signed(validation)}."
         )
@@ -298,8 +298,11 @@ def _section(found: Filtered, group: Group) -> list[str]:
     if not lines:
         return [title, "Nothing is measured yet."]
     study = found.measured.study
-    facts = [one for v in every(study) for one in cells(found, group, v)]
-    kept = [one["kept"] for one in cells(found, group, Variant("random"))]
+    results = {v.label: cells(found, group, v) for v in every(study)}
+    facts = [one for of in results.values() for one in of]
+    kept = [
+        one["kept"] for name in results.keys() - {ALL, RIGHT} for one in results[name]
+    ]
     told = {
         name: _between([one[name] for one in facts])
         for name in ("rows", "wrong", "test_rows")
