@@ -5,7 +5,13 @@ import inspect
 import pytest
 
 from datainf.core import errors
-from datainf.core.errors import DatainfError, DatainfWarning, near
+from datainf.core.errors import (
+    DatainfError,
+    DatainfWarning,
+    OptionError,
+    near,
+    require_options,
+)
 
 TREE = {
     "OptionError": ValueError,
@@ -53,3 +59,13 @@ def test_near_does_not_guess_wildly():
 
 def test_near_takes_names_that_can_be_read_only_once():
     assert near("3", iter(["1", "2"])) == "expected one of: 1, 2"
+
+
+def test_an_option_that_nobody_has_is_refused_with_the_near_one():
+    require_options(["a", "b"], iter(["b", "a", "c"]))
+    with pytest.raises(OptionError) as refused:
+        require_options(["a", "dampin"], iter(["damping", "a"]))
+    assert str(refused.value) == (
+        "option 'dampin' is unknown: expected one of: damping, a; did you mean "
+        "'damping'?."
+    )

@@ -34,11 +34,36 @@ def test_cells_are_those_of_one_group_in_the_order_of_the_seeds(measured):
     assert comparing.cells(measured, ("qqp", 2), Variant("cg").key) == []
 
 
-def test_a_gap_is_of_the_same_seeds_or_none():
-    mine, theirs = [0.9, 0.7, 0.8], [0.5, 0.6, 0.4]
-    assert comparing.gap_of(mine, theirs) == seed_mean(np.subtract(mine, theirs))
-    assert comparing.gap_of(mine, theirs[:2]) is None
-    assert comparing.gap_of([], []) is None
+def test_a_gap_is_of_the_same_seeds_or_none(measured):
+    dot, other, group = Variant("dot").key, Variant("exact").key, ("sst2", 2)
+
+    def gap():
+        return comparing.paired(measured, group, dot, other, lambda one: one["auc"])
+
+    assert gap() is None
+    units = [unit for unit in measured.units if unit.dataset == "sst2"]
+    values = [0.5, 0.6, 0.1]
+    for unit, auc in zip(units, values, strict=True):
+        assert gap() is None  # a seed has the one alone
+        measured.records.add({**unit.key(measured.study), **other}, {"auc": auc})
+    assert gap() == seed_mean(np.subtract([0.0, 0.2, 0.4], values))
+    assert (
+        comparing.paired(measured, group, dot, other, lambda one: one.get("no")) is None
+    )
+
+
+def test_a_seed_that_neither_has_is_passed_over_and_no_other_takes_its_place(measured):
+    dot, other, group = Variant("dot").key, Variant("exact").key, ("qqp", 2)
+    units = [unit for unit in measured.units if unit.dataset == "qqp"]
+    for unit, auc in zip(units[:2], (0.5, 0.6), strict=True):
+        measured.records.add({**unit.key(measured.study), **other}, {"auc": auc})
+    found = comparing.paired(measured, group, dot, other, lambda one: one["auc"])
+    assert found == seed_mean(np.subtract([0.1, 0.3], [0.5, 0.6]))
+    # As many results of each, but not of the same seeds.
+    third = {**units[2].key(measured.study), **other}
+    measured.records.add(third, {"auc": 0.7})
+    found = comparing.paired(measured, group, dot, other, lambda one: one["auc"])
+    assert found is None
 
 
 def test_a_gap_is_written_with_its_sign():

@@ -11,6 +11,7 @@ from datainf.experiments import counterfactual
 from datainf.experiments.counterfactual import Cell, cells_of, run
 from datainf.experiments.data.judged_rows import JudgedRows
 from datainf.experiments.judged import ALL_JUDGED, judged_study
+from tests.experiments.places import tiny_data
 
 
 def test_every_cell_is_measured(judged):
@@ -34,7 +35,7 @@ def test_a_cell_is_what_evaluate_wrote(judged):
     written = pd.read_csv(out / "counterfactual" / "sst2" / "lds.csv")
     for row in written.itertuples():
         assert result["scores"][row.scores]["lds"] == pytest.approx(row.lds, abs=1e-4)
-    assert result["subsets"] == cell.sets == 2 * findings.study.subsets // 2
+    assert result["subsets"] == cell.sets == findings.study.subsets
 
 
 def test_nothing_is_judged_twice(judged, monkeypatch):
@@ -72,14 +73,26 @@ def test_the_copy_of_another_base_is_not_taken_for_this_one(tmp_path, monkeypatc
     monkeypatch.setattr(counterfactual, "copy_without_dropout", copied)
     rows = JudgedRows([{"text": "a"}], [{"text": "b"}], {})
     sst2 = replace(ALL_JUDGED["sst2"], rows=lambda *_: rows)
-    cell = Cell(sst2, "lds", BatchOrder.KEPT, 0.5, 7, 3)
 
-    def config(model):
-        return counterfactual._config(cell, judged_study(model=model), tmp_path / "o")
+    def run_of(model):
+        return counterfactual._run_of(sst2, judged_study(model=model), tmp_path)
 
-    assert config("hub/one").model == config("hub/one").model
+    assert run_of("hub/one").model == run_of("hub/one").model
     with pytest.raises(OptionError, match="is a copy of hub/one, and --model hub/two"):
-        config("hub/two")
+        run_of("hub/two")
+
+
+def test_results_on_other_rows_are_not_mixed_with_those_there(judged, tmp_path):
+    findings, out = judged
+    file = tiny_data(tmp_path) / "sst2" / "val.tsv"
+    file.write_text(file.read_text().replace("film", "play"))
+    other = replace(findings.study, data_dir=str(tmp_path))
+    with pytest.raises(OptionError) as refused:
+        run(other, out)
+    assert str(refused.value) == (
+        f"{out}/counterfactual/sst2/queries.jsonl holds other rows than these, and "
+        "results on them are kept there; give another --out, or the data as they were."
+    )
 
 
 def test_first_plans_come_first_and_leaving_out_last(monkeypatch):

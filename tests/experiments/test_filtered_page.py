@@ -9,9 +9,9 @@ from datainf.evaluation.seeds import seed_mean
 from datainf.experiments import filtered_page as pages
 from datainf.experiments.cells import Measured
 from datainf.experiments.filtered import Filtered, Filtering
-from datainf.experiments.mislabeled import units_of
 from datainf.experiments.records import Records
 from datainf.experiments.tables import mean_text, share
+from datainf.experiments.units import units_of
 from datainf.experiments.variants import Variant
 from tests.experiments.places import tiny_study
 

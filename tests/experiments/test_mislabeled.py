@@ -10,7 +10,7 @@ from datainf.core.errors import OptionError
 from datainf.core.options import Output
 from datainf.evaluation.detection import detection_auc
 from datainf.experiments import cells, measuring
-from datainf.experiments.mislabeled import ADAPTER, BASELINES, run, units_of
+from datainf.experiments.mislabeled import ADAPTER, BASELINES, run
 from datainf.experiments.units import Unit, opened
 from datainf.experiments.variants import Variant
 from datainf.workflows.mean import MeanSource
@@ -123,8 +123,3 @@ def test_a_method_that_refuses_a_store_is_left_out_and_said(tmp_path, monkeypatc
     (unit,) = measured.units
     assert {**unit.key(measured.study), **Variant("dot").key} not in measured.records
     assert {**unit.key(measured.study), **Variant("exact").key} in measured.records
-
-
-def test_early_seeds_cover_every_data_set(tmp_path):
-    units = units_of(tiny_study(tmp_path, datasets=("sst2", "qqp"), ranks=(1, 2)))
-    assert [unit.seed for unit in units] == [0] * 4 + [1] * 4

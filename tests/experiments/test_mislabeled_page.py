@@ -59,7 +59,7 @@ def test_pairs_are_compared_on_the_same_seeds(found_wrong):
 
 def test_a_clear_difference_is_called_clear_and_no_other(tmp_path):
     study = tiny_study(tmp_path, seeds=5)
-    from datainf.experiments.mislabeled import units_of
+    from datainf.experiments.units import units_of
 
     units = units_of(study)
     records = Records(tmp_path / "r.jsonl", {"machine": "m"})

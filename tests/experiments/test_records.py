@@ -23,6 +23,8 @@ def test_a_cell_is_measured_once_and_read_again(tmp_path):
     assert len(calls) == 1
     assert {"rank": 2, "seed": 1} in Records(path, MADE)
     assert {"rank": 2, "seed": 2} not in Records(path, MADE)
+    assert Records(path, MADE).get({"seed": 1, "rank": 2}) == {"auc": 0.1 + 0.2}
+    assert Records(path, MADE).get({"seed": 2, "rank": 2}) is None
 
 
 @pytest.mark.parametrize("kept", [1, 7, 40, -1])

@@ -16,7 +16,7 @@ from datainf.experiments.text_generation import (
     ADAPTER,
     BASELINES,
     run,
-    units_of,
+    tasks_of,
     variants,  # the whole list: a fixture puts a shorter one in its place
 )
 from datainf.experiments.units import Target, Unit, opened
@@ -139,7 +139,7 @@ def test_nothing_is_measured_twice_and_a_lost_cell_alone_again(
 
 def test_early_seeds_cover_every_task(tmp_path):
     study = tiny_text_study(tmp_path, datasets=tuple(TEXT_TASKS))
-    units = units_of(study)
+    units = tasks_of(study)
     assert [u.seed for u in units] == [0] * 6 + [1] * 6
     assert {u.dataset for u in units[:6]} == set(TEXT_TASKS)
     assert not any(u.noisy for u in units)
@@ -156,7 +156,7 @@ def test_every_method_is_compared_by_its_own_damping():
 
 def test_an_unknown_task_is_refused(tmp_path):
     with pytest.raises(OptionError) as refused:
-        units_of(tiny_text_study(tmp_path, datasets=("sentences-share",)))
+        tasks_of(tiny_text_study(tmp_path, datasets=("sentences-share",)))
     assert str(refused.value) == (
         "task 'sentences-share' is unknown: expected one of: sentences-paper, "
         "sentences-shared, math-paper, math-shared, math-reason-paper, "

@@ -11,7 +11,7 @@ from datainf.experiments.cells import Measured
 from datainf.experiments.comparing import cells
 from datainf.experiments.records import Records
 from datainf.experiments.tables import mean_text, share
-from datainf.experiments.text_generation import units_of
+from datainf.experiments.text_generation import tasks_of
 from datainf.experiments.variants import Variant
 from tests.experiments.places import tiny_text_study
 
@@ -104,7 +104,7 @@ def test_the_two_gradients_of_a_method_are_compared(tmp_path):
 def made_up(folder, task, means, *, seeds=5):
     """Records in which a method's AUC of completions wobbles about a mean."""
     study = tiny_text_study(folder, datasets=(task,), seeds=seeds)
-    records, units = Records(folder / "r.jsonl", {"machine": "m"}), units_of(study)
+    records, units = Records(folder / "r.jsonl", {"machine": "m"}), tasks_of(study)
     for unit in units:
         for name, auc in means.items():
             wobble = 0.01 * (unit.seed - (seeds - 1) / 2) * (1 if name == "dot" else -1)

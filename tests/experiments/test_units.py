@@ -8,7 +8,7 @@ import torch
 
 from datainf.core.errors import OptionError
 from datainf.experiments.presets import study_of
-from datainf.experiments.units import Target, Unit, base_of, model_id, opened
+from datainf.experiments.units import Target, Unit, base_of, model_id, opened, units_of
 from tests.experiments.places import (
     tiny_base,
     tiny_data,
@@ -123,3 +123,24 @@ def test_a_classifier_needs_a_base_and_the_demo_brings_its_own(tmp_path):
         "the preset small needs a base model for sst2: name a folder or hub name with "
         "--model."
     )
+
+
+def test_early_seeds_cover_every_data_set(tmp_path):
+    study = tiny_study(tmp_path, datasets=("sst2", "qqp"), ranks=(1, 2))
+    assert [unit.seed for unit in units_of(study)] == [0] * 4 + [1] * 4
+    assert all(unit.noisy for unit in units_of(study))
+    both = units_of(study, noise=(True, False))
+    assert len(both) == 16
+    assert [unit.noisy for unit in both[:2]] == [True, False]
+
+
+def test_an_adapter_of_other_rows_is_not_taken_for_one_of_these(tmp_path):
+    study = tiny_study(tmp_path)
+    with opened(UNIT, study, tmp_path / "out"):
+        pass
+    other = replace(study, data_dir=str(tiny_data(tmp_path / "other", rows=31)))
+    with (
+        pytest.raises(OptionError, match=r"train\.jsonl holds other rows than these, "),
+        opened(UNIT, other, tmp_path / "out"),
+    ):
+        pass

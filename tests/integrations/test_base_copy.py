@@ -5,6 +5,7 @@ import torch
 from transformers import AutoModel
 
 from datainf.core.errors import AdapterError
+from datainf.integrations import base_copy
 from datainf.integrations.base_copy import copy_without_dropout
 from datainf.integrations.base_models import load_config, load_tokenizer
 from tests.experiments.places import tiny_base
@@ -51,3 +52,11 @@ def test_a_base_without_weights_is_named(tmp_path):
     (base / "model.safetensors").unlink()
     with pytest.raises(AdapterError, match=r"^the model .*base cannot be loaded"):
         copy_without_dropout(str(base), tmp_path / "copy")
+
+
+def test_a_base_that_drops_by_another_entry_is_refused(tmp_path, monkeypatch):
+    base = tiny_base(tmp_path / "base")
+    monkeypatch.setattr(base_copy, "dropouts_of", lambda _: ("hidden_dropout_prob",))
+    with pytest.raises(AdapterError, match="cannot be switched off by name; set it to"):
+        copy_without_dropout(str(base), tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()

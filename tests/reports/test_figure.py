@@ -1,5 +1,6 @@
 """Figures: well-formed, values where the axes say, labels apart, text escaped."""
 
+import math
 import re
 from xml.etree import ElementTree
 
@@ -9,6 +10,7 @@ from datainf.reports.figure import (
     Axis,
     Panel,
     Series,
+    dot,
     figure,
     linear_axis,
     log_axis,
@@ -112,6 +114,13 @@ def test_a_dashed_series_has_no_dots_and_spans_are_lines():
     assert dashed.get("stroke-dasharray")
     spans = [line for line in root.iter(f"{SVG}line") if line.get("class") is None]
     assert [(float(s.get("x1")), float(s.get("x2"))) for s in spans] == [(120, 180)]
+
+
+def test_a_dot_has_an_interval_where_one_is_known():
+    made = dot(0.5, -3.0, ends=(0.4, 0.7), colour=2)
+    assert (made.points, made.colour) == (((0.5, -3.0),), 2)
+    assert made.spans == (((0.4, -3.0), (0.7, -3.0)),)
+    assert dot(0.5, 0.0, ends=(math.nan, math.nan)).spans == ()
 
 
 def test_panels_stand_in_rows():

@@ -126,6 +126,21 @@ def test_retraining_compares_with_and_without(labels, tmp_path):
     assert told["bought"]["effects"] == found.bought.table.to_dict(orient="records")
 
 
+def test_what_was_done_is_written_down_before_anything_is_trained(
+    labels, tmp_path, monkeypatch
+):
+    def failing(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("datainf.workflows.clean.compare", failing)
+    with pytest.raises(KeyboardInterrupt):
+        clean(
+            labels.folder, tmp_path / "o.jsonl", count=2, retrain=True, test=labels.test
+        )
+    told = json.loads((tmp_path / "o.jsonl.clean.json").read_text(encoding="utf-8"))
+    assert (len(told["rows"]), told["bought"]) == (2, None)
+
+
 def test_a_language_models_rows_can_be_dropped(sums, tmp_path):
     found = clean(sums.folder, tmp_path / "out.jsonl", count=3)
     lines = Path(sums.folders.train).read_text(encoding="utf-8").splitlines()

@@ -81,3 +81,19 @@ def near(given: str, known: Iterable[str]) -> str:
     listed = f"expected one of: {', '.join(names)}"
     close = difflib.get_close_matches(str(given), names, n=1)
     return f"{listed}; did you mean '{close[0]}'?" if close else listed
+
+
+def require_options(given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse options that nobody has.
+
+    Args:
+        given: The names that came.
+        known: The names that exist.
+
+    Raises:
+        OptionError: At the first unknown one; names the near one.
+    """
+    names = list(known)
+    for name in given:
+        if name not in names:
+            raise OptionError(f"option {name!r} is unknown: {near(name, names)}.")

@@ -18,7 +18,7 @@ from datainf.estimators.table import METHODS
 from datainf.evaluation.correlation import pearson, spearman
 from datainf.experiments.cells import Key, Measured, Refused, measured
 from datainf.experiments.presets import Study
-from datainf.experiments.units import Opened, Unit
+from datainf.experiments.units import Opened, Unit, units_of
 from datainf.experiments.variants import Variant, defaults, refusals
 from datainf.workflows.mean import MeanSource
 from datainf.workflows.progress import Reporter
@@ -28,24 +28,6 @@ NAME = "approximation"
 REFERENCE = "exact"
 DATASETS = ("sst2",)
 """Those of the small preset: five ranks, noisy and clean, are many adapters."""
-
-
-def units_of(study: Study) -> list[Unit]:
-    """List the adapters of the experiment, seed by seed.
-
-    Args:
-        study: The settings.
-
-    Returns:
-        One a data set, rank, noise and seed.
-    """
-    return [
-        Unit(dataset, rank, seed, noisy)
-        for seed in range(study.seeds)
-        for dataset in study.datasets
-        for rank in study.ranks
-        for noisy in (True, False)
-    ]
 
 
 def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> Measured:
@@ -64,7 +46,7 @@ def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> M
         NAME,
         study,
         out,
-        units=units_of(study),
+        units=units_of(study, noise=(True, False)),
         keys=[v.key for v in variants if v.method != REFERENCE],
         refused=refusals(variants) | no_losses(variants),
         cells=_correlations,

@@ -45,27 +45,52 @@ def cells(
     Returns:
         Results in the order of the seeds.
     """
-    keys = [
+    return [one for one in _by_seed(measured, group, key) if one is not None]
+
+
+def paired(
+    measured: Measured,
+    group: Group,
+    first: Mapping[str, Any],
+    second: Mapping[str, Any],
+    value: Callable[[Mapping[str, Any]], float | None],
+) -> SeedMean | None:
+    """Give the mean difference of two variants, seed by seed.
+
+    Args:
+        measured: The experiment.
+        group: Data set and rank.
+        first: The key of one variant.
+        second: That of another.
+        value: Takes a number out of a result; None where it has none.
+
+    Returns:
+        The difference with its interval; None where a seed has a number of one alone,
+        or none has any.
+    """
+    sides = (_by_seed(measured, group, key) for key in (first, second))
+    gaps = []
+    for results in zip(*sides, strict=True):
+        if results == (None, None):
+            continue
+        known = [None if one is None else value(one) for one in results]
+        mine, theirs = known
+        if mine is None or theirs is None:
+            return None
+        gaps.append(mine - theirs)
+    return seed_mean(gaps) if gaps else None
+
+
+def _by_seed(
+    measured: Measured, group: Group, key: Mapping[str, Any]
+) -> list[dict[str, Any] | None]:
+    """Give one variant's result of every seed, None where it is not there."""
+    keys = (
         {**unit.key(measured.study), **key}
         for unit in measured.units
         if (unit.dataset, unit.rank) == group
-    ]
-    return [measured.records[one] for one in keys if one in measured.records]
-
-
-def gap_of(mine: Sequence[float], theirs: Sequence[float]) -> SeedMean | None:
-    """Give the mean difference on the same seeds.
-
-    Args:
-        mine: One number a seed.
-        theirs: Likewise.
-
-    Returns:
-        The difference with its interval; None where a seed lacks one of them.
-    """
-    if not mine or len(mine) != len(theirs):
-        return None
-    return seed_mean(np.subtract(mine, theirs))
+    )
+    return [measured.records.get(key) for key in keys]
 
 
 def signed(gap: SeedMean) -> str:

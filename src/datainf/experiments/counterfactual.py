@@ -8,9 +8,8 @@ so that a later method is judged without any.
 Cells: one an adapter and design, kept in `counterfactual.jsonl`, with every score.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,8 @@ from datainf.core.canonical import sha256_of
 from datainf.core.durable import write_durably
 from datainf.core.errors import OptionError
 from datainf.core.evaluate_options import BatchOrder, EvaluateOptions
-from datainf.core.run_config import DataConfig, RunConfig
+from datainf.core.run_config import RunConfig
+from datainf.experiments.data.rows_on_disk import keep_rows
 from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy
 from datainf.experiments.records import Records
 from datainf.experiments.surroundings import surroundings
@@ -176,10 +176,16 @@ def run(
 
     Returns:
         What was found.
+
+    Raises:
+        OptionError: If the folder holds results on other rows or another base.
     """
     say, folder = progress or Logged(), Path(out)
     records = Records(folder / f"{NAME}.jsonl", surroundings())
     cells = cells_of(study)
+    runs = {
+        cell.judged.name: _run_of(cell.judged, study, folder / NAME) for cell in cells
+    }
     missing = [cell for cell in cells if cell.key(study) not in records]
     for number, cell in enumerate(missing, start=1):
         share = "" if cell.removed is None else f", {cell.removed:.0%}"
@@ -187,44 +193,41 @@ def run(
             f"{number} of {len(missing)}: {cell.judged.name}, {cell.kind}, batches "
             f"{cell.order}{share}"
         )
-        config = _config(cell, study, folder / NAME / cell.judged.name)
+        options = _options(cell, study, folder / NAME)
+        config = replace(runs[cell.judged.name], evaluate=options)
         found = _JUDGES[cell.kind](config, say)
         records.add(cell.key(study), _RESULTS[cell.kind](found))
     return Findings(study, records, tuple(cells))
 
 
-def _config(cell: Cell, study: JudgedStudy, folder: Path) -> RunConfig:
-    """Describe a judgement as a run, with its rows and its base on disk."""
-    judged = cell.judged
+def _run_of(judged: Judged, study: JudgedStudy, folder: Path) -> RunConfig:
+    """Describe an adapter that is judged as a run, with its rows and base on disk."""
     rows = judged.rows(study.data_dir, judged.train_rows, judged.queries)
-    files = {}
-    for which, part in (("train", rows.train), ("queries", rows.queries)):
-        files[which] = DataConfig(data=str(folder / f"{which}.jsonl"))
-        lines = [json.dumps(row, default=str) + "\n" for row in part]
-        folder.mkdir(parents=True, exist_ok=True)
-        write_durably(Path(files[which].data), [line.encode() for line in lines])
+    own = folder / judged.name
+    files = keep_rows(own, {"train": rows.train, "queries": rows.queries})
     base = study.base_of(judged)
-    if not judged.dropout:
-        base = _without_dropout(base, folder / "base")
-    share = cell.removed or 0.5
-    options = EvaluateOptions(
+    return RunConfig(
+        model=base if judged.dropout else _without_dropout(base, own / "base"),
+        task={**rows.task, **judged.task},
+        train=files["train"],
+        queries=files["queries"],
+        recipe=judged.recipe,
+        out=str(own),
+    )
+
+
+def _options(cell: Cell, study: JudgedStudy, folder: Path) -> EvaluateOptions:
+    """Say how a cell is judged."""
+    judged, share = cell.judged, cell.removed or 0.5
+    return EvaluateOptions(
         methods=cell.methods,
         remove=[share],
         order=[cell.order],
         subsets=cell.sets,
         twins=cell.twins,
-        drop=[max(1, round(share * len(rows.train)))],
+        drop=[max(1, round(share * judged.train_rows))],
         workers=study.workers,
-        retrained=str(folder.with_name(judged.like or judged.name) / RETRAINED),
-    )
-    return RunConfig(
-        model=base,
-        task={**rows.task, **judged.task},
-        train=files["train"],
-        queries=files["queries"],
-        recipe=judged.recipe,
-        evaluate=options,
-        out=str(folder),
+        retrained=str(folder / (judged.like or judged.name) / RETRAINED),
     )
 
 

@@ -2,7 +2,7 @@
 
 from datainf.experiments.counterfactual import BASELINES, Findings
 from datainf.experiments.counterfactual_page import lds_cells, shown, title_of
-from datainf.reports.figure import Panel, Series, figure, linear_axis, named_axis
+from datainf.reports.figure import Panel, Series, dot, figure, linear_axis, named_axis
 
 
 def drawing(findings: Findings) -> str:
@@ -22,10 +22,10 @@ def drawing(findings: Findings) -> str:
         ]
         ends = [value for _, _, one in rows for value in (one["low"], one["high"])]
         series = [
-            Series(
-                "",
-                ((one["lds"], -float(i)),),
-                spans=(((one["low"], -float(i)), (one["high"], -float(i))),),
+            dot(
+                one["lds"],
+                -float(i),
+                ends=(one["low"], one["high"]),
                 colour=1 if name in BASELINES else 0,
             )
             for i, (_, name, one) in enumerate(rows)

@@ -32,10 +32,9 @@ from datainf.experiments.mislabeled import (
     BASELINES,
     suspicion_of,
     towards_validation,
-    units_of,
 )
 from datainf.experiments.presets import Study
-from datainf.experiments.units import Opened, Unit, base_of, recipe_of
+from datainf.experiments.units import Opened, Unit, base_of, recipe_of, units_of
 from datainf.experiments.variants import Variant, defaults, refusals
 from datainf.workflows.judgement import judge
 from datainf.workflows.progress import Logged, Reporter

@@ -7,7 +7,7 @@ from datainf.experiments.comparing import groups
 from datainf.experiments.filtered import REFERENCES, Filtered
 from datainf.experiments.filtered_page import rows
 from datainf.experiments.mislabeled import BASELINES
-from datainf.reports.figure import Panel, Series, figure, linear_axis, named_axis
+from datainf.reports.figure import Panel, dot, figure, linear_axis, named_axis
 
 _METHOD, _BASELINE, _REFERENCE = 0, 1, 2
 _COLOURS = {
@@ -46,12 +46,10 @@ def _panel(found: Filtered, group: tuple[str, int]) -> Panel | None:
     if not means:
         return None
     series = tuple(
-        Series(
-            "",
-            ((m.mean, -float(i)),),
-            spans=(((m.low, -float(i)), (m.high, -float(i))),)
-            if np.isfinite(m.low)
-            else (),
+        dot(
+            m.mean,
+            -float(i),
+            ends=(m.low, m.high),
             colour=_COLOURS.get(name, _METHOD),
         )
         for i, (name, m) in enumerate(means.items())

@@ -17,7 +17,6 @@ from datainf.experiments import comparing
 from datainf.experiments.comparing import (
     Group,
     Pair,
-    gap_of,
     groups,
     left_out,
     makers,
@@ -284,11 +283,14 @@ def paired(
     Returns:
         The difference with its interval; None where a seed lacks one of them.
     """
-    both = [values(cells(found, group, one), part, measure) for one in (first, second)]
-    mine, theirs = ([x for x in side if x is not None] for side in both)
-    if [len(mine), len(theirs)] != [len(side) for side in both]:
-        return None
-    return gap_of(mine, theirs)
+    mine, theirs = (found.filtering.key(one) for one in (first, second))
+    return comparing.paired(
+        found.measured,
+        group,
+        mine,
+        theirs,
+        lambda one: values([one], part, measure)[0],
+    )
 
 
 def _section(found: Filtered, group: Group) -> list[str]:

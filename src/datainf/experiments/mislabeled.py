@@ -31,7 +31,7 @@ from datainf.experiments.data.study_rows import DEMO, text_of
 from datainf.experiments.measuring import Sources, embedding_scores, scored
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
-from datainf.experiments.units import Opened, Unit
+from datainf.experiments.units import Opened, Unit, units_of
 from datainf.experiments.variants import Variant, all_variants, refusals
 from datainf.integrations.hidden_states import share_right
 from datainf.workflows.mean import MeanSource
@@ -42,23 +42,6 @@ BASELINES = ("loss", "TF-IDF", "embedding", "random")
 ADAPTER = {"method": "adapter", "options": {}}
 """The cell that says how well the adapter itself has learned."""
 Towards = Callable[[Output], Sources]
-
-
-def units_of(study: Study) -> list[Unit]:
-    """List the adapters of the experiment, seed by seed.
-
-    Args:
-        study: The settings.
-
-    Returns:
-        One a data set, rank and seed, so that early seeds cover every data set.
-    """
-    return [
-        Unit(dataset, rank, seed)
-        for seed in range(study.seeds)
-        for dataset in study.datasets
-        for rank in study.ranks
-    ]
 
 
 def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> Measured:

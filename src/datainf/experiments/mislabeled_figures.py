@@ -14,6 +14,7 @@ from datainf.experiments.variants import all_variants
 from datainf.reports.figure import (
     Panel,
     Series,
+    dot,
     figure,
     linear_axis,
     log_axis,
@@ -36,12 +37,10 @@ def by_dataset(measured: Measured) -> str:
         means = [seed_mean(row["auc"]) for row in found]
         ends = [x for m in means for x in (m.mean, m.low, m.high) if np.isfinite(x)]
         series = tuple(
-            Series(
-                "",
-                ((m.mean, -float(i)),),
-                spans=(((m.low, -float(i)), (m.high, -float(i))),)
-                if np.isfinite(m.low)
-                else (),
+            dot(
+                m.mean,
+                -float(i),
+                ends=(m.low, m.high),
                 colour=1 if found[i]["method"] in BASELINES else 0,
             )
             for i, m in enumerate(means)

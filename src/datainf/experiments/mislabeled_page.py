@@ -5,6 +5,7 @@ Every number and every sentence follows from the records; nothing is decided her
 
 from collections.abc import Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from datainf.experiments.comparing import (
     Pair,
     cells,
     damped_pairs,
-    gap_of,
     groups,
     left_out,
     makers,
@@ -171,11 +171,7 @@ def paired(
     Returns:
         The difference with its interval; None where a seed lacks one of them.
     """
-    mine, theirs = (
-        [one["auc"] for one in cells(measured, group, variant.key)]
-        for variant in (first, second)
-    )
-    return gap_of(mine, theirs)
+    return comparing.paired(measured, group, first.key, second.key, itemgetter("auc"))
 
 
 def _section(measured: Measured, group: Group) -> list[str]:

@@ -68,6 +68,11 @@ class Records:
         """Give a cell's result."""
         return self._cells[_name(key)]["result"]
 
+    def get(self, key: Key) -> dict[str, Any] | None:
+        """Give a cell's result, or None where it is not there."""
+        cell = self._cells.get(_name(key))
+        return None if cell is None else cell["result"]
+
     def add(self, key: Key, result: Mapping[str, Any]) -> None:
         """Keep a result, durably.
 

@@ -32,7 +32,7 @@ from datainf.experiments.exact_match import answers, exact_match
 from datainf.experiments.measuring import embedding_scores, scored
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
-from datainf.experiments.units import Opened, Target, Unit
+from datainf.experiments.units import Opened, Target, Unit, units_of
 from datainf.experiments.variants import Variant, all_variants, refusals
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.workflows.progress import Reporter
@@ -41,8 +41,6 @@ NAME = "text-generation"
 BASELINES = ("loss", "TF-IDF", "embedding", "random")
 ADAPTER = {"method": "adapter", "options": {}}
 """The cell that says how well the adapter itself has learned."""
-
-
 # Here cg and auto are exact, and tracin is dot: by their own settings alone.
 _LIKE_OTHERS = ("cg", "auto", "tracin")
 
@@ -53,14 +51,14 @@ def variants() -> list[Variant]:
     return [v for v in found if not v.options or v.method not in _LIKE_OTHERS]
 
 
-def units_of(study: Study) -> list[Unit]:
-    """List the adapters of the experiment, seed by seed.
+def tasks_of(study: Study) -> list[Unit]:
+    """List the adapters of the experiment.
 
     Args:
         study: The settings.
 
     Returns:
-        One a task, wording, rank and seed, so that early seeds cover every task.
+        One a task, wording, rank and seed.
 
     Raises:
         OptionError: If there is no such task.
@@ -68,12 +66,7 @@ def units_of(study: Study) -> list[Unit]:
     for name in study.datasets:
         if name not in TEXT_TASKS:
             raise OptionError(f"task {name!r} is unknown: {near(name, TEXT_TASKS)}.")
-    return [
-        Unit(name, rank, seed, noisy=False)
-        for seed in range(study.seeds)
-        for name in study.datasets
-        for rank in study.ranks
-    ]
+    return units_of(study, noise=(False,))
 
 
 def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> Measured:
@@ -92,7 +85,7 @@ def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> M
         NAME,
         study,
         out,
-        units=units_of(study),
+        units=tasks_of(study),
         keys=[
             ADAPTER,
             *(Variant(name).key for name in BASELINES),

@@ -9,7 +9,7 @@ from datainf.experiments.text_generation import BASELINES
 from datainf.experiments.text_generation_page import rows
 from datainf.experiments.units import Target
 from datainf.experiments.variants import defaults
-from datainf.reports.figure import Panel, Series, figure, linear_axis, named_axis
+from datainf.reports.figure import Panel, dot, figure, linear_axis, named_axis
 
 _COLOURS = {Target.TASK: 0, Target.PROMPT: 2}
 _BASELINE = 1
@@ -38,14 +38,12 @@ def drawing(measured: Measured) -> str:
             baseline = row["method"] in BASELINES
             for target in Target:
                 mean = seed_mean(row["auc"][target])
-                known = bool(np.isfinite(mean.low))
-                ends += [mean.mean, *((mean.low, mean.high) if known else ())]
-                y = -float(i) + (0.14 if target is Target.TASK else -0.14)
+                ends += [x for x in mean if np.isfinite(x)]
                 series.append(
-                    Series(
-                        "",
-                        ((mean.mean, y),),
-                        spans=(((mean.low, y), (mean.high, y)),) if known else (),
+                    dot(
+                        mean.mean,
+                        -float(i) + (0.14 if target is Target.TASK else -0.14),
+                        ends=(mean.low, mean.high),
                         colour=_BASELINE if baseline else _COLOURS[target],
                     )
                 )

@@ -16,7 +16,6 @@ from datainf.experiments.cells import Measured
 from datainf.experiments.comparing import (
     Group,
     cells,
-    gap_of,
     groups,
     left_out,
     makers,
@@ -178,11 +177,9 @@ def paired(
     Returns:
         The difference with its interval; None where a seed lacks one of them.
     """
-    mine, theirs = (
-        [one[target][measure] for one in cells(measured, group, variant.key)]
-        for variant in (first, second)
+    return comparing.paired(
+        measured, group, first.key, second.key, lambda one: one[target][measure]
     )
-    return gap_of(mine, theirs)
 
 
 def claims(measured: Measured) -> list[str]:
@@ -273,9 +270,9 @@ def _between_targets(measured: Measured, variant: Variant) -> str:
     found = []
     for group in groups(measured):
         results = cells(measured, group, variant.key)
-        mine, theirs = ([one[t]["auc"] for one in results] for t in Target)
-        gap = gap_of(mine, theirs)
-        if gap is not None:
+        if results:
+            mine, theirs = ([one[t]["auc"] for one in results] for t in Target)
+            gap = seed_mean(np.subtract(mine, theirs))
             found.append(f"{group[0]} r = {group[1]}: {signed(gap)}")
     return "; ".join(found)
 

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from datainf.core.canonical import sha256_of
 from datainf.core.checkpoint import Moments
-from datainf.core.durable import write_durably
 from datainf.core.errors import OptionError
 from datainf.core.options import Output
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.core.task import Task
+from datainf.experiments.data.rows_on_disk import keep_rows
 from datainf.experiments.data.study_rows import DEMO, StudyRows, study_rows
 from datainf.experiments.data.text_tasks import TEXT_TASKS
 from datainf.experiments.demo import BASE, DemoSettings
@@ -103,6 +103,25 @@ Gradients = Callable[..., tuple[GradientStore, GradientStore]]
 rows, collected when first asked for."""
 
 
+def units_of(study: Study, noise: tuple[bool, ...] = (True,)) -> list[Unit]:
+    """List the adapters of an experiment, seed by seed.
+
+    Args:
+        study: The settings.
+        noise: Whether some labels are wrong; both, where both are compared.
+
+    Returns:
+        One a data set, rank, noise and seed, so that early seeds cover every data set.
+    """
+    return [
+        Unit(dataset, rank, seed, noisy)
+        for seed in range(study.seeds)
+        for dataset in study.datasets
+        for rank in study.ranks
+        for noisy in noise
+    ]
+
+
 @dataclass(frozen=True)
 class Opened:
     """A unit with its gradients.
@@ -153,6 +172,9 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
 
     Yields:
         The unit. Its stores are removed afterwards, unless something went wrong.
+
+    Raises:
+        OptionError: If the adapter that is there learned other rows.
     """
     key = unit.key(study)
     noise = "noisy" if unit.noisy else "clean"
@@ -165,8 +187,9 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
         noisy=unit.noisy,
         data_dir=study.data_dir,
     )
+    files = keep_rows(folder, {"train": rows.train, "validation": rows.validation})
     if not (folder / RUN_FILE).is_file() or beside(folder) is None:
-        _train(unit, study, rows, folder)
+        _train(unit, study, rows, files["train"], folder)
     subject = load_subject(resolve({"adapter": str(folder)}))
 
     @cache
@@ -266,19 +289,15 @@ def model_id(name: str) -> str:
     return f"{kind or 'model'}-{digest.hexdigest()[:8]}"
 
 
-def _train(unit: Unit, study: Study, rows: StudyRows, folder: Path) -> None:
-    """Write the rows down and train the adapter; its run.yaml is written last."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for which, part in (("train", rows.train), ("validation", rows.validation)):
-        files[which] = folder / f"{which}.jsonl"
-        lines = [json.dumps(row, default=str) + "\n" for row in part]
-        write_durably(files[which], [line.encode() for line in lines])
+def _train(
+    unit: Unit, study: Study, rows: StudyRows, data: DataConfig, folder: Path
+) -> None:
+    """Train the adapter; its run.yaml is written last."""
     recipe = recipe_of(unit, study, len(rows.train))
     config = RunConfig(
         model=base_of(unit, study),
         task=dict(rows.task),
-        train=DataConfig(data=str(files["train"])),
+        train=data,
         recipe=replace(recipe, training={**recipe.training, **_KEPT}),
         out=str(folder),
     )

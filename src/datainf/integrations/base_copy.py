@@ -15,7 +15,7 @@ from datainf.integrations.base_models import (
     not_loaded,
     quiet_loading,
 )
-from datainf.integrations.dropout import dropouts_of
+from datainf.integrations.dropout import NAMES, dropouts_of, rows_are_apart
 
 
 def copy_without_dropout(name: str, folder: str | Path) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ def copy_without_dropout(name: str, folder: str | Path) -> tuple[str, ...]:
         The entries of the configuration that were above 0.
 
     Raises:
-        AdapterError: If it cannot be loaded.
+        AdapterError: If it cannot be loaded, or drops all the same.
     """
     config = load_config(name)
     above = dropouts_of(config)
@@ -38,8 +38,14 @@ def copy_without_dropout(name: str, folder: str | Path) -> tuple[str, ...]:
     try:
         with quiet_loading():
             model = AutoModel.from_pretrained(name, config=config)
-            model.save_pretrained(str(folder))
     except (OSError, ValueError) as error:
         raise AdapterError(not_loaded("model", name, error)) from error
+    if not rows_are_apart(model):
+        raise AdapterError(
+            f"the model {name} drops or normalises over batches by other entries of "
+            f"its configuration than {', '.join(NAMES)}, so its dropout cannot be "
+            "switched off by name; set it to 0 in a copy of its config.json."
+        )
+    model.save_pretrained(str(folder))
     load_tokenizer(name).save_pretrained(str(folder))
     return above

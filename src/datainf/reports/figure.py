@@ -159,6 +159,25 @@ def named_axis(title: str, names: Sequence[str]) -> Axis:
     return Axis(title, 0.5 - len(names), 0.5, ticks, named=True)
 
 
+def dot(
+    value: float, y: float, *, ends: tuple[float, float], colour: int = 0
+) -> Series:
+    """Make a dot with its interval, on a line of a named axis.
+
+    Args:
+        value: Where it lies.
+        y: The line.
+        ends: The interval's ends; NaN where there is none.
+        colour: Number of its colour.
+
+    Returns:
+        The series.
+    """
+    low, high = ends
+    spans = (((low, y), (high, y)),) if math.isfinite(low) else ()
+    return Series("", ((value, y),), spans=spans, colour=colour)
+
+
 def figure(panels: Sequence[Panel], *, title: str, columns: int = 2) -> str:
     """Draw panels beside and below each other.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from datainf.core.errors import OptionError, near
+from datainf.core.errors import require_options
 from datainf.core.options import CollectOptions, Fisher, ScoreOptions
 from datainf.core.records import Scores
 from datainf.core.task import Task
@@ -136,10 +136,8 @@ def check_scoring(method: str | Estimator, scoring: Mapping[str, Any]) -> Estima
     kind = entry.cls if entry else type(method)
     if is_dataclass(kind):  # an unknown method is refused below
         own = [f.name for f in fields(kind)]
-        known = [*own, *_BESIDE, *(f.name for f in fields(CollectOptions))]
-        for name in scoring:
-            if name not in known:
-                raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
+        collecting = (f.name for f in fields(CollectOptions))
+        require_options(scoring, [*own, *_BESIDE, *collecting])
     return build(
         method,
         **{name: value for name, value in scoring.items() if name in shared},

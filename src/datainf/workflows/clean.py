@@ -9,7 +9,7 @@ what it bought. K chosen rows.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from datainf.core.canonical import canonical_json
 from datainf.core.clean_options import Action, CleanOptions, ReviewTool
 from datainf.core.durable import write_durably
 from datainf.core.encodable import encodable
-from datainf.core.errors import OptionError, near
+from datainf.core.errors import OptionError, require_options
 from datainf.core.run_config import DataConfig
 from datainf.integrations.examples import load_examples
 from datainf.integrations.rewriting import (
@@ -90,10 +90,7 @@ def clean(
     Example:
         >>> datainf.clean("runs/labels", "better.tsv", share=0.1)  # doctest: +SKIP
     """
-    known = [f.name for f in fields(CleanOptions)]
-    for name in options:
-        if name not in known:
-            raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
+    require_options(options, (f.name for f in fields(CleanOptions)))
     asked, reporter, file = CleanOptions(**options), progress or Logged(), Path(out)
     found = open_finished(run, reporter)
     count = asked.how_many(len(found.index))
@@ -118,18 +115,19 @@ def clean(
     table, labels = _decided(found, asked, places, reporter)
     gone = set(table.loc[table["done"] == "dropped", "index"])
     notes = _write_data(found, file, gone, labels)
-    bought = None
-    if test is not None:
-        after = _Changed(found, gone, labels)
-        bought = compare(
-            found,
-            after,
-            test[0],
-            seeds=asked.retrain_seeds,
-            reporter=reporter,
-            notes=test[1],
-        )
-    return _finish(Cleaned(file, table, bought, notes), found, asked)
+    # What was done is written down before anything can fail in hours of training.
+    made = _finish(Cleaned(file, table, None, notes), found, asked)
+    if test is None:
+        return made
+    bought = compare(
+        found,
+        _Changed(found, gone, labels),
+        test[0],
+        seeds=asked.retrain_seeds,
+        reporter=reporter,
+        notes=test[1],
+    )
+    return _finish(replace(made, bought=bought), found, asked)
 
 
 def _require_place(file: Path, asked: CleanOptions, run: Finished) -> None:

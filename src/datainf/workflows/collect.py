@@ -17,7 +17,7 @@ from torch import nn
 from datainf.__about__ import __version__
 from datainf.capture.session import CaptureSession
 from datainf.core.adapter import Adapter
-from datainf.core.errors import DatainfWarning, OptionError, near
+from datainf.core.errors import DatainfWarning, require_options
 from datainf.core.identity import Identity
 from datainf.core.options import CollectOptions, Output
 from datainf.core.task import Task
@@ -164,10 +164,7 @@ def collect_options(options: Mapping[str, Any]) -> CollectOptions:
     Raises:
         OptionError: If one is unknown.
     """
-    known = [f.name for f in fields(CollectOptions)]
-    for name in options:
-        if name not in known:
-            raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
+    require_options(options, (f.name for f in fields(CollectOptions)))
     return CollectOptions(**options)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from datainf.core.clean_options import By, SelectOptions
 from datainf.core.durable import write_durably
-from datainf.core.errors import DatainfWarning, OptionError, near
+from datainf.core.errors import DatainfWarning, OptionError, require_options
 from datainf.core.run_config import DataConfig
 from datainf.integrations.rewriting import (
     Edit,
@@ -73,10 +73,7 @@ def select(
     Example:
         >>> datainf.select("runs/me", "best.jsonl", count=100)  # doctest: +SKIP
     """
-    known = [f.name for f in fields(SelectOptions)]
-    for name in options:
-        if name not in known:
-            raise OptionError(f"option {name!r} is unknown: {near(name, known)}.")
+    require_options(options, (f.name for f in fields(SelectOptions)))
     asked, file = SelectOptions(**options), Path(out)
     reporter = progress or Logged()
     found = open_finished(run, reporter)
