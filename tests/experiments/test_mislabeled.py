@@ -10,7 +10,9 @@ from datainf.core.errors import OptionError
 from datainf.core.options import Output
 from datainf.evaluation.detection import detection_auc
 from datainf.experiments import cells, measuring
-from datainf.experiments.mislabeled import ADAPTER, BASELINES, run
+from datainf.experiments.cells import ADAPTER
+from datainf.experiments.measuring import BASELINES
+from datainf.experiments.mislabeled import run
 from datainf.experiments.units import Unit, opened
 from datainf.experiments.variants import Variant
 from datainf.workflows.mean import MeanSource

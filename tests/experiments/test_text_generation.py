@@ -11,10 +11,10 @@ from datainf.estimators.table import METHODS
 from datainf.evaluation.baselines import tfidf_scores
 from datainf.evaluation.retrieval import class_detection
 from datainf.experiments import cells, text_generation
+from datainf.experiments.cells import ADAPTER
 from datainf.experiments.data.text_tasks import TEXT_TASKS
+from datainf.experiments.measuring import BASELINES
 from datainf.experiments.text_generation import (
-    ADAPTER,
-    BASELINES,
     run,
     tasks_of,
     variants,  # the whole list: a fixture puts a shorter one in its place

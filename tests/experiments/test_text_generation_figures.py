@@ -4,7 +4,7 @@ import re
 from xml.etree import ElementTree
 
 from datainf.experiments import text_generation_figures as figures
-from datainf.experiments.text_generation import BASELINES
+from datainf.experiments.measuring import BASELINES
 
 
 def test_every_method_has_two_dots_and_normalised_ones_none(found_classes):

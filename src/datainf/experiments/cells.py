@@ -13,6 +13,8 @@ from datainf.experiments.variants import Variant
 from datainf.workflows.progress import Logged, Reporter
 
 Key = Mapping[str, Any]
+ADAPTER: Key = {"method": "adapter", "options": {}}
+"""The cell that says how well an adapter itself has learned."""
 Refused = MutableMapping[str, str]
 """Label of a variant -> why it was left out."""
 

@@ -28,11 +28,8 @@ from datainf.core.task import Task
 from datainf.evaluation.baselines import random_scores
 from datainf.experiments.cells import Key, Measured, Refused, measured
 from datainf.experiments.data.unseen_rows import unseen_rows
-from datainf.experiments.mislabeled import (
-    BASELINES,
-    suspicion_of,
-    towards_validation,
-)
+from datainf.experiments.measuring import BASELINES
+from datainf.experiments.mislabeled import suspicion_of, towards_validation
 from datainf.experiments.presets import Study
 from datainf.experiments.units import Opened, Unit, base_of, recipe_of, units_of
 from datainf.experiments.variants import Variant, defaults, refusals

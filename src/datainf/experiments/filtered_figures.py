@@ -6,7 +6,7 @@ from datainf.evaluation.seeds import seed_mean
 from datainf.experiments.comparing import groups
 from datainf.experiments.filtered import REFERENCES, Filtered
 from datainf.experiments.filtered_page import rows
-from datainf.experiments.mislabeled import BASELINES
+from datainf.experiments.measuring import BASELINES
 from datainf.reports.figure import Panel, dot, figure, linear_axis, named_axis
 
 _METHOD, _BASELINE, _REFERENCE = 0, 1, 2

@@ -1,4 +1,7 @@
-"""What every experiment measures of a method: its scores, and what they cost."""
+"""What every experiment measures of a method: its scores, and what they cost.
+
+And the baselines that stand beside all of them.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +20,8 @@ from datainf.experiments.meter import metered
 from datainf.integrations.hidden_states import mean_hidden_states
 from datainf.workflows.score import score
 
+BASELINES = ("loss", "TF-IDF", "embedding", "random")
+"""What looks at no gradient."""
 Sources = tuple[GradientSource, GradientSource]
 """Gradients of training rows and of queries."""
 

@@ -26,9 +26,9 @@ from datainf.evaluation.baselines import (
     tfidf_scores,
 )
 from datainf.evaluation.detection import detection_auc, precision_at
-from datainf.experiments.cells import Key, Measured, Refused, measured
+from datainf.experiments.cells import ADAPTER, Key, Measured, Refused, measured
 from datainf.experiments.data.study_rows import DEMO, text_of
-from datainf.experiments.measuring import Sources, embedding_scores, scored
+from datainf.experiments.measuring import BASELINES, Sources, embedding_scores, scored
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
 from datainf.experiments.units import Opened, Unit, units_of
@@ -38,9 +38,6 @@ from datainf.workflows.mean import MeanSource
 from datainf.workflows.progress import Reporter
 
 NAME = "mislabeled"
-BASELINES = ("loss", "TF-IDF", "embedding", "random")
-ADAPTER = {"method": "adapter", "options": {}}
-"""The cell that says how well the adapter itself has learned."""
 Towards = Callable[[Output], Sources]
 
 
@@ -82,7 +79,7 @@ def _cells(
     """
     towards = towards_validation(subject)
     for key in missing:
-        if key["method"] == "adapter":
+        if key == ADAPTER:
             yield key, _adapter(unit, subject)
             continue
         try:

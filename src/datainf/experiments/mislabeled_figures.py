@@ -8,7 +8,7 @@ import numpy as np
 from datainf.evaluation.seeds import seed_mean
 from datainf.experiments.cells import Measured
 from datainf.experiments.comparing import groups
-from datainf.experiments.mislabeled import BASELINES
+from datainf.experiments.measuring import BASELINES
 from datainf.experiments.mislabeled_page import rows
 from datainf.experiments.variants import all_variants
 from datainf.reports.figure import (

@@ -13,7 +13,7 @@ import pandas as pd
 
 from datainf.evaluation.seeds import SeedMean, seed_mean
 from datainf.experiments import comparing
-from datainf.experiments.cells import Measured
+from datainf.experiments.cells import ADAPTER, Measured
 from datainf.experiments.comparing import (
     Group,
     Pair,
@@ -25,7 +25,8 @@ from datainf.experiments.comparing import (
     normalized_pairs,
     worst,
 )
-from datainf.experiments.mislabeled import ADAPTER, BASELINES, NAME
+from datainf.experiments.measuring import BASELINES
+from datainf.experiments.mislabeled import NAME
 from datainf.experiments.tables import markdown_table, mean_text, share, short
 from datainf.experiments.variants import Variant, all_variants
 

@@ -25,11 +25,11 @@ from numpy.typing import ArrayLike, NDArray
 from datainf.core.errors import DatainfError, OptionError, near
 from datainf.evaluation.baselines import random_scores, tfidf_scores
 from datainf.evaluation.retrieval import class_detection
-from datainf.experiments.cells import Key, Measured, Refused, measured
+from datainf.experiments.cells import ADAPTER, Key, Measured, Refused, measured
 from datainf.experiments.data.study_rows import StudyRows, text_of
 from datainf.experiments.data.text_tasks import TEXT_TASKS
 from datainf.experiments.exact_match import answers, exact_match
-from datainf.experiments.measuring import embedding_scores, scored
+from datainf.experiments.measuring import BASELINES, embedding_scores, scored
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
 from datainf.experiments.units import Opened, Target, Unit, units_of
@@ -38,9 +38,6 @@ from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.workflows.progress import Reporter
 
 NAME = "text-generation"
-BASELINES = ("loss", "TF-IDF", "embedding", "random")
-ADAPTER = {"method": "adapter", "options": {}}
-"""The cell that says how well the adapter itself has learned."""
 # Here cg and auto are exact, and tracin is dot: by their own settings alone.
 _LIKE_OTHERS = ("cg", "auto", "tracin")
 
@@ -109,7 +106,7 @@ def _cells(
         Key and result, one at a time, so that each is kept at once.
     """
     for key in missing:
-        if key["method"] == "adapter":
+        if key == ADAPTER:
             yield key, _adapter(subject)
             continue
         measure = _baseline if key["method"] in BASELINES else _method

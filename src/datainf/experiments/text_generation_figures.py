@@ -5,7 +5,7 @@ import numpy as np
 from datainf.evaluation.seeds import seed_mean
 from datainf.experiments.cells import Measured
 from datainf.experiments.comparing import groups
-from datainf.experiments.text_generation import BASELINES
+from datainf.experiments.measuring import BASELINES
 from datainf.experiments.text_generation_page import rows
 from datainf.experiments.units import Target
 from datainf.experiments.variants import defaults

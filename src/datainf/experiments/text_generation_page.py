@@ -12,7 +12,7 @@ import pandas as pd
 
 from datainf.evaluation.seeds import SeedMean, seed_mean
 from datainf.experiments import comparing
-from datainf.experiments.cells import Measured
+from datainf.experiments.cells import ADAPTER, Measured
 from datainf.experiments.comparing import (
     Group,
     cells,
@@ -25,8 +25,9 @@ from datainf.experiments.comparing import (
 )
 from datainf.experiments.data.rows import Wording
 from datainf.experiments.data.text_tasks import TEXT_TASKS
+from datainf.experiments.measuring import BASELINES
 from datainf.experiments.tables import DASH, markdown_table, mean_text, share, short
-from datainf.experiments.text_generation import ADAPTER, BASELINES, NAME, variants
+from datainf.experiments.text_generation import NAME, variants
 from datainf.experiments.units import Target
 from datainf.experiments.variants import Variant
 

@@ -12,6 +12,7 @@ from datainf.experiments import (
     text_generation,
 )
 from datainf.experiments.judged import ALL_JUDGED
+from datainf.experiments.measuring import BASELINES
 from datainf.experiments.variants import Variant
 from tests.cli.command import refused, worked
 from tests.experiments.places import (
@@ -84,7 +85,7 @@ def test_text_generation_runs_by_either_preset_on_a_local_model(
         *(*TOY, "--out", tmp_path / "out", "--publish", tmp_path / "docs"),
     )
     methods = {row["method"] for row in json.loads(ran.out)}
-    assert methods == {"dot", "datainf", *text_generation.BASELINES}
+    assert methods == {"dot", "datainf", *BASELINES}
     text = (tmp_path / "docs" / "text-generation.md").read_text()
     assert "\ndatainf reproduce text-generation " in text
     assert f" --preset {preset}" in text
