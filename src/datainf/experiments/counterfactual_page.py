@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datainf.evaluation.bootstrap import interval_of
+from datainf.evaluation.paired import paired_effect
 from datainf.experiments.counterfactual import NAME, Cell, Findings
 from datainf.experiments.tables import DASH, listed, markdown_table, share
 
@@ -230,13 +230,11 @@ def paired(
         np.array(scores[name]["per_query"], dtype=np.float64)
         for name in (first, second)
     )
-    gaps = (mine - theirs)[~np.isnan(mine - theirs)]
-    if not len(gaps):
+    known = ~np.isnan(mine - theirs)
+    if not known.any():
         return None
-    rng = np.random.default_rng(0)
-    draws = gaps[rng.integers(len(gaps), size=(2000, len(gaps)))].mean(axis=1)
-    ends = interval_of(draws)
-    return float(gaps.mean()), ends.low, ends.high
+    found = paired_effect([theirs[known]], [mine[known]])
+    return found.effect, found.interval.low, found.interval.high
 
 
 def _pairs(findings: Findings) -> str:
