@@ -187,8 +187,10 @@ class CaptureSession:
         losses, trained = self._task.losses, self._adapter.parameters
         device = device_of(self._model)
         batch = moved(self._task.collate(examples), device)
-        tolerance = tolerance_for(self._model)
         idle = unused(self._model, batch, losses, trained)
+        # Asked after the first pass: only the layers know of autocast inside forward,
+        # which a Trainer with bf16=True leaves on its model.
+        tolerance = tolerance_for(self._model, autocast=self._recorder.autocast)
         active = {_family(t.block.name) for t in trained if t not in idle}
         # An expert may get no token here and one later: others of its kind do now.
         merged = [t for t in idle if _family(t.block.name) not in active]
