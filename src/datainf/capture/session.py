@@ -32,7 +32,7 @@ from datainf.capture.probe import (
 )
 from datainf.capture.readers import paths_of, readers_of
 from datainf.capture.recorder import Recorder
-from datainf.capture.scope import checkpoints, quiet
+from datainf.capture.scope import checkpoints, quiet, unpack
 from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, DatainfWarning
 from datainf.core.factors import FactorSums
@@ -89,6 +89,7 @@ class CaptureSession:
         """
         if self._entered:
             raise RuntimeError("this capture session is entered already; make another.")
+        unpack(self._model)
         with ExitStack() as stack:
             stack.enter_context(quiet(self._model))
             stack.enter_context(self._adapter.activated())
