@@ -91,7 +91,10 @@ class Study:
 
     def settings(self) -> dict[str, Any]:
         """Give what decides an adapter besides data set, rank, seed and base model."""
-        said = {"sample": asdict(self.sample), "recipe": self.recipe.to_dict()}
+        said: dict[str, Any] = {
+            "sample": asdict(self.sample),
+            "recipe": self.recipe.to_dict(),
+        }
         if self.precision is not Precision.FLOAT32:  # joined after the first records
             said["precision"] = str(self.precision)
         return said
