@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from datainf.capture.looped import batch_size, looped_gradients, unused
+from datainf.capture.looped import looped_gradients, unused
+from datainf.capture.parts import batch_size
 from datainf.core.adapter import TrainedParameter
 from datainf.core.layout import Block
 

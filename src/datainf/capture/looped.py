@@ -5,16 +5,15 @@ begins, a probe of two examples is differentiated both ways. Cost: one forward a
 backward an example.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from datainf.capture.parts import Cut, Losses, batch_size, whole
 from datainf.core.adapter import TrainedParameter
-
-Losses = Callable[[nn.Module, Mapping[str, Any]], Tensor]
 
 
 def looped_gradients(
@@ -22,6 +21,7 @@ def looped_gradients(
     batch: Mapping[str, Any],
     losses: Losses,
     parameters: Sequence[nn.Parameter],
+    cut: Cut = whole,
 ) -> list[Tensor]:
     """Differentiate each example's loss by itself.
 
@@ -31,6 +31,7 @@ def looped_gradients(
         losses: `(model, batch) -> [B]`.
         parameters: What to differentiate by. `requires_grad` is switched on for the
             call.
+        cut: How a batch is cut into passes.
 
     Returns:
         `[B, *shape]` for each parameter, zero where a loss does not depend on it.
@@ -43,7 +44,7 @@ def looped_gradients(
             key: value[i : i + 1] if isinstance(value, Tensor) else value
             for key, value in batch.items()
         }
-        found = _differentiate(model, one, losses, parameters)
+        found = _differentiate(model, one, losses, parameters, cut)
         for row, parameter, gradient in zip(rows, parameters, found, strict=True):
             row.append(torch.zeros_like(parameter) if gradient is None else gradient)
     return [torch.stack(row).detach() for row in rows]
@@ -54,6 +55,7 @@ def unused(
     batch: Mapping[str, Any],
     losses: Losses,
     trained: Sequence[TrainedParameter],
+    cut: Cut = whole,
 ) -> list[TrainedParameter]:
     """Find the parameters on which no loss of a batch depends.
 
@@ -62,11 +64,12 @@ def unused(
         batch: Tensors with the examples in the first dimension.
         losses: `(model, batch) -> [B]`.
         trained: The parameters to ask about.
+        cut: How the batch is cut into passes.
 
     Returns:
         Those that autograd does not reach.
     """
-    found = _differentiate(model, batch, losses, [t.parameter for t in trained])
+    found = _differentiate(model, batch, losses, [t.parameter for t in trained], cut)
     return [t for t, gradient in zip(trained, found, strict=True) if gradient is None]
 
 
@@ -75,20 +78,24 @@ def _differentiate(
     batch: Mapping[str, Any],
     losses: Losses,
     parameters: Sequence[nn.Parameter],
+    cut: Cut,
 ) -> tuple[Tensor | None, ...]:
     """Differentiate the summed losses, with `requires_grad` on for the call only."""
     before = [parameter.requires_grad for parameter in parameters]
     try:
         for parameter in parameters:
             parameter.requires_grad_(True)
-        with torch.inference_mode(False), torch.enable_grad():
-            total = losses(model, batch).sum()
-            if not total.requires_grad:
-                return tuple(None for _ in parameters)
-            # backward, not grad: reentrant checkpointing knows backward alone.
-            with _grads_set_aside(parameters):
-                total.backward()  # type: ignore[no-untyped-call]
-                return tuple(parameter.grad for parameter in parameters)
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            _grads_set_aside(parameters),
+        ):
+            for _, part in cut(batch):
+                total = losses(model, part).sum()
+                if total.requires_grad:
+                    # backward, not grad: reentrant checkpointing knows backward alone.
+                    total.backward()  # type: ignore[no-untyped-call]
+            return tuple(parameter.grad for parameter in parameters)
     finally:
         for parameter, flag in zip(parameters, before, strict=True):
             parameter.requires_grad_(flag)
@@ -105,8 +112,3 @@ def _grads_set_aside(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     finally:
         for parameter, gradient in zip(parameters, before, strict=True):
             parameter.grad = gradient
-
-
-def batch_size(batch: Mapping[str, Any]) -> int:
-    """Count the examples of a batch, B."""
-    return next(len(value) for value in batch.values() if isinstance(value, Tensor))

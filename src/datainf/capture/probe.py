@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from datainf.capture.finite import nonfinite_rows
-from datainf.capture.looped import Losses, batch_size, looped_gradients
+from datainf.capture.looped import looped_gradients
+from datainf.capture.parts import Cut, Losses, batch_size, losses_in_parts, whole
 from datainf.core.adapter import TrainedParameter
 from datainf.core.errors import AdapterError, NonFiniteError
 
@@ -82,7 +83,11 @@ def agree(
 
 
 def refuse_coupling(
-    model: nn.Module, batch: Mapping[str, Any], losses: Losses, tolerance: Tolerance
+    model: nn.Module,
+    batch: Mapping[str, Any],
+    losses: Losses,
+    tolerance: Tolerance,
+    cut: Cut = whole,
 ) -> None:
     """Refuse a task whose loss of an example depends on the others in its batch.
 
@@ -91,6 +96,7 @@ def refuse_coupling(
         batch: The probe's examples.
         losses: `(model, batch) -> [B]`.
         tolerance: How far losses may lie apart.
+        cut: How a batch is cut into passes.
 
     Raises:
         AdapterError: If it does.
@@ -98,8 +104,10 @@ def refuse_coupling(
     """
     # With gradients on: reentrant checkpointing warns without.
     with torch.inference_mode(False), torch.enable_grad():
-        together = losses(model, batch).detach()
-        alone = torch.cat([losses(model, one).detach() for one in each(batch)])
+        together = losses_in_parts(model, batch, losses, cut)
+        alone = torch.cat(
+            [losses_in_parts(model, one, losses, cut) for one in each(batch)]
+        )
     bad = {**nonfinite_rows({}, together), **nonfinite_rows({}, alone)}
     if bad:
         raise NonFiniteError(
@@ -146,6 +154,7 @@ def refuse_padding(
     trained: Sequence[TrainedParameter],
     padded: Sequence[Tensor],
     tolerance: Tolerance,
+    cut: Cut = whole,
 ) -> None:
     """Refuse a task or tokenizer with which padding changes an example's gradient.
 
@@ -156,6 +165,7 @@ def refuse_padding(
         trained: The parameters.
         padded: Gradients of the same examples, padded to one length.
         tolerance: How far they may lie apart.
+        cut: How a batch is cut into passes.
 
     Raises:
         AdapterError: If padding changes them.
@@ -164,10 +174,10 @@ def refuse_padding(
     # An example may have no gradient but rounding's: the largest of all sets the scale.
     largest = float(torch.stack([row.flatten(1).norm(dim=1) for row in padded]).max())
     for i, single in enumerate(singles):
-        alone = looped_gradients(model, single, losses, parameters)
-        whole = torch.cat([_wide(row[i]).flatten() for row in padded])
+        alone = looped_gradients(model, single, losses, parameters, cut)
+        given = torch.cat([_wide(row[i]).flatten() for row in padded])
         right = torch.cat([_wide(row).flatten() for row in alone])
-        if not agree(whole[None], right[None], tolerance, largest=largest):
+        if not agree(given[None], right[None], tolerance, largest=largest):
             raise AdapterError(
                 "the gradient of an example changes when it is padded: check the "
                 "tokenizer's padding_side (BERT-like models and prompt learning need "

@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +23,8 @@ from torch import Tensor, nn
 
 from datainf.capture.devices import device_of, input_embeddings, moved
 from datainf.capture.factors import lost, unfactored
-from datainf.capture.looped import batch_size, looped_gradients, unused
+from datainf.capture.looped import looped_gradients, unused
+from datainf.capture.parts import added, batch_size, cut_of
 from datainf.capture.probe import (
     agree,
     refuse_coupling,
@@ -65,8 +67,10 @@ class CaptureSession:
                 "check the adapter's target_modules and its name."
             )
         self._model, self._adapter, self._task = model, adapter, task
+        self._cut = cut_of(task)
         self._stack = ExitStack()
         self._entered = self._told_lost = False
+        self._lost: set[str] = set()
         self._readers = readers_of(model, adapter)
         held = {block for reader in self._readers for block in reader.names}
         strangers = [n for n in adapter.layout.names if n not in held]
@@ -134,20 +138,18 @@ class CaptureSession:
         """
         self._require_entered()
         batch = moved(batch, device_of(self._model))
-        losses = self._pass(batch, factors)
-        found = {n: total.flatten(1) for n, total in self._recorder.sums.items()}
-        self._recorder.sums = {}
+        found, losses = self._passes(batch, factors)
         looped = [t for t in self._adapter.parameters if t.block.name not in found]
         self._require_part(looped, found)
         rows = looped_gradients(
-            self._model, batch, self._task.losses, [t.parameter for t in looped]
+            self._model,
+            batch,
+            self._task.losses,
+            [t.parameter for t in looped],
+            self._cut,
         )
         for trained, row in zip(looped, rows, strict=True):
             found[trained.block.name] = _wide(row.flatten(1))
-        if factors is not None:
-            factors.leave_out(lost(sorted(self._recorder.lost)))
-            factors.add(self._recorder.factors.blocks)
-            self._recorder.factors = FactorSums()
         names = self._adapter.layout.names
         return {name: found[name].cpu() for name in names}, losses.cpu()
 
@@ -155,7 +157,7 @@ class CaptureSession:
         self, looped: Sequence[TrainedParameter], found: Mapping[str, Tensor]
     ) -> None:
         """Refuse blocks that were not called, unless routing may have left them out."""
-        lost = self._recorder.lost
+        lost = self._lost
         known = {n for n, path in self.coverage.items() if path == LOOPED} | lost
         families = {_family(name) for name in (*found, *known)}
         for trained in looped:
@@ -185,10 +187,10 @@ class CaptureSession:
                 on padding.
         """
         self._require_entered()
-        losses, trained = self._task.losses, self._adapter.parameters
+        losses, trained, cut = self._task.losses, self._adapter.parameters, self._cut
         device = device_of(self._model)
         batch = moved(self._task.collate(examples), device)
-        idle = unused(self._model, batch, losses, trained)
+        idle = unused(self._model, batch, losses, trained, cut)
         # Asked after the first pass: only the layers know of autocast inside forward,
         # which a Trainer with bf16=True leaves on its model.
         tolerance = tolerance_for(self._model, autocast=self._recorder.autocast)
@@ -201,24 +203,23 @@ class CaptureSession:
                 f"in the losses, so they have no gradient; is adapter "
                 f"{self._adapter.name!r} merged or switched off?"
             )
-        refuse_coupling(self._model, batch, losses, tolerance)
-        self._pass(batch)
-        found, self._recorder.sums = self._recorder.sums, {}
+        refuse_coupling(self._model, batch, losses, tolerance, cut)
+        found, _ = self._passes(batch)
         truth = [
             _wide(rows)
             for rows in looped_gradients(
-                self._model, batch, losses, [t.parameter for t in trained]
+                self._model, batch, losses, [t.parameter for t in trained], cut
             )
         ]
         refuse_nonfinite(trained, truth)
         if len(examples) > 1:
             singles = [moved(self._task.collate([e]), device) for e in examples]
-            refuse_padding(self._model, singles, losses, trained, truth, tolerance)
+            refuse_padding(self._model, singles, losses, trained, truth, tolerance, cut)
         largest = max(float(right.norm()) for right in truth)
         for parameter, right in zip(trained, truth, strict=True):
             name = parameter.block.name
             if name not in found or not agree(
-                found[name], right, tolerance, largest=largest
+                found[name], right.flatten(1), tolerance, largest=largest
             ):
                 self.coverage[name] = LOOPED
         self._warn_looped()
@@ -247,16 +248,36 @@ class CaptureSession:
         looped = [name for name, path in self.coverage.items() if path == LOOPED]
         return unfactored(self._readers, self._adapter.layout, looped)
 
-    def _pass(
+    def _passes(
         self, batch: Mapping[str, Any], factors: FactorSums | None = None
-    ) -> Tensor:
-        """Run the forward and backward pass that fills the recorder."""
-        return self._recorder.run(
-            lambda: self._task.losses(self._model, batch),
-            batch_size(batch),
-            () if factors is None else {*self.coverage} - {*factors.missing},
-            self._mask(batch),
-        )
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Run a batch part by part, adding up by row what the rules find."""
+        found: dict[str, Tensor] = {}
+        losses: Tensor | None = None
+        gathered, self._lost = FactorSums(), set()
+        examples = batch_size(batch)
+        for rows, part in self._cut(batch):
+            one = self._recorder.run(
+                partial(self._task.losses, self._model, part),
+                batch_size(part),
+                () if factors is None else {*self.coverage} - {*factors.missing},
+                self._mask(part),
+            )
+            losses = added(losses, rows, one, examples)
+            for name in [*self._recorder.sums]:
+                flat = self._recorder.sums.pop(name).flatten(1)
+                found[name] = added(found.get(name), rows, flat, examples)
+            gathered.add(self._recorder.factors.blocks)
+            self._recorder.factors = FactorSums()
+            self._lost |= self._recorder.lost
+        if losses is None:
+            raise ValueError("a batch was cut into no parts.")
+        for name in self._lost:
+            found.pop(name, None)
+        if factors is not None:
+            factors.leave_out(lost(sorted(self._lost)))
+            factors.add(gathered.blocks)
+        return found, losses
 
     def _mask(self, batch: Mapping[str, Any]) -> Tensor | None:
         """Give the attention mask where every layer is called with its tokens."""

@@ -1,9 +1,9 @@
 """Task: what "the loss of one example" means. B examples of one batch, T tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 Example = Mapping[str, Any]
@@ -68,4 +68,31 @@ class TokenTask(Task, Protocol):
 
     def token_texts(self, example: Example) -> list[str]:
         """Write each of the T tokens of a batch of this example alone."""
+        ...
+
+
+class Part(NamedTuple):
+    """Some rows of a batch, in one of the passes that their losses are made of.
+
+    Attributes:
+        rows: Which rows of the batch they are.
+        batch: A batch of those rows, for `losses`.
+    """
+
+    rows: Int[Tensor, " b"]
+    batch: Batch
+
+
+@runtime_checkable
+class PartedTask(Task, Protocol):
+    """A task whose losses are sums over passes of the model: timesteps of diffusion.
+
+    Gradients are taken part by part, so that one pass at a time is held in memory.
+
+    Law, held by contract tests: the losses of the parts, added up row by row, are the
+    losses of the batch.
+    """
+
+    def parts(self, batch: Batch) -> Iterator[Part]:
+        """Cut a batch into passes."""
         ...

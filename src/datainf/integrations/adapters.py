@@ -22,7 +22,7 @@ from transformers.utils import IMAGE_PROCESSOR_NAME
 
 from datainf.core.errors import AdapterError, OptionError, near
 from datainf.core.layout import TUNER
-from datainf.core.options import Precision, word
+from datainf.core.options import Precision, Processor, word
 from datainf.integrations.base_models import (
     SAVED_HEADS,
     load_base,
@@ -31,8 +31,15 @@ from datainf.integrations.base_models import (
     load_tokenizer,
     reason_of,
 )
+from datainf.integrations.diffusion.loras import (
+    is_lora_of_pipeline,
+    load_lora,
+    to_accelerator,
+)
+from datainf.integrations.diffusion.pipelines import is_pipeline_name, load_pipeline
 from datainf.integrations.tasks.causal_lm import CausalLM
-from datainf.integrations.tasks.table import TASKS, infer_task_name
+from datainf.integrations.tasks.table import TASKS, infer_task_name, reads_by
+from datainf.integrations.tasks.text_to_image import TextToImage
 
 # Options with which a task asks nothing of a tokenizer while it only chooses a model.
 _NOTHING_ASKED: Mapping[str, Mapping[str, Any]] = {CausalLM.name: {"append_eos": False}}
@@ -45,11 +52,11 @@ def load_adapter(
     task_name: str | None = None,
     precision: Precision | str = Precision.FLOAT32,
     trust_remote_code: bool = False,
-) -> tuple[peft.PeftModel, PreTrainedTokenizerBase | Any]:
+) -> tuple[Any, Any]:
     """Load an adapter, its base and its tokenizer; on the accelerator if there is one.
 
     Args:
-        name: Folder or hub name of the adapter.
+        name: Folder or hub name of the adapter; a LoRA as diffusers saves it, too.
         base: Folder or hub name of the base; the one the adapter names when None.
         task_name: A key of the task table, for adapters that do not say their task
             type; it never overrules one that does.
@@ -59,13 +66,15 @@ def load_adapter(
 
     Returns:
         The model in eval mode, and the tokenizer, or image processor for images: the
-        adapter's own, or else the base's.
+        adapter's own, or else the base's; for text-to-image the pipeline.
 
     Raises:
         AdapterError: If there is no such adapter, or it does not fit its base.
         OptionError: If no base is known, or the task is unknown.
     """
     asked = word(Precision, precision, "precision")
+    if is_lora_of_pipeline(name):
+        return load_lora(name, base, asked, trust_remote_code=trust_remote_code)
     config = config_of(name)
     found = base or config.base_model_name_or_path
     if not found:
@@ -75,9 +84,15 @@ def load_adapter(
         )
     weights = weights_of(name)
     kind = _task_name(config, task_name, found, trust_remote_code)
-    images = TASKS[kind].main_input == "pixel_values"
-    read = _image_processor_of if images else _tokenizer_of
-    processor = read(name, found, trust_remote_code)
+    if reads_by(kind) is Processor.PIPELINE:
+        # Its number format is that of the model, which is a part of it.
+        processor = load_pipeline(
+            found, precision=asked, trust_remote_code=trust_remote_code
+        )
+    else:
+        images = reads_by(kind) is Processor.IMAGES
+        read = _image_processor_of if images else _tokenizer_of
+        processor = read(name, found, trust_remote_code)
     own = {*SAVED_HEADS, *config_list(config, "modules_to_save")}
     brought = [module for module in own if _of_module(weights, [module])]
     task = TASKS[kind](processor, **_NOTHING_ASKED.get(kind, {}))
@@ -92,9 +107,7 @@ def load_adapter(
         trust_remote_code=trust_remote_code,
     )
     adapted = _put_on(model, name, weights)
-    # The accelerator that torch was built for need not be in this machine.
-    if torch.accelerator.is_available():
-        adapted.to(torch.accelerator.current_accelerator())
+    to_accelerator(adapted, processor)
     return adapted.eval(), processor
 
 
@@ -201,6 +214,8 @@ def _task_name(
         if asked not in TASKS:
             raise OptionError(f"task.name={asked!r} is unknown: {near(asked, TASKS)}.")
         return asked
+    if is_pipeline_name(base):
+        return TextToImage.name
     found = load_config(base, trust_remote_code=trust_remote_code)
     return infer_task_name(next(iter(found.architectures or []), "a base of no kind"))
 

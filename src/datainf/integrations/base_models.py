@@ -6,7 +6,7 @@ that the checkpoint lacks would be drawn anew at every loading and saved nowhere
 is refused, unless it is trained.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pickle import UnpicklingError
 from typing import Any
@@ -18,16 +18,17 @@ from transformers import (
     AutoImageProcessor,
     AutoTokenizer,
     PretrainedConfig,
-    PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging
 
 from datainf.core.errors import AdapterError, OptionError
-from datainf.core.options import Precision, word
+from datainf.core.options import Precision, Processor, word
+from datainf.integrations.diffusion.pipelines import load_pipeline, pristine
 from datainf.integrations.precision import loading_options, settle
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.table import TASKS, TableTask
+from datainf.integrations.tasks.text_to_image import TextToImage
 
 SAVED_HEADS = tuple(
     dict.fromkeys(head for kind in TASKS.values() for head in kind.heads)
@@ -79,6 +80,29 @@ def load_image_processor(name: str, *, trust_remote_code: bool = False) -> Any:
         raise AdapterError(not_loaded("image processor", name, error)) from error
 
 
+def load_processor(
+    kind: Processor, name: str, *, trust_remote_code: bool = False
+) -> Any:
+    """Load what brings examples to a model.
+
+    Args:
+        kind: What a task reads by.
+        name: The folder or hub name.
+        trust_remote_code: Whether to run Python code that comes with it.
+
+    Returns:
+        A tokenizer, an image processor or a pipeline.
+    """
+    return _PROCESSORS[kind](name, trust_remote_code=trust_remote_code)
+
+
+_PROCESSORS: Mapping[Processor, Callable[..., Any]] = {
+    Processor.TOKENIZER: load_tokenizer,
+    Processor.IMAGES: load_image_processor,
+    Processor.PIPELINE: load_pipeline,
+}
+
+
 def load_config(name: str, *, trust_remote_code: bool = False) -> PretrainedConfig:
     """Load a base model's configuration, from a folder or from the hub.
 
@@ -108,8 +132,8 @@ def load_base(  # noqa: PLR0913 - how to load, by name
     new_head: bool = True,
     precision: Precision | str = Precision.FLOAT32,
     trust_remote_code: bool = False,
-) -> PreTrainedModel:
-    """Load a base model with the head that a task needs.
+) -> Any:
+    """Load a base model with the head that a task needs; of a pipeline its `Denoising`.
 
     Args:
         name: A folder or hub name.
@@ -132,21 +156,13 @@ def load_base(  # noqa: PLR0913 - how to load, by name
         OptionError: If the number of classes is not known.
     """
     asked = word(Precision, precision, "precision")
+    if isinstance(task, TextToImage):
+        return pristine(task.pipeline, name, asked, trust_remote_code=trust_remote_code)
     config = load_config(name, trust_remote_code=trust_remote_code)
     whole = (*task.heads, *trained)
     options = loading_options(asked, config, whole if task.heads else ())
+    options |= _head(task, num_labels, new=new_head)
     kind = getattr(transformers, task.model_class)
-    if task.heads:
-        classes = (
-            getattr(task, "num_labels", None) if num_labels is None else num_labels
-        )
-        if classes is not None:
-            options["num_labels"] = classes
-        elif new_head:
-            raise OptionError(
-                "a new classification head needs the number of classes; give "
-                "task.num_labels or task.labels."
-            )
     try:
         with quiet_loading(), torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -179,6 +195,22 @@ def load_base(  # noqa: PLR0913 - how to load, by name
             # Training goes by the model's own loss, which this entry chooses.
             model.config.problem_type = str(task.problem)
     return model.eval()
+
+
+def _head(task: TableTask, num_labels: int | None, *, new: bool) -> dict[str, int]:
+    """Say how many classes a head has, where there is one."""
+    own = getattr(task, "num_labels", None)
+    classes = own if num_labels is None else num_labels
+    if not task.heads:
+        return {}
+    if classes is not None:
+        return {"num_labels": classes}
+    if new:
+        raise OptionError(
+            "a new classification head needs the number of classes; give "
+            "task.num_labels or task.labels."
+        )
+    return {}
 
 
 @contextmanager

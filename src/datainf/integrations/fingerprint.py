@@ -22,6 +22,7 @@ from datainf.core.errors import DataError
 from datainf.core.identity import Identity
 from datainf.core.layout import TUNER
 from datainf.core.task import Example, Task
+from datainf.integrations.diffusion.injected import configs_of
 from datainf.integrations.peft import owner_of
 
 SAMPLE = 256
@@ -136,6 +137,24 @@ def hash_base(model: nn.Module, adapter: Adapter) -> str:
     return digest.hexdigest()
 
 
+def hash_module(module: Any) -> str:
+    """Hash a module that is no adapted model: a diffusion pipeline's VAE.
+
+    Args:
+        module: With a `config`, if it has one.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    config = dict(getattr(module, "config", None) or {})
+    kept = {k: v for k, v in config.items() if k not in _NOT_THE_MODEL}
+    digest = hashlib.sha256(json.dumps(kept, default=str, sort_keys=True).encode())
+    for name, tensor in module.state_dict().items():
+        digest.update(f"{name} {list(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(_sample(name, tensor))
+    return digest.hexdigest()
+
+
 def hash_adapter(model: nn.Module, adapter: Adapter) -> str:
     """Hash every trained tensor, whole, with what scales it or chooses its use.
 
@@ -167,7 +186,7 @@ def hash_adapter(model: nn.Module, adapter: Adapter) -> str:
 
 def _choices(model: nn.Module, name: str) -> str:
     """Write what an adapter's config alone says of its forward pass; "" for most."""
-    config = getattr(model, "peft_config", {}).get(name)
+    config = configs_of(model).get(name)
     found = {key: getattr(config, key, None) for key in CHOICES}
     kept = {key: value for key, value in found.items() if value}
     return canonical_json(kept) if kept else ""

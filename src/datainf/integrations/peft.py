@@ -3,7 +3,8 @@
 "Trains" means what the adapter saves: PEFT's own state dictionary of the adapter,
 matched to the model's parameters by storage, and the tuner's parameters of its name,
 whatever `requires_grad` says now. Prompt learning saves the prompt that its encoder
-makes; what trains is the encoder (`prompts.py`).
+makes; what trains is the encoder (`prompts.py`). An adapter that diffusers put into a
+pipeline lies in several of its parts at once (`injected.py`).
 """
 
 import re
@@ -21,6 +22,13 @@ from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, near
 from datainf.core.layout import TUNER, Block
 from datainf.core.options import Parameters, word
+from datainf.integrations.diffusion.denoising import Denoising
+from datainf.integrations.diffusion.injected import (
+    active_in,
+    adapted_parts,
+    configs_of,
+    injected_alone,
+)
 from datainf.integrations.prompts import (
     PROMPT_ENCODER,
     PROMPT_KEY,
@@ -41,7 +49,7 @@ def adapter_of(
     """Find what an adapter of a model trains.
 
     Args:
-        model: A PEFT model.
+        model: A PEFT model, or a pipeline's `Denoising` with adapters in it.
         adapter_name: Which adapter; the active one when not given.
         parameters: `all`, or `paper`: LoRA matrices and the head's last weight only.
 
@@ -53,19 +61,30 @@ def adapter_of(
     """
     chosen = word(Parameters, parameters, "parameters")
     unpack(model)
-    if not isinstance(model, peft.PeftModel):
-        raise AdapterError(
-            f"got a {type(model).__name__} without a PEFT adapter; load one with "
-            "peft.PeftModel.from_pretrained(model, ADAPTER)."
+    inside = adapted_parts(model)
+    whole = isinstance(model, peft.PeftModel)
+    if not whole and not inside:
+        how = (
+            "pipeline.load_lora_weights(ADAPTER)"
+            if isinstance(model, Denoising)
+            else "peft.PeftModel.from_pretrained(model, ADAPTER)"
         )
-    name = adapter_name or _only_active(model)
-    if name not in model.peft_config:
         raise AdapterError(
-            f"adapter {name!r} is unknown: {near(name, list(model.peft_config))}."
+            f"got a {type(model).__name__} without a PEFT adapter; load one with {how}."
         )
+    name, configs = adapter_name or _only_active(model), configs_of(model)
+    if name not in configs:
+        raise AdapterError(f"adapter {name!r} is unknown: {near(name, list(configs))}.")
     _refuse_merged(model, name)
-    config = model.peft_config[name]
-    found, left_out = _match(model, name)
+    config = configs[name]
+    found: list[TrainedParameter] = []
+    left_out: list[tuple[str, str]] = []
+    holders: dict[str, Any] = {"": model} if whole else inside
+    for prefix, holder in holders.items():
+        if name in holder.peft_config:
+            trained, besides = _match(holder, name, prefix)
+            found += trained
+            left_out += besides
     saved: tuple[TrainedParameter, ...] = ()
     if chosen is Parameters.PAPER:
         kept = _of_the_paper(found)
@@ -89,7 +108,7 @@ def adapter_of(
         saved=saved,
         left_out=tuple(left_out),
         task_type=str(getattr(task_type, "value", task_type)) if task_type else None,
-        activated=partial(_activated, model, name),
+        activated=partial(_activated if whole else injected_alone, model, name),
     )
 
 
@@ -104,12 +123,13 @@ def _refuse_merged(model: nn.Module, name: str) -> None:
         others = f" and {len(merged) - 1} other modules" if merged[1:] else ""
         raise AdapterError(
             f"adapter {name!r} is merged into {merged[0]}{others}, so it has no "
-            "gradient there; call model.unmerge_adapter() first."
+            "gradient there; call model.unmerge_adapter() first, or unfuse_lora() of "
+            "a pipeline."
         )
 
 
-def _only_active(model: peft.PeftModel) -> str:
-    active = model.active_adapters
+def _only_active(model: nn.Module) -> str:
+    active = active_in(model)
     if len(active) != 1:
         raise AdapterError(
             f"{len(active)} adapters are active ({', '.join(active)}); say which one "
@@ -119,13 +139,14 @@ def _only_active(model: peft.PeftModel) -> str:
 
 
 def _match(
-    model: peft.PeftModel, name: str
+    model: Any, name: str, prefix: str
 ) -> tuple[list[TrainedParameter], list[tuple[str, str]]]:
     """Match what the adapter saves with the model's parameters, by storage."""
     saved = peft.get_peft_model_state_dict(
         model, adapter_name=name, save_embedding_layers=False
     )
-    prompts, biases = prompt_parameters(model, name), _biases(model, name)
+    prompts = prompt_parameters(model, name) if not prefix else set()
+    biases = _biases(model, name)
     by_storage: dict[tuple[Any, ...], list[str]] = {}
     for key, tensor in saved.items():
         by_storage.setdefault(_storage(tensor), []).append(key)
@@ -138,28 +159,28 @@ def _match(
         keys = [] if path in prompts else by_storage.get(_storage(parameter), [])
         if keys:
             seen.update(keys)
-            found.append(_trained(min(keys, key=len), path, parameter))
+            found.append(_trained(prefix, min(keys, key=len), path, parameter))
         elif path.split(".")[-2:] == [_RANK, name]:
             left_out.append((path, "the rank, fixed by AdaLoRA"))
         elif owner_of(path) == name or path in prompts or path in biases:
             # Saved in another form: AdaLoRA's after pruning, a prompt's encoder.
             key = _without_name(path, name)
-            found.append(_trained(key, path, parameter))
+            found.append(_trained(prefix, key, path, parameter))
         elif parameter.requires_grad and owner_of(path) is None:
             # Unfrozen by hand beside the adapter: it trains, so it counts.
-            found.append(_trained(path, path, parameter))
+            found.append(_trained(prefix, path, path, parameter))
         elif parameter.requires_grad:
             left_out.append((path, "belongs to another adapter"))
     names = {t.block.name for t in found}
     left_out += [
         (key, "saved but never trained")
         for key in saved
-        if key not in seen and key != PROMPT_KEY and _name_of(key) not in names
+        if key not in seen and key != PROMPT_KEY and prefix + _name_of(key) not in names
     ]
-    return found, left_out
+    return found, [(prefix + path, reason) for path, reason in left_out]
 
 
-def _biases(model: peft.PeftModel, name: str) -> set[str]:
+def _biases(model: Any, name: str) -> set[str]:
     """Find the biases that `bias="lora_only"` trains; peft 0.13 does not save them."""
     kind = str(getattr(model.peft_config[name], "bias", "none"))
     if not kind.endswith("_only"):
@@ -191,10 +212,11 @@ def owner_of(path: str) -> str | None:
     return None
 
 
-def _trained(key: str, path: str, parameter: nn.Parameter) -> TrainedParameter:
-    return TrainedParameter(
-        Block(_name_of(key), tuple(parameter.shape)), parameter, path
-    )
+def _trained(
+    prefix: str, key: str, path: str, parameter: nn.Parameter
+) -> TrainedParameter:
+    block = Block(prefix + _name_of(key), tuple(parameter.shape))
+    return TrainedParameter(block, parameter, prefix + path)
 
 
 def _name_of(key: str) -> str:

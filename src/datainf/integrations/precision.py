@@ -76,6 +76,27 @@ def loading_options(
     return options
 
 
+def pipeline_dtype(precision: Precision) -> torch.dtype | str:
+    """Give the number format of a diffusion pipeline's weights.
+
+    Args:
+        precision: The format asked for.
+
+    Returns:
+        A torch dtype, or "auto".
+
+    Raises:
+        OptionError: If it is one of bitsandbytes.
+    """
+    if precision in _BITS:
+        raise OptionError(
+            f"precision={str(precision)!r} is for language models and classifiers; "
+            "load the pipeline with a quantization_config of diffusers and give it to "
+            "`datainf.attribute`."
+        )
+    return _DTYPES[precision]
+
+
 def settle(model: nn.Module, kept: Collection[str]) -> None:
     """Make sure that a loaded base can be trained on; nothing to do for floats.
 

@@ -43,6 +43,7 @@ from datainf.core.errors import (
 from datainf.core.options import number
 from datainf.core.recipe import Recipe
 from datainf.core.task import Task
+from datainf.integrations.diffusion.pipelines import as_module
 from datainf.integrations.fingerprint import hash_example
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
@@ -50,6 +51,8 @@ from datainf.integrations.weights import (
     WEIGHTS,
     Weighted,
     collated,
+    drawn,
+    draws,
     weighted,
     weighted_loss,
 )
@@ -91,8 +94,9 @@ def train(  # noqa: PLR0913 - how to train, by name
     """Train an adapter, and save it where a folder is given.
 
     Args:
-        model: The base model, without an adapter. As always with PEFT, the adapter is
-            put into this very object; `.unload()` of the result gives the base back.
+        model: The base model, or a pipeline of diffusers, without an adapter. As always
+            with PEFT, the adapter is put into this very object; `.unload()` of the
+            result gives the base back.
         dataset: The training examples: sized and indexable.
         task: What their loss is.
         recipe: How to train.
@@ -112,6 +116,7 @@ def train(  # noqa: PLR0913 - how to train, by name
     """
     if not len(dataset):
         raise DataError("training needs examples, got none.")
+    model = as_module(model)
     require_model = getattr(task, "require_model", None)
     if require_model is not None:
         require_model(model)
@@ -368,8 +373,8 @@ class _TaskTrainer(Trainer):
             loss = weighted_loss(
                 self.task, model, inputs, rest.get("num_items_in_batch")
             )
-        elif isinstance(self.task, CallableTask):
-            loss = self.task.losses(model, inputs).mean()
+        elif isinstance(self.task, CallableTask) or draws(self.task):
+            loss = self.task.losses(model, drawn(self.task, inputs)).mean()
         else:
             return super().compute_loss(
                 model, inputs, return_outputs=return_outputs, **rest

@@ -111,7 +111,10 @@ def weighted_loss(
     Returns:
         Σ w·loss over the number of examples, or of label tokens.
     """
-    batch = {name: value for name, value in inputs.items() if name != WEIGHTS}
+    # What training draws is drawn for all rows, so that removing some moves no other's.
+    batch = drawn(
+        task, {name: value for name, value in inputs.items() if name != WEIGHTS}
+    )
     weights = inputs[WEIGHTS]
     kept = _needed(weights, task, model)
     passed = {
@@ -131,6 +134,24 @@ def weighted_loss(
         shifts = isinstance(task, CausalLM)
         tokens = (batch["labels"][:, int(shifts) :] != IGNORED).sum()
     return weighed.sum() / tokens
+
+
+def draws(task: Task) -> bool:
+    """Say whether training on a task draws more than the batch: timesteps and noise."""
+    return hasattr(task, "drawn")
+
+
+def drawn(task: Any, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Let a task draw what a step of training draws.
+
+    Args:
+        task: Any task.
+        batch: What it collated.
+
+    Returns:
+        The batch with what was drawn; the very batch where nothing is.
+    """
+    return task.drawn(batch) if draws(task) else batch
 
 
 def _needed(

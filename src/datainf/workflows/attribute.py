@@ -18,6 +18,7 @@ from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
 from datainf.estimators.table import METHODS, build
+from datainf.integrations.diffusion.pipelines import as_module
 from datainf.workflows.checkpoints import Places, chosen_checkpoints, gathered
 from datainf.workflows.collect import collect_options
 from datainf.workflows.fisher import require_collected, require_fisher
@@ -45,7 +46,8 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
     """Score every training example for every query.
 
     Args:
-        model: A PEFT model, on any device.
+        model: A PEFT model, or a pipeline of diffusers with its LoRA loaded, on any
+            device.
         train: The examples it was trained on: `datasets.Dataset`, list of dictionaries,
             or any sized indexable.
         queries: The outputs to explain, likewise.
@@ -74,6 +76,7 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
         ... # doctest: +SKIP
         >>> scores.top(5)  # doctest: +SKIP
     """
+    model = as_module(model)
     collecting, scoring = split_options(options)
     estimator = check_scoring(method, scoring)
     saved = chosen_checkpoints(estimator, checkpoints, checkpoint_limit)

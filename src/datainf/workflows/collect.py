@@ -21,6 +21,7 @@ from datainf.core.errors import DatainfWarning, require_options
 from datainf.core.identity import Identity
 from datainf.core.options import CollectOptions, Output
 from datainf.core.task import Task
+from datainf.integrations.diffusion.pipelines import as_module
 from datainf.integrations.fingerprint import identify
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.outputs import with_output
@@ -57,7 +58,8 @@ def collect(
     at labels that the model draws, `samples` rows an example, for a curvature.
 
     Args:
-        model: A PEFT model, on any device; it is the same to the bit afterwards.
+        model: A PEFT model, or a pipeline of diffusers with its LoRA loaded, on any
+            device; it is the same to the bit afterwards.
         dataset: `datasets.Dataset`, list of dictionaries, or any sized indexable.
         task: A task such as `CausalLM(tokenizer)`, or a loss `(model, batch) -> [B]`.
         out: Folder of the store. A store of the same model and data that is there is
@@ -191,6 +193,7 @@ class _Job:
         progress: Reporter | None,
     ) -> "_Job":
         """Find the adapter and look at every example."""
+        model = as_module(model)
         reporter = progress or Logged()
         adapter = adapter_of(model, adapter_name, options.parameters)
         require_task_fits(task, adapter.task_type, model)

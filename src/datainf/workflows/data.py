@@ -114,6 +114,8 @@ def task_name_for(columns: Sequence[str], labels: str = "label") -> str:
         return "token-classification"
     if {labels, "image"} <= set(columns):
         return "image-classification"
+    if {"image", "text"} <= set(columns):
+        return "text-to-image"
     if labels in columns:
         return CLASSIFICATION
     if "text" in columns:

@@ -18,6 +18,7 @@ import torch
 from datainf.capture.session import CaptureSession
 from datainf.core.errors import DatainfError
 from datainf.core.run_config import DataConfig, RunConfig
+from datainf.integrations.diffusion.injected import configs_of
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
@@ -134,7 +135,7 @@ def _adapter(subject: Subject) -> list[Finding]:
     adapter = adapter_of(subject.model)
     # Entering no scope: what the rules would be, before a probe with examples.
     session = CaptureSession(subject.model, adapter, subject.task)
-    configs: Any = subject.model.peft_config
+    configs = configs_of(subject.model)
     kind = type(configs[adapter.name]).__name__.removesuffix("Config")
     return [
         Finding("adapter", "ok", f"{kind}, made for {adapter.task_type or 'any task'}"),

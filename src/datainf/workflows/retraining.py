@@ -28,12 +28,10 @@ from datainf.core.run_config import DataConfig, RunConfig
 from datainf.core.task import Task
 from datainf.integrations.base_models import (
     load_base,
-    load_image_processor,
-    load_tokenizer,
+    load_processor,
 )
 from datainf.integrations.pristine import PristineBase
-from datainf.integrations.tasks.image_classification import ImageClassification
-from datainf.integrations.tasks.table import task_from_settings
+from datainf.integrations.tasks.table import reads_by, task_from_settings
 from datainf.integrations.trainer import train
 from datainf.integrations.weights import with_reduction
 from datainf.workflows.data import load_rows
@@ -110,10 +108,10 @@ class Retrainer:
     def task(self) -> Task:
         """The task, as the adapter was trained for it."""
         settings = dict(self._config.task)
-        images = settings["name"] == ImageClassification.name
-        load = load_image_processor if images else load_tokenizer
-        processor = load(
-            str(self._config.model), trust_remote_code=self._config.trust_remote_code
+        processor = load_processor(
+            reads_by(settings["name"]),
+            str(self._config.model),
+            trust_remote_code=self._config.trust_remote_code,
         )
         return task_from_settings(settings, processor)
 

@@ -25,7 +25,7 @@ class Subject:
 
     Attributes:
         model: The PEFT model.
-        tokenizer: Its tokenizer, or image processor.
+        tokenizer: Its tokenizer, image processor or pipeline.
         task: What the loss of an example is.
     """
 
@@ -61,7 +61,7 @@ def load_subject(config: RunConfig) -> Subject:
     )
     task_type = adapter_of(model).task_type
     if "name" not in settings:
-        settings["name"] = infer_task_name(task_type or type(model.get_base_model()))
+        settings["name"] = infer_task_name(task_type or _kind_of(model))
     base: Any = getattr(model, "config", None)
     settings = with_problem(settings, base)
     kind = TASKS.get(settings["name"])
@@ -74,3 +74,8 @@ def load_subject(config: RunConfig) -> Subject:
     task = task_from_settings(text_columns_of(settings), processor)
     require_task_fits(task, task_type, model)
     return Subject(model, processor, task)
+
+
+def _kind_of(model: Any) -> type:
+    """Give the class of a model under its adapter."""
+    return type(getattr(model, "get_base_model", lambda: model)())

@@ -18,15 +18,13 @@ from datainf.core.task import Task
 from datainf.integrations.base_models import (
     load_base,
     load_config,
-    load_image_processor,
-    load_tokenizer,
+    load_processor,
 )
 from datainf.integrations.examples import load_examples
 from datainf.integrations.tasks.causal_lm import CausalLM
-from datainf.integrations.tasks.image_classification import ImageClassification
 from datainf.integrations.tasks.problems import Problem
 from datainf.integrations.tasks.seq2seq import Seq2Seq
-from datainf.integrations.tasks.table import TASKS, task_from_settings
+from datainf.integrations.tasks.table import TASKS, reads_by, task_from_settings
 from datainf.integrations.tasks.tokens import IGNORED
 from datainf.integrations.tasks.vocabulary import token_check
 from datainf.integrations.trainer import peft_config, train, training_arguments
@@ -74,9 +72,11 @@ def train_run(config: RunConfig, progress: Reporter | None = None) -> Path:
     data = require_data(config.train, "training data", "--train")
     recipe = with_defaults(config.recipe)
     settings = _settle(config.task, data, _base(config))
-    images = settings["name"] == ImageClassification.name
-    load = load_image_processor if images else load_tokenizer
-    processor = load(config.model, trust_remote_code=config.trust_remote_code)
+    processor = load_processor(
+        reads_by(settings["name"]),
+        config.model,
+        trust_remote_code=config.trust_remote_code,
+    )
     task = task_from_settings(settings, processor)
     rows = load_rows(data, task)
     peft_config(recipe, task)  # what is wrong with a recipe shows before the base loads

@@ -1,6 +1,6 @@
 """The tasks by name: what run.yaml and the command line choose from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -9,13 +9,16 @@ from transformers import PreTrainedTokenizerBase
 
 from datainf.core.errors import AdapterError, OptionError, near
 from datainf.core.kinds import require_kinds
+from datainf.core.options import Processor
 from datainf.core.task import Task
+from datainf.integrations.diffusion.pipelines import pipeline_fingerprint
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.image_classification import ImageClassification
 from datainf.integrations.tasks.images import processor_fingerprint
 from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.text_to_image import TextToImage
 from datainf.integrations.tasks.token_classification import TokenClassification
 from datainf.integrations.tasks.tokens import tokenizer_fingerprint
 
@@ -25,10 +28,12 @@ TableTask = (
     | Seq2Seq
     | TokenClassification
     | ImageClassification
+    | TextToImage
 )
 """A task of the table. Beside the methods of `Task` each one says, as class attributes,
-its `name`, its PEFT `task_type`, the `model_class` of transformers that it is loaded
-with, the `main_input` of such models, and the `heads` that are trained and saved whole.
+its `name`, its PEFT `task_type`, the `model_class` of transformers or diffusers that it
+is loaded with, the `main_input` of such models, and the `heads` that are trained and
+saved whole.
 """
 
 TASKS: Mapping[str, type[TableTask]] = {
@@ -37,6 +42,17 @@ TASKS: Mapping[str, type[TableTask]] = {
     Seq2Seq.name: Seq2Seq,
     TokenClassification.name: TokenClassification,
     ImageClassification.name: ImageClassification,
+    TextToImage.name: TextToImage,
+}
+_READ_BY: Mapping[str, Processor] = {
+    "input_ids": Processor.TOKENIZER,
+    "pixel_values": Processor.IMAGES,
+    "latents": Processor.PIPELINE,
+}
+FINGERPRINTS: Mapping[Processor, Callable[[Any], Mapping[str, Any]]] = {
+    Processor.TOKENIZER: tokenizer_fingerprint,
+    Processor.IMAGES: processor_fingerprint,
+    Processor.PIPELINE: pipeline_fingerprint,
 }
 
 # Endings of model class names, for bases without a PEFT task type.
@@ -47,6 +63,8 @@ _CLASS_ENDINGS: Mapping[str, str] = {
     "ForTokenClassification": TokenClassification.name,
     "ForImageClassification": ImageClassification.name,
     "ForConditionalGeneration": Seq2Seq.name,
+    "Denoising": TextToImage.name,
+    "Pipeline": TextToImage.name,
 }
 
 
@@ -58,7 +76,7 @@ def task_from_settings(
     Args:
         settings: `name` and any of the task's options. A `tokenizer` or `processor`
             entry must be the fingerprint of the one given here.
-        processor: The tokenizer, or the image processor.
+        processor: The tokenizer, image processor or pipeline.
 
     Returns:
         The task.
@@ -75,14 +93,25 @@ def task_from_settings(
     first, *known = (f.name for f in fields(kind))
     recorded = given.pop(first, None)
     if recorded is not None:
-        images = kind is ImageClassification
-        describe = processor_fingerprint if images else tokenizer_fingerprint
-        _require_same(first, recorded, describe(processor))
+        _require_same(first, recorded, FINGERPRINTS[reads_by(name)](processor))
     for key in given:
         if key not in known:
             raise OptionError(f"task.{key} is unknown: {near(str(key), known)}.")
     require_kinds(given, kind, "task.")
     return kind(processor, **given)
+
+
+def reads_by(name: object) -> Processor:
+    """Tell what brings a task's examples to its model.
+
+    Args:
+        name: Of the task; an unknown one is refused where the task is built.
+
+    Returns:
+        The kind of processor.
+    """
+    kind = TASKS.get(str(name))
+    return Processor.TOKENIZER if kind is None else _READ_BY[kind.main_input]
 
 
 def infer_task_name(source: str | type | nn.Module) -> str:
@@ -136,7 +165,7 @@ def require_task_fits(
     own = getattr(task, "task_type", None)
     given = None if task_type is None else str(getattr(task_type, "value", task_type))
     _require_input(task, model)
-    typed = own is not None or isinstance(task, ImageClassification)
+    typed = own is not None or isinstance(task, ImageClassification | TextToImage)
     if not typed or given is None or own == given:
         return
     fitting = [name for name, kind in TASKS.items() if kind.task_type == given]
@@ -188,7 +217,7 @@ def as_task(given: object) -> Task:
 def _require_same(
     what: str, recorded: Mapping[str, Any], own: Mapping[str, Any]
 ) -> None:
-    """Refuse a tokenizer or image processor that differs from what was recorded."""
+    """Refuse a tokenizer, image processor or pipeline other than was recorded."""
     changed = [key for key in own if recorded.get(key) != own[key]]
     if changed:
         raise OptionError(

@@ -1,0 +1,1 @@
+"""Diffusion models: what a pipeline of diffusers denoises, and its loss."""

@@ -1,0 +1,1 @@
+"""Families of denoisers: one file each; `table` lists them."""
