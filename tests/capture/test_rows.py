@@ -32,6 +32,16 @@ def test_two_rows_that_are_swapped_are_seen(size: int, left: int, right: int) ->
     assert rows_are_examples(losses_of(outputs[0], order), outputs) == [False]
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 17])
+def test_several_rows_of_an_example_lie_together(size: int) -> None:
+    hidden = torch.randn(3 * size, 5).requires_grad_(True)
+    output = hidden * 2
+    rows = (output**2).sum(1)
+    assert rows_are_examples(rows.view(size, 3).sum(1), [output]) == [True]
+    # By noise and not by example: row i is of example i % B.
+    assert rows_are_examples(rows.view(3, size).sum(0), [output]) == [size == 1]
+
+
 def test_a_row_of_another_example_is_seen_beside_rows_of_nobody() -> None:
     hidden = torch.randn(3, 5).requires_grad_(True)
     outputs = [hidden * 2]

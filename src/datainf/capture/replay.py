@@ -12,7 +12,7 @@ example (DoRA's weight norm) once; a module that cannot (custom autograd functio
 layers of bitsandbytes) goes one example at a time. Cost: one forward and backward of
 that module alone.
 
-B examples, S the parameter's shape.
+B examples, R rows of each, S the parameter's shape.
 """
 
 from collections.abc import Mapping
@@ -73,8 +73,9 @@ class Replay:
         Args:
             parameters: Name inside the module -> parameter.
             call: The arguments of the call.
-            tensors: Its tensors (`tensors_of`), each `[B, ...]`.
-            grad_output: Gradient of the summed losses with respect to the output.
+            tensors: Its tensors (`tensors_of`), each `[B, R, ...]`.
+            grad_output: Gradient of the summed losses with respect to the output, also
+                `[B, R, ...]`.
 
         Returns:
             Name -> `[B, *S]`.
@@ -88,9 +89,9 @@ class Replay:
         def projected(
             values: dict[str, Tensor], parts: dict[Key, Tensor], g: Tensor
         ) -> Tensor:
-            args, kwargs = _join(call, {k: t.unsqueeze(0) for k, t in parts.items()})
+            args, kwargs = _join(call, parts)
             output = functional_call(self._module, values, args, kwargs)
-            return (output * g.unsqueeze(0)).sum()
+            return (output * g).sum()
 
         with torch.enable_grad():
             if self._together:

@@ -1,7 +1,8 @@
-"""Does row i of a layer's output belong to example i?
+"""Do the rows of a layer's output belong to the examples, in their order?
 
 A layer that is called with `[n, d]` may hold one row an example (a classification head)
-or the tokens that a router sent to it (an expert), and n may be B by accident. Asked of
+or the tokens that a router sent to it (an expert), and n may be B by accident; so it
+may be a multiple of B where a task shows several rows of an example at once. Asked of
 every batch, because it depends on the data: the losses are weighted by powers of two,
 example by example, and each row's gradient must scale with its own example's weight.
 Exact weights, so rounding plays no part. Cost: two backward passes from the losses to
@@ -22,13 +23,14 @@ _NEAR = 0.25
 
 
 def rows_are_examples(
-    losses: Float[Tensor, " B"], outputs: Sequence[Float[Tensor, "B ..."]]
+    losses: Float[Tensor, " B"], outputs: Sequence[Float[Tensor, "_ ..."]]
 ) -> list[bool]:
     """Ask of every output whether its rows are the examples, in their order.
 
     Args:
         losses: With their graph, which is kept.
-        outputs: Outputs of layers on the way to the losses, first dimension B.
+        outputs: Outputs of layers on the way to the losses, first dimension R · B: R
+            rows of the first example, R of the next.
 
     Returns:
         One answer an output.
@@ -44,7 +46,8 @@ def rows_are_examples(
             zip(_gradients(losses, outputs, weights), once, strict=True)
         ):
             if found is not None and plain is not None:
-                scaled = weights.to(found.dtype).unsqueeze(1)
+                own = weights.repeat_interleave(len(found) // len(losses))
+                scaled = own.to(found.dtype).unsqueeze(1)
                 expected = plain.flatten(1) * scaled
                 error = (found.flatten(1) - expected).norm(dim=1)
                 # `<` alone would fail rows without any gradient, which are nobody's.
