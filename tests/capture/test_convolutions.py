@@ -42,7 +42,7 @@ def test_lora_and_dora_on_two_dimensional_convolutions(dora: bool) -> None:
     with CaptureSession(model, adapter, task) as session:
         session.probe(rows[:2])
         ways = {n: p for n, p in session.coverage.items() if "magnitude" not in n}
-        assert set(ways.values()) == {"replay Conv2d"}
+        assert set(ways.values()) == {"rule Conv2d"}
         found = errors(model, adapter, task, rows, session=session)
     assert max(found.values()) <= 1e-10
 

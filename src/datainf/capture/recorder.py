@@ -2,10 +2,11 @@
 
 Each reader's call is tapped: during the backward pass its inputs and output gradient
 give the per-example gradients of what it reads, by a rule or by a replay. Calls of one
-reader, and readers of one parameter, add up. A call whose examples cannot be told apart
-(an expert gets tokens, not examples) loses its blocks for that batch.
+reader, and readers of one parameter, add up. So do the rows of one example, where the
+task says that they lie together. A call whose examples cannot be told apart (an expert
+gets tokens, not examples) loses its blocks for that batch.
 
-B examples, d parameters of a block.
+B examples, R rows of each in one call, d parameters of a block.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -13,14 +14,14 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from datainf.capture.factors import token_sums
 from datainf.capture.readers import Reader
 from datainf.capture.registry import RULES
 from datainf.capture.replay import Call, Key, Replay, tensors_of
-from datainf.capture.rows import rows_are_examples
+from datainf.capture.rows import Weighted, rows_are_examples, weighted
 from datainf.capture.tap import tap
 from datainf.core.errors import AdapterError
 from datainf.core.factors import FactorSums
@@ -37,11 +38,15 @@ class Recorder:
         autocast: Whether a layer has run under autocast, whoever asked for it.
     """
 
-    def __init__(self, wanted: Callable[[str], bool]) -> None:
+    def __init__(
+        self, wanted: Callable[[str], bool], *, rows_together: bool = False
+    ) -> None:
         """Begin with nothing.
 
         Args:
             wanted: Whether a block's gradient is to be taken from its readers' calls.
+            rows_together: Whether R · B rows are R of the first example, R of the
+                next, and so on; if not, calls with other than B rows are lost.
         """
         self.sums: dict[str, Tensor] = {}
         self.lost: set[str] = set()
@@ -49,13 +54,15 @@ class Recorder:
         self._factored: Collection[str] = ()
         self._mask: Tensor | None = None
         self.recomputed = self.autocast = False
-        self._wanted = wanted
+        self._wanted, self._rows_together = wanted, rows_together
         self._expected = 0
         self._anchor = torch.zeros(1, requires_grad=True)
         # What the model's running now means: nothing, a forward pass, the check of the
         # rows, the backward pass, a replay of one module.
         self._phase = "idle"
-        self._unsure: list[tuple[Tensor, list[str]]] = []
+        # Outputs whose rows are in question, and their gradients under weights.
+        self._unsure: list[Tensor] = []
+        self._weighted: list[list[Weighted]] = []
 
     def attached(self, readers: list[Reader]) -> AbstractContextManager[object]:
         """Put a hook on each reader; leaving the scope takes them out.
@@ -95,7 +102,7 @@ class Recorder:
         Raises:
             AdapterError: If there is not one loss an example.
         """
-        self.sums, self.lost, self._unsure = {}, set(), []
+        self.sums, self.lost = {}, set()
         self.factors, self._factored, self._mask = FactorSums(), factored, mask
         self._expected, self._phase = examples, "forward"
         try:
@@ -107,7 +114,8 @@ class Recorder:
                         f"one number an example: [{examples}]."
                     )
                 if losses.requires_grad:
-                    self._check_rows(losses)
+                    self._phase = "check"
+                    self._weighted = weighted(losses, self._unsure)
                     self._phase = "backward"
                     losses.sum().backward()  # type: ignore[no-untyped-call]
         except BaseException:
@@ -115,22 +123,12 @@ class Recorder:
             self.sums, self.factors = {}, FactorSums()
             raise
         finally:
-            self._phase, self._unsure, self._mask = "idle", [], None
+            self._phase, self._mask = "idle", None
+            self._unsure, self._weighted = [], []
             self._anchor.grad = None
         for block in self.lost:
             self.sums.pop(block, None)
         return losses.detach()
-
-    def _check_rows(self, losses: Tensor) -> None:
-        """Lose the blocks of layers whose rows are not the batch's examples."""
-        self._phase = "check"
-        outputs = [output for output, _ in self._unsure]
-        for good, (_, blocks) in zip(
-            rows_are_examples(losses, outputs), self._unsure, strict=True
-        ):
-            if not good:
-                self.lost.update(blocks)
-        self._unsure = []
 
     def _hook(self, reader: Reader) -> Any:
         replay = Replay(reader.module)
@@ -150,33 +148,36 @@ class Recorder:
             if not isinstance(output, Tensor) or not tensors:
                 self.lost.update(blocks)
                 return None
-            apart = all(
-                part.ndim and len(part) == self._expected
-                for part in (*tensors.values(), output)
-            )
+            apart = all(map(self._has_rows, (*tensors.values(), output)))
             # Without a token dimension, rows are examples or whatever was routed here.
             unsure = apart and output.ndim < 3
             # Reentrant checkpointing hides such a call until the check is over.
             apart = apart and not (unsure and self._phase == "backward")
+            asked = unsure and self._phase == "forward"
+            number = len(self._unsure)
             call, cast = _without_tensors(args, kwargs), _autocast_of(output)
 
             def sink(saved: tuple[Tensor, ...], grad_output: Tensor) -> None:
                 if self._phase != "backward":
                     return
-                if not apart:
+                if not apart or (
+                    asked and not rows_are_examples(grad_output, self._weighted[number])
+                ):
                     # Only here: what gets no gradient does not matter (DoRA calls its
                     # A and B on an identity matrix).
                     self.lost.update(blocks)
                     return
-                inputs = dict(zip(tensors, saved, strict=True))
                 kept = [block for block in blocks if block not in self.lost]
                 self._by_rule(reader, kept, saved[0], grad_output)
+                folded = map(self._by_example, saved)
+                inputs = dict(zip(tensors, folded, strict=True))
+                g = self._by_example(grad_output)
                 with cast:
-                    self._by_replay(reader, replay, kept, call, inputs, grad_output)
+                    self._by_replay(reader, replay, kept, call, inputs, g)
 
             tapped = tap(output, list(tensors.values()), self._anchor_on(output), sink)
-            if unsure and self._phase == "forward":
-                self._unsure.append((tapped, blocks))
+            if asked:
+                self._unsure.append(tapped)
             return tapped
 
         return hook
@@ -192,7 +193,8 @@ class Recorder:
         with torch.autocast(g.device.type, enabled=False):
             for block in ruled:
                 rule = RULES[type(reader.module)][reader.names[block]]
-                self._sum(block, rule(reader.module, x, g))
+                found = rule(reader.module, self._by_example(x), self._by_example(g))
+                self._sum(block, found)
                 if block in self._factored and (sums := token_sums(x, g, self._mask)):
                     self.factors.add({block: sums})
 
@@ -216,6 +218,17 @@ class Recorder:
             self._phase = "backward"
         for name, gradient in found.items():
             self._sum(names[name], _wide(gradient))
+
+    def _has_rows(self, part: Tensor) -> bool:
+        """Tell whether a tensor may hold the examples in its first dimension."""
+        if not part.ndim or not self._rows_together:
+            return part.ndim > 0 and len(part) == self._expected
+        return len(part) > 0 and len(part) % self._expected == 0
+
+    def _by_example(self, rows: Shaped[Tensor, "RB ..."]) -> Shaped[Tensor, "B R ..."]:
+        return rows.reshape(
+            self._expected, len(rows) // self._expected, *rows.shape[1:]
+        )
 
     def _sum(self, block: str, gradient: Tensor) -> None:
         before = self.sums.get(block)

@@ -5,10 +5,10 @@ or the tokens that a router sent to it (an expert), and n may be B by accident; 
 may be a multiple of B where a task shows several rows of an example at once. Asked of
 every batch, because it depends on the data: the losses are weighted by powers of two,
 example by example, and each row's gradient must scale with its own example's weight.
-Exact weights, so rounding plays no part. Cost: two backward passes from the losses to
-those layers alone, one more for every further factor of 16 in B.
+Exact weights, so rounding plays no part. Cost: a backward pass from the losses to those
+layers alone, one more for every further factor of 16 in B; none for one example.
 
-B examples, d width.
+B examples, R rows of each, d width.
 """
 
 from collections.abc import Sequence
@@ -22,43 +22,53 @@ _BASE = 16
 _NEAR = 0.25
 
 
-def rows_are_examples(
+Weighted = tuple[Tensor, Tensor]
+"""Weights of the losses `[B]`, and an output's gradient under them."""
+
+
+def weighted(
     losses: Float[Tensor, " B"], outputs: Sequence[Float[Tensor, "_ ..."]]
-) -> list[bool]:
-    """Ask of every output whether its rows are the examples, in their order.
+) -> list[list[Weighted]]:
+    """Differentiate the losses, weighted so that each example can be told apart.
 
     Args:
         losses: With their graph, which is kept.
-        outputs: Outputs of layers on the way to the losses, first dimension R · B: R
-            rows of the first example, R of the next.
+        outputs: Outputs of layers on the way to the losses.
 
     Returns:
-        One answer an output.
+        For each output, its gradient under some weights, which together number the
+        examples; nothing where no loss depends on it, or of a single example.
     """
-    if not outputs:
-        return []
-    once = _gradients(losses, outputs, torch.ones_like(losses))
-    good = [True] * len(outputs)
+    found: list[list[Weighted]] = [[] for _ in outputs]
     number = torch.arange(len(losses), device=losses.device)
-    while bool(number.any()):
+    while outputs and bool(number.any()):
         weights = (2.0 ** (number % _BASE)).to(losses.dtype)
-        for i, (found, plain) in enumerate(
-            zip(_gradients(losses, outputs, weights), once, strict=True)
-        ):
-            if found is not None and plain is not None:
-                own = weights.repeat_interleave(len(found) // len(losses))
-                scaled = own.to(found.dtype).unsqueeze(1)
-                expected = plain.flatten(1) * scaled
-                error = (found.flatten(1) - expected).norm(dim=1)
-                # `<` alone would fail rows without any gradient, which are nobody's.
-                good[i] &= bool((error <= _NEAR * expected.norm(dim=1)).all())
+        gradients = torch.autograd.grad(
+            losses, outputs, weights, retain_graph=True, allow_unused=True
+        )
+        for own, gradient in zip(found, gradients, strict=True):
+            if gradient is not None:
+                own.append((weights, gradient))
         number = number // _BASE
-    return good
+    return found
 
 
-def _gradients(
-    losses: Tensor, outputs: Sequence[Tensor], weights: Tensor
-) -> tuple[Tensor | None, ...]:
-    return torch.autograd.grad(
-        losses, outputs, weights, retain_graph=True, allow_unused=True
-    )
+def rows_are_examples(plain: Float[Tensor, "_ ..."], seen: Sequence[Weighted]) -> bool:
+    """Tell whether an output's rows are the examples', in their order.
+
+    Args:
+        plain: The output's gradient without weights, R · B rows: R of the first
+            example, R of the next.
+        seen: What `weighted` gave for the output.
+
+    Returns:
+        Whether each row's gradient scales with its own example's weight alone.
+    """
+    for weights, gradient in seen:
+        own = weights.repeat_interleave(len(plain) // len(weights))
+        expected = plain.flatten(1) * own.to(plain.dtype).unsqueeze(1)
+        error = (gradient.flatten(1) - expected).norm(dim=1)
+        # `<` alone would fail rows without any gradient, which are nobody's.
+        if not bool((error <= _NEAR * expected.norm(dim=1)).all()):
+            return False
+    return True

@@ -38,7 +38,7 @@ from datainf.capture.scope import checkpoints, quiet, unpack
 from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, DatainfWarning
 from datainf.core.factors import FactorSums
-from datainf.core.task import Example, Task
+from datainf.core.task import Example, RepeatingTask, Task
 
 LOOPED = "looped"
 
@@ -80,7 +80,10 @@ class CaptureSession:
                 "this model; find the adapter in the very model that is given."
             )
         self.coverage = paths_of(self._readers, adapter.layout.names)
-        self._recorder = Recorder(lambda block: self.coverage[block] != LOOPED)
+        self._recorder = Recorder(
+            lambda block: self.coverage[block] != LOOPED,
+            rows_together=isinstance(task, RepeatingTask) and task.rows_together,
+        )
 
     def __enter__(self) -> "CaptureSession":
         """Switch the adapter on, freeze the model, put the hooks in.

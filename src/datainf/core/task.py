@@ -42,6 +42,25 @@ class Task(Protocol):
         ...
 
 
+@runtime_checkable
+class RepeatingTask(Task, Protocol):
+    """A task that shows its model several rows of one example in one call.
+
+    Noises and timesteps of a diffusion model, frames, answers to choose from. Rows
+    that lie together are summed by rule, R · B of them where a layer gets that many;
+    of a task that says nothing only layers with B rows are, and the others are looped.
+
+    Law: wherever a layer gets R · B rows, row i is of example i // R, as
+    `repeat_interleave` and folding a dimension into the batch put them, and never of
+    example i % B, as `repeat` and joined batches do.
+    """
+
+    @property
+    def rows_together(self) -> bool:
+        """Whether the law holds."""
+        ...
+
+
 class TokenLosses(NamedTuple):
     """The losses of a batch, token by token.
 
