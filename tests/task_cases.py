@@ -16,7 +16,15 @@ from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.image_classification import ImageClassification
 from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
+from datainf.integrations.tasks.text_to_image import TextToImage
 from datainf.integrations.tasks.token_classification import TokenClassification
+from tests.tiny_diffusion import (
+    DIFFUSERS,
+    PIPELINES,
+    tiny_images,
+    tiny_pipeline,
+    with_diffusion_lora,
+)
 from tests.tiny_models import (
     tiny_bart,
     tiny_bert_classifier,
@@ -39,7 +47,7 @@ class Case:
         model: A model in double precision, by its attention.
         rows: Three of them.
         counted: Entries of a batch whose widths together are an example's length, or
-            `patches` of 16 × 16 pixels.
+            `patches` of 16 × 16 pixels, or `places` of a latent by four.
         rtol: How closely a loss is the same in every batch.
     """
 
@@ -54,6 +62,9 @@ class Case:
         if self.counted == "patches":
             height, width = batch["pixel_values"].shape[2:]
             return int(height // 16 * width // 16)
+        if self.counted == "places":
+            height, width = batch["latents"].shape[2:]
+            return int(height * width // 4)
         return sum(batch[name].shape[1] for name in self.counted)
 
 
@@ -259,3 +270,15 @@ CASES = {
         [{"text": "abc"}, {"text": "a longer line of text"}, {"text": "z"}],
     ),
 }
+if DIFFUSERS:
+    CASES |= {
+        f"pictures by {family}": Case(
+            lambda family=family: TextToImage(
+                tiny_pipeline(family), timesteps=2, noises=2
+            ),
+            lambda _, family=family: with_diffusion_lora(tiny_pipeline(family)),
+            tiny_images(),
+            counted="places",
+        )
+        for family in PIPELINES
+    }

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
 from torch import Tensor, nn
@@ -97,7 +97,7 @@ class Denoising(nn.Module):
                 for layer in self.modules()
                 if isinstance(layer, BaseTunerLayer) and not layer.disable_adapters
                 for name in layer.active_adapters
-                if name in self.adapters
+                if holds(layer, name)
             )
         )
 
@@ -147,7 +147,7 @@ class Denoising(nn.Module):
     def forward(
         self,
         noisy: Float[Tensor, "B C h w"],
-        timestep: Float[Tensor, " B"],
+        timestep: Real[Tensor, " B"],
         conditions: Conditions,
     ) -> Float[Tensor, "B C h w"]:
         """Ask the denoiser what it sees.
@@ -184,6 +184,19 @@ class _Config:
 def _plain(part: Any) -> Any:
     config = part.config
     return config.to_dict() if hasattr(config, "to_dict") else config
+
+
+def holds(layer: BaseTunerLayer, name: str) -> bool:
+    """Tell whether a tuner's layer has an adapter, switched on or not.
+
+    Args:
+        layer: The layer; what is active in it need not be in it.
+        name: The adapter.
+
+    Returns:
+        Whether it has matrices of that name.
+    """
+    return any(name in getattr(layer, kind, {}) for kind in layer.adapter_layer_names)
 
 
 def adapted(module: nn.Module) -> bool:

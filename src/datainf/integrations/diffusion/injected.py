@@ -12,7 +12,7 @@ from typing import Any
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
-from datainf.integrations.diffusion.denoising import Denoising
+from datainf.integrations.diffusion.denoising import Denoising, holds
 
 
 def adapted_parts(model: nn.Module) -> dict[str, Any]:
@@ -67,9 +67,7 @@ def injected_alone(model: nn.Module, name: str) -> Iterator[None]:
     before = [(list(layer.active_adapters), layer.disable_adapters) for layer in layers]
     try:
         for layer in layers:
-            there = any(
-                name in getattr(layer, kind, {}) for kind in layer.adapter_layer_names
-            )
+            there = holds(layer, name)
             layer.enable_adapters(there)
             if there:
                 layer.set_adapter(name)

@@ -3,7 +3,9 @@
 diffusers is an extra (`pip install datainf[diffusion]`) and is imported here alone.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,27 @@ def diffusers() -> Any:
             "install 'datainf[diffusion]'."
         ) from error
     return library
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep diffusers' news of renamed arguments, bars and unused parts out of sight.
+
+    Yields:
+        Nothing.
+    """
+    logging = diffusers().utils.logging
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        logging.set_verbosity(before)
+        logging.enable_progress_bar()
 
 
 def is_pipeline(value: object) -> bool:
@@ -103,14 +126,18 @@ def load_pipeline(
         AdapterError: If there is none.
     """
     library = diffusers()
+    # Renamed on the way to 1.0; until then both are read, the old one with a warning.
+    dtype = "dtype" if int(library.__version__.split(".")[0]) else "torch_dtype"
+    options = {dtype: pipeline_dtype(precision)}
     try:
-        pipeline = library.DiffusionPipeline.from_pretrained(
-            name,
-            torch_dtype=pipeline_dtype(precision),
-            trust_remote_code=trust_remote_code,
-            safety_checker=None,
-            requires_safety_checker=False,
-        )
+        with quiet():
+            pipeline = library.DiffusionPipeline.from_pretrained(
+                name,
+                trust_remote_code=trust_remote_code,
+                safety_checker=None,
+                requires_safety_checker=False,
+                **options,
+            )
     # A damaged file makes each part raise what it likes.
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -158,7 +185,8 @@ def is_pipeline_name(name: str) -> bool:
     if Path(name).exists():
         return (Path(name) / INDEX).is_file()
     try:
-        diffusers().DiffusionPipeline.load_config(name)
+        with quiet():
+            diffusers().DiffusionPipeline.load_config(name)
     except (OSError, ValueError, OptionError):
         return False
     return True

@@ -92,8 +92,8 @@ class TextToImage:
     timesteps: int = described(10, "Timesteps over which a loss is a mean.")
     noises: int = described(1, "Noises at each timestep.")
     noise_seed: int = described(0, "Seed of all noise, the same for every example.")
-    weighting: Weighting = described(Weighting.UNIFORM, "How timesteps count.")
-    measure: Measure = described(
+    weighting: Weighting | str = described(Weighting.UNIFORM, "How timesteps count.")
+    measure: Measure | str = described(
         Measure.LOSS, "Which number of the denoiser's outputs is differentiated."
     )
 

@@ -6,7 +6,7 @@ B examples, C channels of a latent, h × w its places.
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 Conditions = Mapping[str, Tensor]
@@ -49,7 +49,7 @@ class Family(Protocol):
         self,
         denoiser: nn.Module,
         noisy: Float[Tensor, "B C h w"],
-        timestep: Float[Tensor, " B"],
+        timestep: Real[Tensor, " B"],
         conditions: Conditions,
     ) -> Float[Tensor, "B C h w"]:
         """Ask the denoiser."""

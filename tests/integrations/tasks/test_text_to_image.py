@@ -1,0 +1,239 @@
+"""TextToImage: what an image and its caption cost, pass by pass and size by size."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from datainf.capture.session import CaptureSession
+from datainf.core.errors import DataError, OptionError
+from datainf.core.task import PartedTask
+from datainf.integrations.diffusion.denoising import Denoising, denoising_of
+from datainf.integrations.peft import adapter_of
+from datainf.integrations.tasks.text_to_image import TextToImage
+from tests.tiny_diffusion import (
+    DIFFUSERS,
+    tiny_images,
+    tiny_pipeline,
+    with_diffusion_lora,
+)
+
+pytestmark = pytest.mark.skipif(not DIFFUSERS, reason="diffusers cannot be imported")
+ROWS = tiny_images()
+
+
+def by_hand(pipeline: Any, row: dict[str, Any], step: int, noise: torch.Tensor) -> Any:
+    """Stable Diffusion's training loss, in the words of diffusers' own scripts."""
+    pixels = torch.from_numpy(np.array(row["image"])).permute(2, 0, 1)[None] / 127.5 - 1
+    latents = pipeline.vae.encode(pixels.double()).latent_dist.mode()
+    latents = latents * pipeline.vae.config.scaling_factor
+    steps = torch.tensor([step])
+    noisy = pipeline.scheduler.add_noise(latents, noise[None], steps)
+    ids = pipeline.tokenizer(
+        row["text"], padding="max_length", max_length=7, return_tensors="pt"
+    ).input_ids
+    text = pipeline.text_encoder(ids)[0]
+    said = pipeline.unet(noisy, steps, text).sample
+    return torch.nn.functional.mse_loss(said, noise[None])
+
+
+def test_a_loss_is_the_mean_of_training_losses_over_the_passes() -> None:
+    pipeline = tiny_pipeline()
+    task, model = TextToImage(pipeline, timesteps=3, noises=2), Denoising(pipeline)
+    with torch.no_grad():
+        found = task.losses(model, task.collate(ROWS))
+        for row, loss in zip(ROWS, found, strict=True):
+            shape = tuple(task.latent(row).shape)
+            wanted = [
+                by_hand(pipeline, row, t, task._passes.noise(p, shape).double())
+                for p, t in enumerate([166, 166, 500, 500, 833, 833])
+            ]
+            torch.testing.assert_close(
+                loss, torch.stack(wanted).mean(), rtol=1e-6, atol=0
+            )
+
+
+def test_parts_have_one_size_and_one_pass_and_sum_to_the_batch() -> None:
+    pipeline = tiny_pipeline()
+    task, model = TextToImage(pipeline, timesteps=2), Denoising(pipeline)
+    assert isinstance(task, PartedTask)
+    batch = task.collate(ROWS)
+    assert batch["latents"].shape == (3, 4, 12, 10)
+    parts = list(task.parts(batch))
+    assert len(parts) == 3 * 2
+    total = torch.zeros(3, dtype=torch.float64)
+    for rows, part in parts:
+        assert part["passes"].shape == (len(rows), 1)
+        assert part["latents"].shape[2:] == tuple(part["sizes"][0])
+        total[rows] += task.losses(model, part).detach()
+    torch.testing.assert_close(total, task.losses(model, batch).detach())
+
+
+def test_another_batch_gives_the_same_scores_and_the_same_batch_the_same_bits() -> None:
+    model = with_diffusion_lora(tiny_pipeline(dtype=torch.float32))
+    task = TextToImage(denoising_of(model).pipeline, timesteps=2)
+    rows = [*ROWS, *tiny_images([(32, 32), (32, 32)])[1:]]
+    with CaptureSession(model, adapter_of(model), task) as session:
+        first, _ = session.gradients(task.collate(rows))
+        again, _ = session.gradients(task.collate(rows))
+        alone = [session.gradients(task.collate([row]))[0] for row in rows]
+    for name, gradient in first.items():
+        assert torch.equal(gradient, again[name])
+        one_by_one = torch.cat([found[name] for found in alone])
+        bound = 1e-5 * float(gradient.norm(dim=1).max())
+        assert float((gradient - one_by_one).norm(dim=1).max()) <= bound
+
+
+def test_a_step_of_training_has_one_timestep_and_one_noise_for_each_example() -> None:
+    pipeline = tiny_pipeline()
+    task, model = TextToImage(pipeline, timesteps=3), Denoising(pipeline)
+    batch = task.collate(ROWS)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(5)
+        drawn = task.drawn(batch)
+        found = task.losses(model, drawn)
+        for i, row in enumerate(ROWS):
+            height, width = batch["sizes"][i].tolist()
+            noise = drawn["noise"][i, :, :height, :width]
+            wanted = by_hand(pipeline, row, int(drawn["steps"][i]), noise)
+            torch.testing.assert_close(found[i], wanted, rtol=1e-6, atol=0)
+        torch.manual_seed(5)
+        assert torch.equal(task.drawn(batch)["noise"], drawn["noise"])
+    assert not {"steps", "noise"} & batch.keys()
+
+
+def test_measures_of_what_the_denoiser_says() -> None:
+    pipeline = tiny_pipeline()
+    model, said = Denoising(pipeline), []
+    pipeline.unet.register_forward_hook(lambda _m, _a, output: said.append(output[0]))
+    for measure, of in (
+        ("square", lambda x: x.square().mean()),
+        ("average", lambda x: x.mean()),
+    ):
+        task = TextToImage(pipeline, timesteps=1, measure=measure)
+        with torch.no_grad():
+            (found,) = task.losses(model, task.collate(ROWS[:1]))
+        torch.testing.assert_close(found, of(said[-1]))
+
+
+def test_weightings_weigh_the_passes() -> None:
+    pipeline = tiny_pipeline()
+    model = Denoising(pipeline)
+    plain = TextToImage(pipeline, timesteps=3)
+    task = TextToImage(pipeline, timesteps=3, weighting="min-snr")
+    batch = task.collate(ROWS[:1])
+    with torch.no_grad():
+        each = [3 * plain.losses(model, part.batch)[0] for part in plain.parts(batch)]
+        (found,) = task.losses(model, batch)
+    torch.testing.assert_close(found, (torch.stack(each) * task._passes.weights).sum())
+
+
+def test_a_caption_is_its_own_or_the_prompt_for_all() -> None:
+    task = TextToImage(tiny_pipeline(), prompt="a photo of sks dog")
+    assert task.caption({"text": "mine"}) == "mine"
+    assert task.caption({"text": None}) == task.caption({}) == "a photo of sks dog"
+    assert task.caption({"text": ""}) == ""
+    task.for_columns(["image"])
+    bare = TextToImage(tiny_pipeline())
+    with pytest.raises(DataError, match=r"dog\.png has no caption in column 'text'"):
+        bare.caption({"image": "dog.png", "text": None})
+    with pytest.raises(DataError, match="must hold a caption, got 7"):
+        bare.caption({"text": 7})
+    with pytest.raises(DataError, match=r"column 'text' is missing.*task\.prompt"):
+        bare.for_columns(["image", "caption"])
+    with pytest.raises(DataError, match="column 'image' is missing"):
+        bare.for_columns(["img", "text"])
+
+
+def test_captions_of_any_script_reach_the_text_encoder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipeline = tiny_pipeline()
+    task, model, seen = TextToImage(pipeline, timesteps=1), Denoising(pipeline), []
+    monkeypatch.setattr(
+        model, "encode", lambda prompts, _: (seen.extend(prompts), {})[1]
+    )
+    monkeypatch.setattr(model, "forward", lambda noisy, *_: noisy)
+    texts = ["кот 猫 🐈", "", "a"]
+    rows = [{"image": ROWS[0]["image"], "text": text} for text in texts]
+    task.losses(model, task.collate(rows))
+    assert seen == texts
+
+
+def test_files_stand_for_themselves_and_broken_ones_are_named(tmp_path: Path) -> None:
+    task = TextToImage(tiny_pipeline())
+    file = tmp_path / "cat.png"
+    ROWS[0]["image"].convert("L").save(file)
+    row = {"image": str(file), "text": "a"}
+    assert task.describe(row) == f"{file}, 32 × 32 → a"
+    assert task.resolved(row)["image"] == file.read_bytes()
+    assert task.latent(row).shape == (4, 8, 8)  # grey is brought to RGB
+    broken = tmp_path / "half.png"
+    broken.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"half\.png"):
+        task.latent({"image": str(broken), "text": "a"})
+    small = Image.new("RGB", (5, 90))
+    with pytest.raises(DataError, match="5 × 90 is smaller"):
+        task.length({"image": small, "text": "a"})
+
+
+def test_an_image_is_encoded_once() -> None:
+    pipeline = tiny_pipeline()
+    task, calls = TextToImage(pipeline), []
+    pipeline.vae.encoder.register_forward_hook(lambda *_: calls.append(1))
+    assert torch.equal(task.latent(ROWS[0]), task.latent({**ROWS[0], "text": "other"}))
+    task.collate(ROWS)
+    assert len(calls) == 3
+
+
+def test_settings_know_every_choice_and_what_the_pipeline_does_to_images() -> None:
+    pipeline = tiny_pipeline()
+    first = TextToImage(pipeline).settings()
+    assert json.loads(json.dumps(first)) == first
+    others = [
+        TextToImage(pipeline, **options).settings()
+        for options in (
+            {"prompt": "a"},
+            {"resolution": 32},
+            {"timesteps": 7},
+            {"noises": 2},
+            {"noise_seed": 1},
+            {"weighting": "min-snr"},
+            {"measure": "square"},
+        )
+    ]
+    others.append(TextToImage(tiny_pipeline("stable-diffusion-v")).settings())
+    others.append(TextToImage(tiny_pipeline(seed=1)).settings())
+    assert all(other != first for other in others)
+    assert TextToImage(tiny_pipeline()).settings() == first
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"timesteps": 0}, r"task\.timesteps"),
+        ({"timesteps": 1001}, "the scheduler knows 1000"),
+        ({"noises": -1}, r"task\.noises"),
+        ({"noise_seed": -1}, r"task\.noise_seed"),
+        ({"resolution": 36}, "must be a multiple of 8"),
+        ({"weighting": "min-snt"}, "did you mean 'min-snr'"),
+        ({"weighting": "logit-normal"}, "belongs to flow matching"),
+        ({"measure": "sqare"}, "did you mean 'square'"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        TextToImage(tiny_pipeline(), **options)
+
+
+def test_what_is_no_pipeline_is_refused() -> None:
+    with pytest.raises(OptionError, match="got a str; DiffusionPipeline"):
+        TextToImage("runwayml/stable-diffusion-v1-5")
+    pipeline = tiny_pipeline()
+    pipeline.vae = None
+    with pytest.raises(OptionError, match="has no VAE"):
+        TextToImage(pipeline)
