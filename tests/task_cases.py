@@ -270,15 +270,16 @@ CASES = {
         [{"text": "abc"}, {"text": "a longer line of text"}, {"text": "z"}],
     ),
 }
+
+
+def pictures(family: str) -> Case:
+    return Case(
+        lambda: TextToImage(tiny_pipeline(family), timesteps=2, noises=2),
+        lambda _: with_diffusion_lora(tiny_pipeline(family)),
+        tiny_images(),
+        counted="places",
+    )
+
+
 if DIFFUSERS:
-    CASES |= {
-        f"pictures by {family}": Case(
-            lambda family=family: TextToImage(
-                tiny_pipeline(family), timesteps=2, noises=2
-            ),
-            lambda _, family=family: with_diffusion_lora(tiny_pipeline(family)),
-            tiny_images(),
-            counted="places",
-        )
-        for family in PIPELINES
-    }
+    CASES |= {f"pictures by {family}": pictures(family) for family in PIPELINES}

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from datainf.integrations.tasks.sequence_classification import (
         SequenceClassification,
     )
+    from datainf.integrations.tasks.text_to_image import TextToImage
     from datainf.integrations.tasks.token_classification import TokenClassification
     from datainf.integrations.trainer import train
     from datainf.store.memory import InMemorySource
@@ -82,6 +83,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "ImageClassification",
     "Seq2Seq",
     "SequenceClassification",
+    "TextToImage",
     "TokenClassification",
     # estimators
     "Dot",
@@ -136,6 +138,7 @@ _HOME = {
     "ImageClassification": "integrations.tasks.image_classification",
     "Seq2Seq": "integrations.tasks.seq2seq",
     "SequenceClassification": "integrations.tasks.sequence_classification",
+    "TextToImage": "integrations.tasks.text_to_image",
     "TokenClassification": "integrations.tasks.token_classification",
     "Dot": "estimators.dot",
     "ScaledDot": "estimators.scaled_dot",

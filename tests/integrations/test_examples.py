@@ -66,7 +66,7 @@ def test_files_of_a_split_must_have_the_same_columns(folder):
 def test_a_folder_without_data_is_refused(tmp_path):
     message = (
         f"{tmp_path} holds no data: expected files that end in .jsonl, .json, .csv, "
-        ".tsv, .parquet, or a folder written by datasets' save_to_disk."
+        ".tsv, .parquet, images, or a folder written by datasets' save_to_disk."
     )
     with refused(message):
         load(tmp_path)

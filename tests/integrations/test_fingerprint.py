@@ -6,9 +6,16 @@ import numpy as np
 import peft
 import pytest
 import torch
+from torch import nn
 
 from datainf.core.errors import DataError
-from datainf.integrations.fingerprint import hash_adapter, hash_base, hash_row, identify
+from datainf.integrations.fingerprint import (
+    hash_adapter,
+    hash_base,
+    hash_module,
+    hash_row,
+    identify,
+)
 from datainf.integrations.peft import adapter_of
 from tests.cases import TokenTask, decoder, encoder
 from tests.tiny_models import tiny_llama
@@ -148,3 +155,13 @@ def test_what_only_the_config_of_an_adapter_says_is_noticed(
 
     assert hashed(first) == hashed(first)
     assert hashed(first) != hashed(second)
+
+
+def test_a_module_is_known_by_its_choices_and_its_weights():
+    first = nn.Linear(2, 3)
+    known = hash_module(first, {"a": (1, 2)})
+    assert hash_module(first, {"a": [1, 2]}) == known
+    assert hash_module(first, {"a": [1, 3]}) != known
+    with torch.no_grad():
+        first.bias[1] += 1
+    assert hash_module(first, {"a": (1, 2)}) != known

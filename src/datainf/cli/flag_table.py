@@ -25,8 +25,8 @@ FLAGS: Mapping[str, Flag] = {
     "task": Flag(
         ("--task",),
         str,
-        "causal-lm, seq2seq, sequence-classification, token-classification or "
-        "image-classification; the adapter's own when not given.",
+        "causal-lm, seq2seq, sequence-classification, token-classification, "
+        "image-classification or text-to-image; the adapter's own when not given.",
         ("task", "name"),
         panel=MODEL,
     ),

@@ -22,7 +22,8 @@ from transformers.utils import IMAGE_PROCESSOR_NAME
 
 from datainf.core.errors import AdapterError, OptionError, near
 from datainf.core.layout import TUNER
-from datainf.core.options import Precision, Processor, word
+from datainf.core.options import Precision, word
+from datainf.core.task_options import Processor
 from datainf.integrations.base_models import (
     SAVED_HEADS,
     load_base,

@@ -23,7 +23,8 @@ from transformers import (
 from transformers.utils import logging
 
 from datainf.core.errors import AdapterError, OptionError
-from datainf.core.options import Precision, Processor, word
+from datainf.core.options import Precision, word
+from datainf.core.task_options import Processor
 from datainf.integrations.diffusion.pipelines import load_pipeline, pristine
 from datainf.integrations.precision import loading_options, settle
 from datainf.integrations.tasks.sequence_classification import SequenceClassification

@@ -5,6 +5,7 @@ What `DataConfig.data` may be, tried in this order:
 - a data file (`data_files` says how each kind is read), held in memory: nothing is
   written beside it or into a cache;
 - a folder written by `save_to_disk`;
+- a folder of images, with their captions and labels (`image_folders`);
 - a folder of data files, whose names up to the first `-` or `.` are the splits;
 - a name on the hub, with its configuration after a colon ("nyu-mll/glue:sst2").
 """
@@ -19,6 +20,7 @@ from datasets import Dataset, DatasetDict
 from datainf.core.errors import DataError, near
 from datainf.core.run_config import DataConfig
 from datainf.integrations.data_files import SUFFIXES, read_table
+from datainf.integrations.image_folders import is_image_folder, read_image_folder
 
 
 def load_examples(config: DataConfig) -> Dataset:
@@ -57,17 +59,25 @@ def _file(path: Path, split: str | None) -> Dataset:
         close = difflib.get_close_matches(path.name, names, n=1)
         advice = f"; did you mean {here / close[0]}?" if close else "."
         raise DataError(f"{path} does not exist{advice}")
+    return _whole(read_table(path), split, path)
+
+
+def _whole(table: pa.Table, split: str | None, path: Path) -> Dataset:
+    """Take rows that have no splits."""
     if split is not None:
+        kind = "one file" if path.is_file() else "a folder of images"
         raise DataError(
-            f"split={split!r} was given, but {path} is one file and has no splits; "
+            f"split={split!r} was given, but {path} is {kind} and has no splits; "
             "leave split out."
         )
-    return Dataset(read_table(path))
+    return Dataset(table)
 
 
 def _folder(path: Path, split: str | None) -> Dataset:
     if (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file():
         return _choose(datasets.load_from_disk(str(path)), split, str(path))
+    if is_image_folder(path):
+        return _whole(read_image_folder(path), split, path)
     splits: dict[str, list[Path]] = {}
     for file in sorted(path.iterdir()):
         if file.is_file() and file.suffix.lower() in SUFFIXES:
@@ -76,7 +86,7 @@ def _folder(path: Path, split: str | None) -> Dataset:
     if not splits:
         raise DataError(
             f"{path} holds no data: expected files that end in {', '.join(SUFFIXES)}, "
-            "or a folder written by datasets' save_to_disk."
+            "images, or a folder written by datasets' save_to_disk."
         )
     files = splits[_split_name(list(splits), split, str(path))]
     try:

@@ -137,18 +137,18 @@ def hash_base(model: nn.Module, adapter: Adapter) -> str:
     return digest.hexdigest()
 
 
-def hash_module(module: Any) -> str:
+def hash_module(module: nn.Module, config: Mapping[str, Any]) -> str:
     """Hash a module that is no adapted model: a diffusion pipeline's VAE.
 
     Args:
-        module: With a `config`, if it has one.
+        module: The module.
+        config: What it says of itself.
 
     Returns:
         64 hexadecimal digits.
     """
-    config = dict(getattr(module, "config", None) or {})
-    kept = {k: v for k, v in config.items() if k not in _NOT_THE_MODEL}
-    digest = hashlib.sha256(json.dumps(kept, default=str, sort_keys=True).encode())
+    text = json.dumps(dict(config), default=str, sort_keys=True)
+    digest = hashlib.sha256(text.encode())
     for name, tensor in module.state_dict().items():
         digest.update(f"{name} {list(tensor.shape)} {tensor.dtype}".encode())
         digest.update(_sample(name, tensor))

@@ -178,6 +178,10 @@ def _tokens(subject: Subject, example: dict[str, Any]) -> str:
     if "pixel_values" in batch:
         size = " × ".join(str(n) for n in batch["pixel_values"].shape[1:])
         return f"{size} pixel values -> class {int(batch['labels'][0])}"
+    if "latents" in batch:
+        size = " × ".join(str(n) for n in batch["latents"].shape[1:])
+        passes = batch["passes"].shape[1]
+        return f"{size} latent, {passes} passes -> {subject.task.describe(example)}"
     ids = batch["input_ids"][0].tolist()
     labels = batch["labels"]
     names = subject.tokenizer.convert_ids_to_tokens(ids)

@@ -65,7 +65,7 @@ def test_an_adapted_text_encoder_is_asked_every_time_and_differentiated() -> Non
 
 def test_frozen_text_encoders_are_never_in_training_mode() -> None:
     pipeline = tiny_pipeline("pixart")
-    model = Denoising(pipeline).train()
+    Denoising(pipeline).train()
     assert pipeline.transformer.training
     assert not pipeline.text_encoder.training
     trained = denoising_of(with_diffusion_lora(tiny_pipeline("pixart"), ["q"])).train()

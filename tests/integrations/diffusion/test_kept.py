@@ -1,6 +1,7 @@
 """What is kept, and what goes."""
 
 from copy import deepcopy
+from functools import partial
 
 import torch
 
@@ -26,7 +27,7 @@ def test_what_is_there_is_not_computed_again() -> None:
 def test_the_least_recently_used_go_first() -> None:
     kept, counted = Kept(40), Counted()
     for name in "abacab":
-        kept.get(name, lambda name=name: counted.made(name))
+        kept.get(name, partial(counted.made, name))
     # c came when a and b filled it, and a had been used last: b went, then came again.
     assert counted.calls == ["a", "b", "c", "b"]
 

@@ -11,11 +11,8 @@ from safetensors.torch import load_file, save_file
 from datainf.core.errors import AdapterError, OptionError
 from datainf.integrations.adapters import load_adapter
 from datainf.integrations.diffusion.denoising import Denoising
-from datainf.integrations.diffusion.loras import (
-    LORA_WEIGHTS,
-    is_lora_of_pipeline,
-    load_lora,
-)
+from datainf.integrations.diffusion.loras import is_lora_of_pipeline, load_lora
+from datainf.integrations.diffusion.pipelines import LORA_WEIGHTS
 from datainf.integrations.peft import adapter_of
 from tests.tiny_diffusion import DIFFUSERS, tiny_pipeline
 
@@ -73,7 +70,9 @@ def test_a_tensor_without_a_place_is_refused(
         if "unet" in key and "mid_block" in key:
             tensors[key.replace("mid_block", "middle_block")] = tensors.pop(key)
     save_file(tensors, tmp_path / LORA_WEIGHTS)
-    with pytest.raises(AdapterError, match="does not fit|have a place in the pipeline"):
+    with pytest.raises(
+        AdapterError, match=r"does not fit|have a place in the pipeline"
+    ):
         load_lora(str(tmp_path), base)
 
 

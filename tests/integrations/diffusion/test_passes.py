@@ -2,7 +2,7 @@
 
 import torch
 
-from datainf.core.options import Weighting
+from datainf.core.task_options import Weighting
 from datainf.integrations.diffusion.passes import Passes
 from datainf.integrations.diffusion.schedules import Diffusion
 
@@ -20,9 +20,7 @@ def plan(
     )
 
 
-def test_timesteps_are_the_middles_of_equal_parts_each_as_often_as_there_are_noises() -> (
-    None
-):
+def test_timesteps_are_the_middles_of_equal_parts() -> None:
     assert plan().count == 15
     assert plan().steps.tolist() == [t for t in (10, 30, 50, 70, 90) for _ in range(3)]
     assert plan(timesteps=100, noises=1).steps.tolist() == list(range(100))

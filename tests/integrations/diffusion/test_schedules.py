@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from datainf.core.errors import AdapterError, OptionError
-from datainf.core.options import Weighting
+from datainf.core.task_options import Weighting
 from datainf.integrations.diffusion.schedules import Diffusion, Flow, schedule_of
 from tests.tiny_diffusion import DIFFUSERS
 

@@ -153,10 +153,14 @@ def test_captions_of_any_script_reach_the_text_encoder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pipeline = tiny_pipeline()
-    task, model, seen = TextToImage(pipeline, timesteps=1), Denoising(pipeline), []
-    monkeypatch.setattr(
-        model, "encode", lambda prompts, _: (seen.extend(prompts), {})[1]
-    )
+    task, model = TextToImage(pipeline, timesteps=1), Denoising(pipeline)
+    seen: list[str] = []
+
+    def encode(prompts: list[str], _: tuple[int, int]) -> dict[str, torch.Tensor]:
+        seen.extend(prompts)
+        return {}
+
+    monkeypatch.setattr(model, "encode", encode)
     monkeypatch.setattr(model, "forward", lambda noisy, *_: noisy)
     texts = ["кот 猫 🐈", "", "a"]
     rows = [{"image": ROWS[0]["image"], "text": text} for text in texts]

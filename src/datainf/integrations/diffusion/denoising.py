@@ -23,6 +23,7 @@ from datainf.integrations.diffusion.kept import Kept
 
 _ENCODED = 2**29
 """Most bytes of encoded prompts that are kept, on the CPU."""
+_NO_CHOICE = ("transformers_version", "dtype", "torch_dtype")
 
 
 class Denoising(nn.Module):
@@ -174,16 +175,29 @@ class _Config:
 
     def __init__(self, model: Denoising) -> None:
         self._name_or_path = model.name_or_path
-        self._parts = {name: dict(_plain(part)) for name, part in model.parts()}
+        self._parts = {name: choices_of(part) for name, part in model.parts()}
 
     def to_dict(self) -> dict[str, Any]:
         """Give them as plain values."""
         return {"model_type": "denoising", **self._parts}
 
 
-def _plain(part: Any) -> Any:
+def choices_of(part: Any) -> dict[str, Any]:
+    """Read what a part of a pipeline says of itself, not where it lies or who wrote it.
+
+    Args:
+        part: A model of diffusers or transformers.
+
+    Returns:
+        The choices in its configuration.
+    """
     config = part.config
-    return config.to_dict() if hasattr(config, "to_dict") else config
+    values = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    return {
+        key: value
+        for key, value in values.items()
+        if not key.startswith("_") and key not in _NO_CHOICE
+    }
 
 
 def holds(layer: BaseTunerLayer, name: str) -> bool:

@@ -14,7 +14,7 @@ from datainf.core.errors import AdapterError, OptionError
 from datainf.core.options import Precision
 from datainf.integrations.diffusion.denoising import Denoising
 from datainf.integrations.diffusion.injected import adapted_parts
-from datainf.integrations.diffusion.pipelines import LORA_WEIGHTS, load_pipeline
+from datainf.integrations.diffusion.pipelines import LORA_WEIGHTS, load_pipeline, quiet
 
 _ENDING = ".safetensors"
 _NAME = "default"
@@ -70,8 +70,9 @@ def load_lora(
     where = {"weight_name": path.name} if path.is_file() else {}
     folder = str(path.parent if path.is_file() else path)
     try:
-        state = pipeline.lora_state_dict(folder, **where)
-        pipeline.load_lora_weights(folder, adapter_name=_NAME, **where)
+        with quiet():
+            state = pipeline.lora_state_dict(folder, **where)
+            pipeline.load_lora_weights(folder, adapter_name=_NAME, **where)
     # Of a file for another kind of model, each conversion raises what it likes.
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from datainf.core.options import Weighting
+from datainf.core.task_options import Weighting
 from datainf.integrations.diffusion.schedules import Schedule
 
 

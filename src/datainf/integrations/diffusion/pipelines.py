@@ -14,7 +14,11 @@ import torch
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import AdapterError, OptionError
 from datainf.core.options import Precision
-from datainf.integrations.diffusion.denoising import Denoising, adapted
+from datainf.integrations.diffusion.denoising import (
+    Denoising,
+    adapted,
+    choices_of,
+)
 from datainf.integrations.diffusion.schedules import schedule_of
 from datainf.integrations.fingerprint import hash_module
 from datainf.integrations.precision import pipeline_dtype
@@ -213,7 +217,7 @@ def pipeline_fingerprint(pipeline: Any) -> Mapping[str, Any]:
     }
     return {
         "kind": type(pipeline).__name__,
-        "vae": hash_module(pipeline.vae),
+        "vae": hash_module(pipeline.vae, choices_of(pipeline.vae)),
         "schedule": sha256_of(tables),
         "tokenizers": tokenizers,
     }

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from datainf.core.errors import AdapterError, OptionError, near
-from datainf.core.options import Weighting
+from datainf.core.task_options import Weighting
 
 _GAMMA = 5.0
 """Of min-SNR (Hang et al. 2023, arXiv:2303.09556), as the authors chose it."""

@@ -9,8 +9,8 @@ from transformers import PreTrainedTokenizerBase
 
 from datainf.core.errors import AdapterError, OptionError, near
 from datainf.core.kinds import require_kinds
-from datainf.core.options import Processor
 from datainf.core.task import Task
+from datainf.core.task_options import Processor
 from datainf.integrations.diffusion.pipelines import pipeline_fingerprint
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM

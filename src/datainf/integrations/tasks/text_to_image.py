@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from datainf.core.errors import DataError, OptionError, near
-from datainf.core.options import Measure, Weighting, described, number, word
+from datainf.core.options import described, number, word
 from datainf.core.task import Batch, Example, Part
+from datainf.core.task_options import Measure, Weighting
 from datainf.integrations.diffusion.denoising import denoising_of
 from datainf.integrations.diffusion.families.table import family_of
 from datainf.integrations.diffusion.kept import Kept
@@ -327,7 +328,7 @@ class TextToImage:
             timesteps=self.timesteps,
             noises=self.noises,
             seed=self.noise_seed,
-            weighting=self.weighting,
+            weighting=Weighting(self.weighting),
             schedule=schedule_of(self.pipeline.scheduler),
         )
 

@@ -21,10 +21,10 @@ def told_in_generation(
         Positional arguments by number, and keyword arguments by name.
     """
     denoiser = getattr(pipeline, "unet", None) or pipeline.transformer
-    calls: list[dict[Any, Any]] = []
+    calls: list[dict[str, Any]] = []
 
     def keep(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        calls.append({**dict(enumerate(args)), **kwargs})
+        calls.append({**{str(i): x for i, x in enumerate(args)}, **kwargs})
 
     handle = denoiser.register_forward_pre_hook(keep, with_kwargs=True)
     try:

@@ -19,10 +19,10 @@ def test_it_is_told_and_says_what_it_does_in_generation(
     told = told_in_generation(pipeline, "a cat", **OWN_SIZE)
     with torch.no_grad():
         conditions = kind.encode(pipeline, ["a cat"], (16, 16))
-        wanted = pipeline.transformer(told.pop(0), **told)[0]
+        wanted = pipeline.transformer(told.pop("0"), **told)[0]
         again = told_in_generation(pipeline, "a cat", **OWN_SIZE)
         found = kind.predict(
-            pipeline.transformer, again[0], again["timestep"], conditions
+            pipeline.transformer, again["0"], again["timestep"], conditions
         )
     assert torch.equal(conditions["text"], told["encoder_hidden_states"])
     assert torch.equal(conditions["mask"], told["encoder_attention_mask"])

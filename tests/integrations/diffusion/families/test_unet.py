@@ -35,12 +35,12 @@ def test_it_says_what_the_unet_says(family: str) -> None:
     pipeline, kind = tiny_pipeline(family), UNet()
     told = told_in_generation(pipeline, "a cat")
     with torch.no_grad():
-        wanted = pipeline.unet(*[told.pop(i) for i in (0, 1)], **told)[0]
+        wanted = pipeline.unet(*[told.pop(i) for i in "01"], **told)[0]
         told = told_in_generation(pipeline, "a cat")
         found = kind.predict(
             pipeline.unet,
-            told[0],
-            told[1].expand(1),
+            told["0"],
+            told["1"].expand(1),
             kind.encode(pipeline, ["a cat"], (16, 16)),
         )
     assert torch.equal(found, wanted)

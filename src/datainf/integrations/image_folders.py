@@ -1,0 +1,122 @@
+"""A folder of images as rows: one an image, with what stands beside it.
+
+    image   the file's path
+    text    its caption, from a file of the same name that ends in .txt
+    label   the folder it lies in, where images lie in folders of their own
+    ...     the columns of metadata.jsonl, .csv, .tsv or .parquet, by `file_name`
+
+as diffusers' training scripts and the `imagefolder` of `datasets` read them. Nothing is
+opened, so a broken file is told by the task that reads it, with its name. Hidden files
+are left out.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from datainf.core.errors import DataError
+from datainf.integrations.data_files import SUFFIXES, read_table
+
+_IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_METADATA = "metadata"
+_FILE = "file_name"
+
+
+def is_image_folder(path: Path) -> bool:
+    """Tell a folder of images from a folder of data files.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        Whether metadata of images lie in it, or images and no data files.
+    """
+    if _metadata_of(path) is not None:
+        return True
+    files = [file for file in path.iterdir() if file.is_file()]
+    return bool(_images_in(path)) and not any(
+        file.suffix.lower() in SUFFIXES for file in files
+    )
+
+
+def read_image_folder(path: Path) -> pa.Table:
+    """Read a folder of images.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        The rows, in the order of metadata or else of the paths.
+
+    Raises:
+        DataError: If metadata name a file that is not there, only some images have a
+            caption file, or there are none at all.
+    """
+    metadata = _metadata_of(path)
+    if metadata is not None:
+        return _with_images(read_table(metadata), path, metadata)
+    images = _images_in(path)
+    columns: dict[str, list[Any]] = {"image": [str(image) for image in images]}
+    texts = [image.with_suffix(".txt") for image in images]
+    bare = [
+        image for image, text in zip(images, texts, strict=True) if not text.is_file()
+    ]
+    if len(bare) < len(images):
+        if bare:
+            raise DataError(
+                f"{len(images) - len(bare)} of {len(images)} images in {path} have a "
+                f"caption in a .txt file, and {bare[0].name} has none; write one for "
+                "each, empty where there is nothing to say."
+            )
+        columns["text"] = [_caption(text) for text in texts]
+    if any(image.parent != path for image in images):
+        columns["label"] = [image.relative_to(path).parts[0] for image in images]
+    return pa.table(columns)
+
+
+def _with_images(table: pa.Table, path: Path, metadata: Path) -> pa.Table:
+    """Put the images' paths beside what the metadata say of them."""
+    if _FILE not in table.column_names:
+        raise DataError(
+            f"{metadata} has no column {_FILE!r}, which names each row's image; it has "
+            f"{', '.join(table.column_names)}."
+        )
+    names: Sequence[Any] = table.column(_FILE).to_pylist()
+    files = [path / str(name) for name in names]
+    for number, file in enumerate(files):
+        if not file.is_file():
+            raise DataError(
+                f"{metadata}, row {number}: {file} is not there; put it there, or take "
+                "the row out."
+            )
+    rest = table.drop_columns([_FILE])
+    image = pa.array([str(file) for file in files])
+    return pa.table(
+        {"image": image, **dict(zip(rest.column_names, rest.columns, strict=True))}
+    )
+
+
+def _metadata_of(path: Path) -> Path | None:
+    found = (path / f"{_METADATA}{suffix}" for suffix in SUFFIXES)
+    return next((file for file in found if file.is_file()), None)
+
+
+def _images_in(path: Path) -> list[Path]:
+    return sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in _IMAGES
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
+
+
+def _caption(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{file} is no text in UTF-8 ({error.reason}); save it as UTF-8."
+        ) from error
