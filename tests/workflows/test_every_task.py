@@ -24,6 +24,7 @@ from datainf.workflows.mislabeled import mislabeled
 from datainf.workflows.run_file import read_run, resolve
 from datainf.workflows.subject import load_subject
 from datainf.workflows.training import train_run
+from tests.tiny_diffusion import DIFFUSERS, tiny_pipeline
 from tests.tiny_models import (
     tiny_bart,
     tiny_bert_classifier,
@@ -167,6 +168,32 @@ KINDS = {
         shown="<s> f i n e   -> label 0.0",
     ),
 }
+
+
+def put_folder(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write a folder of images with metadata, as diffusers' scripts take it."""
+    path.mkdir()
+    for i, row in enumerate(rows):
+        Image.open(io.BytesIO(row["image"]["bytes"])).resize((24, 16)).save(
+            path / f"{i}.png"
+        )
+    lines = [{"file_name": f"{i}.png", "text": r["text"]} for i, r in enumerate(rows)]
+    put_rows(path / "metadata.jsonl", lines)
+    return str(path)
+
+
+if DIFFUSERS:
+    KINDS["pictures"] = Kind(
+        lambda: tiny_pipeline(dtype=torch.float32),
+        [{**row, "text": "fine"[: i % 5]} for i, row in enumerate(PICTURES)],
+        ("to_q", "to_v"),
+        {"timesteps": 2},
+        settled={"name": "text-to-image", "timesteps": 2},
+        shown="4 × 4 × 6 latent, 2 passes -> ",
+        processor=tiny_image_processor,  # which a pipeline's folder does not mind
+        put=put_folder,
+        ending="",
+    )
 
 
 @pytest.fixture(scope="module", params=KINDS)

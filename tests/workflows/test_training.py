@@ -196,7 +196,7 @@ def test_code_that_comes_with_a_base_runs_only_where_it_is_trusted(
 ):
     told = []
 
-    def tokenizer(name, *, trust_remote_code):
+    def tokenizer(kind, name, *, trust_remote_code):  # noqa: ARG001
         told.append((name, trust_remote_code))
         return tiny_tokenizer()
 
@@ -204,7 +204,7 @@ def test_code_that_comes_with_a_base_runs_only_where_it_is_trusted(
         told.append((name, options["trust_remote_code"]))
         raise AdapterError("enough")
 
-    monkeypatch.setattr("datainf.workflows.training.load_tokenizer", tokenizer)
+    monkeypatch.setattr("datainf.workflows.training.load_processor", tokenizer)
     monkeypatch.setattr("datainf.workflows.training.load_base", base)
     for trusted in (False, True):
         config = replace(reviews.config, trust_remote_code=trusted, out=str(tmp_path))

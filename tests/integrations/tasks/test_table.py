@@ -1,6 +1,8 @@
 """Tasks by name: built from settings, told from models, held against adapters."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from peft import TaskType
@@ -8,6 +10,7 @@ from torch import nn
 
 from datainf.core.errors import AdapterError, OptionError
 from datainf.core.task import Task
+from datainf.core.task_options import Processor
 from datainf.integrations.tasks.callable import CallableTask
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.image_classification import ImageClassification
@@ -17,10 +20,12 @@ from datainf.integrations.tasks.table import (
     TASKS,
     as_task,
     infer_task_name,
+    reads_by,
     require_task_fits,
     task_from_settings,
 )
 from datainf.integrations.tasks.token_classification import TokenClassification
+from tests.tiny_diffusion import DIFFUSERS, tiny_pipeline
 from tests.tiny_models import (
     tiny_bart,
     tiny_bert_classifier,
@@ -57,8 +62,14 @@ def test_settings_give_back_an_equal_task(task):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_name_alone_is_enough(name):
-    images = name == "image-classification"
-    processor = tiny_image_processor() if images else tiny_tokenizer()
+    if name == "text-to-image" and not DIFFUSERS:
+        pytest.skip("diffusers cannot be imported with these versions")
+    made: dict[Processor, Callable[[], Any]] = {
+        Processor.TOKENIZER: tiny_tokenizer,
+        Processor.IMAGES: tiny_image_processor,
+        Processor.PIPELINE: tiny_pipeline,
+    }
+    processor = made[reads_by(name)]()
     task = task_from_settings({"name": name}, processor)
     assert isinstance(task, TASKS[name])
     assert isinstance(task, Task)
