@@ -36,6 +36,7 @@ from datainf.workflows.attribute import (
 )
 from datainf.workflows.collect import collect_options
 from datainf.workflows.pair import TRAIN
+from datainf.workflows.pictures import keep_pictures
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.report import report
 from datainf.workflows.retraining import Chosen
@@ -202,7 +203,8 @@ class InfluenceCallback(EndOfTraining):
             )
             return {}
         scores.save(self.out / SCORES)
-        report(scores, self.report)
+        drawn = keep_pictures(self.out, scores, self._task, train, queries)
+        report(scores, self.report, pictures=drawn)
         self._scores = scores
         return _numbers(scores, time.perf_counter() - began)
 
