@@ -12,7 +12,6 @@ from collections import defaultdict
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from numpy.typing import NDArray
 
 from datainf.core.records import Scores
@@ -123,15 +122,15 @@ def shown_list(indices: list[str]) -> list[str]:
     return [*named, f"{rest} more"] if rest > 0 else named
 
 
-def _own_queries(scores: Scores) -> dict[str, dict[str, Float[np.ndarray, " q"]]]:
+def _own_queries(scores: Scores) -> dict[str, dict[str, list[int]]]:
     """Find the queries of each value of the columns that both tables have."""
-    found: dict[str, dict[str, Float[np.ndarray, " q"]]] = {}
+    found: dict[str, dict[str, list[int]]] = {}
     for column in scores.queries.columns:
         if column in _DRAWN_APART or column not in scores.train:
             continue
-        places = defaultdict(list)
+        places: dict[str, list[int]] = defaultdict(list)
         for q, value in enumerate(scores.queries[column]):
             if not is_missing(value):
                 places[shown(value)].append(q)
-        found[column] = {value: np.array(rows) for value, rows in places.items()}
+        found[column] = dict(places)
     return found
