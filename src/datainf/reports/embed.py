@@ -43,7 +43,7 @@ def packed(content: str | bytes) -> str:
         Base64 of its gzip.
     """
     held = content.encode("utf-8") if isinstance(content, str) else content
-    data = gzip.compress(held, compresslevel=9, mtime=0)
+    data = gzip.compress(held, compresslevel=5, mtime=0)
     return base64.b64encode(data).decode("ascii")
 
 
