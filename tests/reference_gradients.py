@@ -15,6 +15,9 @@ def gradients_one_by_one(
 ) -> dict[str, Tensor]:
     """Differentiate each example alone: `[N, d]` for each named parameter."""
     model.eval()
+    for module in model.modules():
+        # As in training: in eval mode a CPU rounds what goes into 8 bits.
+        module.training = type(module).__module__.startswith("bitsandbytes.")
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     for parameter in parameters.values():

@@ -7,12 +7,11 @@ from datainf.capture.probe import DOUBLE, HALF, SINGLE, agree, each, tolerance_f
 
 
 def test_the_tolerance_follows_the_coarsest_number_format() -> None:
-    assert tolerance_for(nn.Linear(2, 2).double()) is DOUBLE
-    assert tolerance_for(nn.Linear(2, 2)) is SINGLE
+    assert tolerance_for(nn.Linear(2, 2).double(), autocast=False) is DOUBLE
+    assert tolerance_for(nn.Linear(2, 2), autocast=False) is SINGLE
     mixed = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).bfloat16())
-    assert tolerance_for(mixed) is HALF
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert tolerance_for(nn.Linear(2, 2)) is HALF
+    assert tolerance_for(mixed, autocast=False) is HALF
+    assert tolerance_for(nn.Linear(2, 2), autocast=True) is HALF
 
 
 def test_agreement_is_relative_to_the_largest_row() -> None:

@@ -160,6 +160,27 @@ def test_an_autocast_scope_is_honoured() -> None:
         assert relative_error(low[name], right[name]) < 0.05
 
 
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_a_model_that_autocasts_itself_keeps_its_rules(checkpointed: bool) -> None:
+    """As accelerate leaves a model that a Trainer with bf16=True has trained."""
+    model, task, rows = decoder(), TokenTask(), token_rows("decoder")
+    adapter = adapter_of(model)
+    parameters = {t.block.name: t.parameter for t in adapter.parameters}
+    exact = gradients_one_by_one(model, task, rows, parameters)
+    if checkpointed:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    model.forward = torch.autocast("cpu", dtype=torch.bfloat16)(model.forward)
+    with CaptureSession(model, adapter, task) as session:
+        session.probe(rows[:2])
+        assert set(session.coverage.values()) == {"rule Linear"}
+        found, _ = session.gradients(task.collate(rows))
+        right = gradients_one_by_one(model, task, rows, parameters)
+    for name in parameters:
+        # What bfloat16 rounds away is far more than the rules and autograd differ by.
+        assert relative_error(found[name], right[name]) < 0.02
+        assert 1e-4 < relative_error(found[name], exact[name]) < 0.1
+
+
 def test_a_parameter_that_no_rule_fits_is_looped_and_named() -> None:
     model, adapter, batch = odd("read")
     with CaptureSession(model, adapter, OddTask()) as session:

@@ -1,9 +1,12 @@
 """Presets: the paper's settings, and what a user may replace."""
 
+from dataclasses import replace
+
 import pytest
 
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import OptionError
+from datainf.core.options import Precision
 from datainf.experiments.data.text_tasks import TEXT_TASKS
 from datainf.experiments.presets import PRESETS, TEXT_PRESETS, study_of
 
@@ -30,7 +33,9 @@ def test_the_paper_preset_is_the_papers():
 def test_the_paper_preset_of_text_generation_is_the_papers():
     study = study_of("paper", presets=TEXT_PRESETS)
     recipe = study.recipe_for(rank=8, seed=3, rows=900)
-    assert study.model == "meta-llama/Llama-2-13b-chat-hf"
+    assert (study.model, study.precision) == ("meta-llama/Llama-2-13b-chat-hf", "int8")
+    plain = replace(study, precision=Precision.FLOAT32)
+    assert study.settings() == plain.settings() | {"precision": "int8"}
     assert (study.ranks, study.seeds) == ((8,), 20)
     # Ten classes of 90 + 10 rows, none of them wrong.
     sample = study.sample

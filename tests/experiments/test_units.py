@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from datainf.core.errors import OptionError
+from datainf.core.options import Precision
 from datainf.experiments.presets import study_of
 from datainf.experiments.units import Target, Unit, base_of, model_id, opened, units_of
 from tests.experiments.places import (
@@ -16,6 +17,7 @@ from tests.experiments.places import (
     tiny_study,
     tiny_text_study,
 )
+from tests.quantised import needs_bitsandbytes
 from tests.tiny_models import tiny_bert_classifier
 
 UNIT = Unit("sst2", 2, 1)
@@ -77,6 +79,16 @@ def test_blocks_of_the_paper_preset_are_the_paper_s(tmp_path):
     lora = [value.format(i, side) for i in (0, 1) for side in "AB"]
     head = "classifier.out_proj.weight"
     assert sizes == {**dict.fromkeys(lora, 3 * 16), head: 2 * 16}
+
+
+@needs_bitsandbytes
+def test_a_unit_in_eight_bits_is_trained_and_asked_in_them(tmp_path):
+    study = replace(tiny_text_study(tmp_path, rows=10), precision=Precision.INT8)
+    unit = Unit("sentences-paper", 2, 0, noisy=False)
+    with opened(unit, study, tmp_path / "out") as subject:
+        kinds = {parameter.dtype for parameter in subject.subject.model.parameters()}
+        assert kinds == {torch.float32, torch.int8}
+        assert np.isfinite(subject.train.losses).all()
 
 
 def test_stores_stay_when_something_goes_wrong(tmp_path):

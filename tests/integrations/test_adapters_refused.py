@@ -146,7 +146,7 @@ def test_an_adapter_for_another_kind_of_task_is_refused(tmp_path, bases):
 def test_an_unknown_precision_is_refused():
     with refused(
         "precision='fp8' is unknown: expected one of: float32, bfloat16, float16, "
-        "auto.",
+        "auto, int8, int4.",
         OptionError,
     ):
         load_adapter("anything", precision="fp8")

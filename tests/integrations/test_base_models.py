@@ -77,7 +77,11 @@ def test_weights_that_nothing_would_train_are_refused(tmp_path):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_language_model_is_loaded_in_the_dtype_asked_for(tmp_path, dtype):
     tiny_llama().save_pretrained(tmp_path)
-    model = load_base(str(tmp_path), CausalLM(tiny_tokenizer()), dtype=dtype)
+    model = load_base(
+        str(tmp_path),
+        CausalLM(tiny_tokenizer()),
+        precision=str(dtype).removeprefix("torch."),
+    )
     assert type(model).__name__ == "LlamaForCausalLM"
     assert {p.dtype for p in model.parameters()} == {dtype}
 

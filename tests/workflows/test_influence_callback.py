@@ -15,12 +15,7 @@ from datainf.integrations.checkpoints import find_checkpoints
 from datainf.workflows import influence_callback
 from datainf.workflows.attribute import attribute
 from datainf.workflows.influence_callback import InfluenceCallback
-from tests.tiny_models import (
-    tiny_bert_classifier,
-    tiny_llama,
-    tiny_tokenizer,
-    with_lora,
-)
+from tests.tiny_models import tiny_bert_classifier
 from tests.trainings import QUESTIONS, ROWS, TASK, names_of, trainer_of
 from tests.workflows.judging import quick_trainings
 
@@ -117,22 +112,29 @@ def test_an_interrupted_and_resumed_training_ends_with_the_same_scores(
     assert weights == expected.scores.provenance.options["checkpoint_weights"]
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (StoreError("the disk is full."), "the disk is full"),
+        (RuntimeError("out of memory"), "RuntimeError: out of memory"),
+    ],
+)
 def test_a_failure_after_training_does_not_take_the_training_away(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, error, said
 ):
     def fail(*_: Any, **__: Any) -> Any:
-        raise StoreError("the disk is full.")
+        raise error
 
     trainer, callback = watched(tmp_path)
     monkeypatch.setattr(influence_callback, "attribute", fail)
     message = (
         f"training is done, and the adapter lies in {tmp_path / 'run/adapter'}, but "
-        "there are no scores: the disk is full."
+        f"there are no scores: {said}."
     )
     with pytest.warns(DatainfWarning, match=f"^{re.escape(message)}$"):
         trainer.train()
     assert (tmp_path / "run/adapter/adapter_model.safetensors").is_file()
-    with refused("there are no scores: the disk is full.."):
+    with refused(f"there are no scores: {said}."):
         _ = callback.scores
 
 
@@ -201,28 +203,3 @@ def test_a_model_without_adapter_is_refused(tmp_path):
     trainer.model = tiny_bert_classifier(2)
     with pytest.raises(datainf.AdapterError):
         InfluenceCallback(trainer, QUESTIONS, TASK)
-
-
-def test_it_works_inside_an_sft_trainer(tmp_path):
-    trl = pytest.importorskip("trl", reason="trl is not installed")
-    tokenizer = tiny_tokenizer()
-    rows = [{"prompt": f"{i} + 1 = ", "completion": str(i + 1)} for i in range(7)]
-    trainer = trl.SFTTrainer(
-        model=with_lora(tiny_llama(), "CAUSAL_LM"),
-        args=trl.SFTConfig(
-            output_dir=str(tmp_path / "trainer"),
-            num_train_epochs=1,
-            per_device_train_batch_size=3,
-            report_to="none",
-            use_cpu=True,
-        ),
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
-    )
-    task = datainf.CausalLM(tokenizer)
-    callback = InfluenceCallback(
-        trainer, rows[:2], task, train=rows, method="tracin", out=tmp_path / "run"
-    )
-    trainer.add_callback(callback)
-    trainer.train()
-    assert callback.scores.values.shape == (2, 7)

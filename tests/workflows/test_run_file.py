@@ -236,7 +236,8 @@ def adapter(tmp_path):
 
 
 def test_beside_an_adapter_only_what_belongs_to_it_is_read(adapter):
-    assert sorted(beside_adapter(adapter)) == ["model", "recipe", "task", "train"]
+    expected = ["model", "precision", "recipe", "task", "train"]
+    assert sorted(beside_adapter(adapter)) == expected
     found = resolve({"adapter": adapter})
     assert found == RunConfig(
         adapter=adapter,
@@ -244,6 +245,7 @@ def test_beside_an_adapter_only_what_belongs_to_it_is_read(adapter):
         task={"name": "causal-lm", "max_length": 11},
         train=DataConfig(data="trained.jsonl", flip_labels=0.2),
         recipe=Recipe(seed=5),
+        precision="float16",
     )
 
 

@@ -31,21 +31,29 @@ class Tolerance:
 # format is, so float64 models differ by that much between batches.
 DOUBLE = Tolerance(block=1e-5, noise=1e-8, loss=1e-6)
 SINGLE = Tolerance(block=1e-3, noise=1e-6, loss=1e-4)
-# bfloat16 keeps 8 bits: padding alone moves gradients by a percent.
+# bfloat16 keeps 8 bits: padding alone moves gradients by a percent. So do activations
+# in 8 bits, which bitsandbytes has on every device but a CPU in training mode.
 HALF = Tolerance(block=5e-2, noise=5e-3, loss=5e-2)
 
 
-def tolerance_for(model: nn.Module) -> Tolerance:
+def tolerance_for(model: nn.Module, *, autocast: bool) -> Tolerance:
     """Choose the tolerance by the coarsest number format the model computes in.
 
     Args:
-        model: The model; the caller's autocast counts too.
+        model: The model.
+        autocast: Whether its layers run under autocast, the caller's or its own.
 
     Returns:
         The tolerance.
     """
-    kinds = {p.dtype for p in model.parameters() if p.is_floating_point()}
-    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+    parameters = list(model.parameters())
+    kinds = {p.dtype for p in parameters if p.is_floating_point()}
+    # What quantised layers compute in, whatever surrounds them.
+    inner = (getattr(module, "compute_dtype", None) for module in model.modules())
+    kinds |= {kind for kind in inner if isinstance(kind, torch.dtype)}
+    if any(p.dtype is torch.int8 and p.device.type != "cpu" for p in parameters):
+        return HALF
+    if autocast:
         return HALF
     if kinds and kinds <= {torch.float64}:
         return DOUBLE

@@ -34,6 +34,7 @@ class Recorder:
         lost: Blocks of that pass whose examples could not be told apart.
         factors: Kronecker sums of that pass, where asked for.
         recomputed: Whether a layer has run again for gradient checkpointing.
+        autocast: Whether a layer has run under autocast, whoever asked for it.
     """
 
     def __init__(self, wanted: Callable[[str], bool]) -> None:
@@ -47,7 +48,7 @@ class Recorder:
         self.factors = FactorSums()
         self._factored: Collection[str] = ()
         self._mask: Tensor | None = None
-        self.recomputed = False
+        self.recomputed = self.autocast = False
         self._wanted = wanted
         self._expected = 0
         self._anchor = torch.zeros(1, requires_grad=True)
@@ -137,6 +138,8 @@ class Recorder:
         def hook(
             _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object
         ) -> Tensor | None:
+            if isinstance(output, Tensor):
+                self.autocast |= torch.is_autocast_enabled(output.device.type)
             if self._phase in {"idle", "replay"} or not torch.is_grad_enabled():
                 return None
             self.recomputed |= self._phase != "forward"

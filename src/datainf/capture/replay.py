@@ -8,8 +8,9 @@ the batch are known, so its parameters' gradients need no other part of the mode
 
 Exact where the module treats examples apart, which the probe checks. All examples go
 at once through `torch.func.vmap`, which computes whatever does not depend on an
-example (DoRA's weight norm) once; a module that cannot (custom autograd functions)
-goes one example at a time. Cost: one forward and backward of that module alone.
+example (DoRA's weight norm) once; a module that cannot (custom autograd functions,
+layers of bitsandbytes) goes one example at a time. Cost: one forward and backward of
+that module alone.
 
 B examples, S the parameter's shape.
 """
@@ -20,6 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
+
+from datainf.capture.scope import of_bitsandbytes
 
 Key = int | str
 Call = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -55,7 +58,8 @@ class Replay:
             module: Reads the parameters in its own forward.
         """
         self._module = module
-        self._together = True
+        # vmap runs operators that it does not know one example at a time, and warns.
+        self._together = not any(map(of_bitsandbytes, module.modules()))
 
     def gradients(
         self,

@@ -15,9 +15,10 @@ from torch import nn
 def quiet(model: nn.Module) -> Iterator[None]:
     """Freeze every parameter and switch dropout off for the scope's duration.
 
-    Layers that checkpoint keep their training flag, since `transformers` checkpoints
-    only modules in training mode; dropout rates that such a layer applies itself are
-    set to zero.
+    Layers that checkpoint get the training flag, since `transformers` checkpoints only
+    modules in training mode; dropout rates that such a layer applies itself are set to
+    zero. So do layers of bitsandbytes, which know no dropout: on a CPU they round in
+    eval mode what they are given (8 bits), or their weights (4 bits).
 
     Args:
         model: The model.
@@ -33,7 +34,7 @@ def quiet(model: nn.Module) -> Iterator[None]:
         try:
             for module, _ in modes:
                 checkpoints = bool(getattr(module, "gradient_checkpointing", False))
-                module.training = checkpoints
+                module.training = checkpoints or of_bitsandbytes(module)
                 if checkpoints:
                     rates += _rates(module)
             for module, name, _ in rates:
@@ -53,6 +54,32 @@ def quiet(model: nn.Module) -> Iterator[None]:
 def checkpoints(model: nn.Module) -> bool:
     """Tell whether gradient checkpointing is switched on anywhere in the model."""
     return any(getattr(m, "gradient_checkpointing", False) for m in model.modules())
+
+
+def unpack(model: nn.Module) -> None:
+    """Undo what layers of bitsandbytes of 4 bits do to their weights in eval mode.
+
+    Called without a gradient on a CPU with AVX512-BF16, they put their weights into an
+    order that has no backward pass, and do so again when next called like that. Saving
+    undoes it, and nothing else that is public; but bitsandbytes 0.50 leaves the scales
+    in the other order, which is put right here. They keep the rounding that they got.
+
+    Args:
+        model: The model; changed in place where a layer was called in that way.
+    """
+    for module in model.modules():
+        state = getattr(getattr(module, "weight", None), "quant_state", None)
+        if state is None:
+            continue
+        if getattr(state, "packing_format_for_cpu", False):
+            module.state_dict()
+        if state.absmax.ndim == 2:
+            state.absmax = state.absmax.T.reshape(-1).to(torch.float32)
+
+
+def of_bitsandbytes(module: nn.Module) -> bool:
+    """Tell whether a layer is one of bitsandbytes, without importing it."""
+    return type(module).__module__.startswith("bitsandbytes.")
 
 
 def _rates(module: nn.Module) -> list[tuple[nn.Module, str, float]]:

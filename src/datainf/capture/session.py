@@ -32,7 +32,7 @@ from datainf.capture.probe import (
 )
 from datainf.capture.readers import paths_of, readers_of
 from datainf.capture.recorder import Recorder
-from datainf.capture.scope import checkpoints, quiet
+from datainf.capture.scope import checkpoints, quiet, unpack
 from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, DatainfWarning
 from datainf.core.factors import FactorSums
@@ -89,6 +89,7 @@ class CaptureSession:
         """
         if self._entered:
             raise RuntimeError("this capture session is entered already; make another.")
+        unpack(self._model)
         with ExitStack() as stack:
             stack.enter_context(quiet(self._model))
             stack.enter_context(self._adapter.activated())
@@ -187,8 +188,10 @@ class CaptureSession:
         losses, trained = self._task.losses, self._adapter.parameters
         device = device_of(self._model)
         batch = moved(self._task.collate(examples), device)
-        tolerance = tolerance_for(self._model)
         idle = unused(self._model, batch, losses, trained)
+        # Asked after the first pass: only the layers know of autocast inside forward,
+        # which a Trainer with bf16=True leaves on its model.
+        tolerance = tolerance_for(self._model, autocast=self._recorder.autocast)
         active = {_family(t.block.name) for t in trained if t not in idle}
         # An expert may get no token here and one later: others of its kind do now.
         merged = [t for t in idle if _family(t.block.name) not in active]

@@ -70,8 +70,7 @@ _add(
     "train",
     jobs.train,
     (
-        "model",
-        "trust_remote_code",
+        *FOR_BASE,
         *FOR_TASK,
         *FOR_TRAIN,
         *FOR_RECIPE,

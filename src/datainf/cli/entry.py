@@ -6,6 +6,7 @@
 130  interrupted (Ctrl-C): what is finished is kept, the same command resumes
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -58,6 +59,8 @@ def run(arguments: Sequence[str]) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # It says of every call in 8 bits on a CPU that it rounds.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     with warnings_as_lines():
         try:
             code = get_command(app).main(

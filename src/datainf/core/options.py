@@ -107,7 +107,7 @@ class OnNonfinite(StrEnum):
 
 
 class Precision(StrEnum):
-    """Number format of the base model's weights while gradients are taken."""
+    """Number format of the base model's weights, in training and for gradients."""
 
     FLOAT32 = "float32"
     """4 bytes a weight: gradients without rounding noise, whatever the base is in."""
@@ -117,6 +117,11 @@ class Precision(StrEnum):
     """2 bytes a weight, about 4 digits, and a small range."""
     AUTO = "auto"
     """As the checkpoint says."""
+    INT8 = "int8"
+    """A byte a weight of the linear layers, by bitsandbytes; the rest float32."""
+    INT4 = "int4"
+    """Half a byte a weight of the linear layers (NF4), by bitsandbytes; the rest
+    float32."""
 
 
 class Reduction(StrEnum):

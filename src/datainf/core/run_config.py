@@ -92,8 +92,8 @@ class RunConfig:
     adapter: str | None = described(None, "The PEFT adapter: a folder or hub name.")
     precision: Precision | str = described(
         Precision.FLOAT32,
-        "Number format of the base's weights: float32, bfloat16, float16 or auto (the "
-        "checkpoint's own).",
+        "Number format of the base's weights: float32, bfloat16, float16, auto (the "
+        "checkpoint's own), or int8 and int4, by bitsandbytes.",
     )
     trust_remote_code: bool = described(
         False, "Run Python code that comes with the base model or its tokenizer."

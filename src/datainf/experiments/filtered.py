@@ -296,6 +296,7 @@ class Again:
         return Retrainer(
             RunConfig(
                 model=base_of(self._unit, self._study),
+                precision=self._study.precision,
                 task=self._subject.subject.task.settings(),
                 recipe=recipe_of(self._unit, self._study, rows),
             )

@@ -7,8 +7,7 @@
 
 and of its text generation (section 5.2 and appendix), by the same names:
 
-`paper`   Llama-2-13B-chat from the hub, 10 × (90 + 10) rows a task, 20 seeds; its base
-          is loaded in float32, where the paper has it in 8-bit
+`paper`   Llama-2-13B-chat from the hub, in 8 bits, 10 × (90 + 10) rows a task, 20 seeds
 `small`   the demo's language model, which is shipped, 10 × (20 + 5) rows, 5 seeds
 
 Everything can be replaced by name, so that a preset is a start and not a cage.
@@ -19,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from datainf.core.errors import OptionError, near
+from datainf.core.options import Precision
 from datainf.core.recipe import Recipe
 from datainf.experiments.data.text_tasks import TEXT_TASKS
 
@@ -56,6 +56,7 @@ class Study:
             steps to warm up, unless it says otherwise.
         model: The base of the classifiers: a folder or hub name.
         data_dir: Folder with a folder a data set; the hub when None.
+        precision: Number format of the base's weights.
     """
 
     preset: str
@@ -66,6 +67,7 @@ class Study:
     recipe: Recipe
     model: str | None = None
     data_dir: str | None = None
+    precision: Precision = Precision.FLOAT32
 
     def recipe_for(self, *, rank: int, seed: int, rows: int) -> Recipe:
         """Say how one adapter is trained.
@@ -89,7 +91,10 @@ class Study:
 
     def settings(self) -> dict[str, Any]:
         """Give what decides an adapter besides data set, rank, seed and base model."""
-        return {"sample": asdict(self.sample), "recipe": self.recipe.to_dict()}
+        said = {"sample": asdict(self.sample), "recipe": self.recipe.to_dict()}
+        if self.precision is not Precision.FLOAT32:  # joined after the first records
+            said["precision"] = str(self.precision)
+        return said
 
 
 PRESETS: Mapping[str, Study] = {
@@ -168,6 +173,7 @@ TEXT_PRESETS: Mapping[str, Study] = {
             },
         ),
         model="meta-llama/Llama-2-13b-chat-hf",
+        precision=Precision.INT8,
     ),
 }
 """Text generation: the rows say their class, and none of them is wrong."""

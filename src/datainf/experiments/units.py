@@ -296,6 +296,7 @@ def _train(
     recipe = recipe_of(unit, study, len(rows.train))
     config = RunConfig(
         model=base_of(unit, study),
+        precision=study.precision,
         task=dict(rows.task),
         train=data,
         recipe=replace(recipe, training={**recipe.training, **_KEPT}),

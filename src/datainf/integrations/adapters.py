@@ -34,12 +34,6 @@ from datainf.integrations.base_models import (
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.tasks.table import TASKS, infer_task_name
 
-_DTYPES: Mapping[Precision, torch.dtype | str] = {
-    Precision.FLOAT32: torch.float32,
-    Precision.BFLOAT16: torch.bfloat16,
-    Precision.FLOAT16: torch.float16,
-    Precision.AUTO: "auto",
-}
 # Options with which a task asks nothing of a tokenizer while it only chooses a model.
 _NOTHING_ASKED: Mapping[str, Mapping[str, Any]] = {CausalLM.name: {"append_eos": False}}
 
@@ -71,7 +65,7 @@ def load_adapter(
         AdapterError: If there is no such adapter, or it does not fit its base.
         OptionError: If no base is known, or the task is unknown.
     """
-    dtype = _DTYPES[word(Precision, precision, "precision")]
+    asked = word(Precision, precision, "precision")
     config = config_of(name)
     found = base or config.base_model_name_or_path
     if not found:
@@ -94,7 +88,7 @@ def load_adapter(
         classes,
         trained=brought,
         new_head=False,
-        dtype=dtype,
+        precision=asked,
         trust_remote_code=trust_remote_code,
     )
     adapted = _put_on(model, name, weights)

@@ -8,7 +8,6 @@ is refused, unless it is trained.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pickle import UnpicklingError
 from typing import Any
 
@@ -25,6 +24,8 @@ from transformers import (
 from transformers.utils import logging
 
 from datainf.core.errors import AdapterError, OptionError
+from datainf.core.options import Precision, word
+from datainf.integrations.precision import loading_options, settle
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.table import TASKS, TableTask
 
@@ -105,7 +106,7 @@ def load_base(  # noqa: PLR0913 - how to load, by name
     seed: int = 0,
     trained: Sequence[str] = (),
     new_head: bool = True,
-    dtype: torch.dtype | str = torch.float32,
+    precision: Precision | str = Precision.FLOAT32,
     trust_remote_code: bool = False,
 ) -> PreTrainedModel:
     """Load a base model with the head that a task needs.
@@ -119,7 +120,7 @@ def load_base(  # noqa: PLR0913 - how to load, by name
         trained: Names of further modules that are trained and saved whole
             (`modules_to_save`), so that the checkpoint may lack them.
         new_head: Whether a classifier may get a new head, since it will be trained.
-        dtype: Of the weights; "auto" for the checkpoint's own.
+        precision: Number format of the weights.
         trust_remote_code: Whether to run Python code that comes with the model.
 
     Returns:
@@ -130,7 +131,10 @@ def load_base(  # noqa: PLR0913 - how to load, by name
             nothing would train.
         OptionError: If the number of classes is not known.
     """
-    options: dict[str, Any] = {_dtype_argument(): dtype}
+    asked = word(Precision, precision, "precision")
+    config = load_config(name, trust_remote_code=trust_remote_code)
+    whole = (*task.heads, *trained)
+    options = loading_options(asked, config, whole if task.heads else ())
     kind = getattr(transformers, task.model_class)
     if task.heads:
         classes = (
@@ -167,6 +171,7 @@ def load_base(  # noqa: PLR0913 - how to load, by name
             "be random at every loading. Train and save their modules with the adapter "
             "(modules_to_save in recipe.peft), or use a checkpoint that has them."
         )
+    settle(model, whole)
     if isinstance(task, SequenceClassification):
         if model.config.pad_token_id is None:
             model.config.pad_token_id = task.pad_token_id
@@ -192,12 +197,6 @@ def quiet_loading() -> Iterator[None]:
         logging.set_verbosity(before)
         if bars:
             logging.enable_progress_bar()
-
-
-def _dtype_argument() -> str:
-    """Name the argument for the weights' dtype: renamed in transformers 4.56."""
-    major, minor = (int(part) for part in version("transformers").split(".")[:2])
-    return "dtype" if (major, minor) >= (4, 56) else "torch_dtype"
 
 
 def not_loaded(what: str, name: str, error: Exception) -> str:

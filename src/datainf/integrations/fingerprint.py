@@ -182,7 +182,8 @@ def _config(model: nn.Module) -> dict[str, Any]:
 
 
 def _base_tensors(model: nn.Module, trained: set[str]) -> Iterator[tuple[str, Tensor]]:
-    for path, tensor in [*model.named_parameters(), *model.named_buffers()]:
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    for path, tensor in [*tensors, *_scales(model)]:
         parts = path.split(".")
         of_an_adapter = any(TUNER.match(p) or p in _KEPT_BESIDE for p in parts)
         if path not in trained and not of_an_adapter:
@@ -190,6 +191,17 @@ def _base_tensors(model: nn.Module, trained: set[str]) -> Iterator[tuple[str, Te
                 path.replace(".base_layer", "").removeprefix("base_model.model."),
                 tensor,
             )
+
+
+def _scales(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """Find what is saved beside a weight's bits, in no parameter or buffer."""
+    held = {
+        path
+        for named in (model.named_parameters, model.named_buffers)
+        for path, _ in named(remove_duplicate=False)
+    }
+    saved = model.state_dict().items()
+    return [(p, t) for p, t in saved if p not in held and isinstance(t, Tensor)]
 
 
 def _sample(name: str, tensor: Tensor) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any
 import peft
 from torch import Tensor, nn
 
+from datainf.capture.scope import unpack
 from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, near
 from datainf.core.layout import TUNER, Block
@@ -51,6 +52,7 @@ def adapter_of(
         AdapterError: If the model has no such adapter or it trains nothing.
     """
     chosen = word(Parameters, parameters, "parameters")
+    unpack(model)
     if not isinstance(model, peft.PeftModel):
         raise AdapterError(
             f"got a {type(model).__name__} without a PEFT adapter; load one with "

@@ -18,6 +18,7 @@ from torch import nn
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import NonFiniteError, OptionError
 from datainf.core.evaluate_options import EvaluateOptions
+from datainf.core.options import Precision
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import RunConfig
 from datainf.core.task import Task
@@ -97,6 +98,9 @@ class Ground:
             "train": sha256_of(train.hashes),
             "queries": sha256_of(queries.hashes),
         }
+        if settled.precision is not Precision.FLOAT32:
+            # Once training was in float32 whatever this said.
+            facts["precision"] = str(settled.precision)
         folder = Path(options.retrained or Path(settled.out) / RETRAINED)
         findings = tuple(class_findings(subject.task, train, queries))
         for finding in findings:

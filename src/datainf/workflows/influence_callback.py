@@ -27,6 +27,9 @@ from datainf.integrations.checkpoints import find_checkpoints
 from datainf.integrations.end_of_training import EndOfTraining
 from datainf.integrations.kept_checkpoints import KeptCheckpoints
 from datainf.integrations.peft import adapter_of
+from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.rows import tokens_alone
+from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.integrations.tasks.table import as_task, require_task_fits
 from datainf.workflows.attribute import (
     attribute,
@@ -83,7 +86,7 @@ class InfluenceCallback(EndOfTraining):
             queries: The outputs to explain, as for `attribute`.
             task: What the loss of an example is, as for `attribute`.
             train: The training examples as the task reads them; those of the Trainer
-                when not given.
+                when not given, by their tokens if it has tokenised them.
             method: A name of `datainf.methods()`, or an estimator.
             out: Folder for adapter, checkpoints, gradients, scores and report.
             over_checkpoints: Whether to score over the checkpoints of training, one an
@@ -98,7 +101,8 @@ class InfluenceCallback(EndOfTraining):
                 keep.
             DataError: If the training examples cannot be read by number.
         """
-        rows = trainer.train_dataset if train is None else train
+        self._task = as_task(task)
+        rows = _rows_of(trainer, self._task) if train is None else train
         if rows is None or not read_by_number(rows) or not len(rows):
             raise DataError(
                 f"the Trainer's train_dataset is a {type(rows).__name__}; examples "
@@ -124,7 +128,7 @@ class InfluenceCallback(EndOfTraining):
         super().__init__(
             trainer, kept if over else None, moments=estimator.needs_moments
         )
-        self._data, self._task = (rows, queries), as_task(task)
+        self._data = (rows, queries)
         self._how = {
             "method": method,
             "checkpoint_limit": checkpoint_limit,
@@ -181,32 +185,38 @@ class InfluenceCallback(EndOfTraining):
         began = time.perf_counter()
         model: Any = self.trainer.model
         model.save_pretrained(str(self.out / ADAPTER))
-        train, queries = self._data
-        over = None if self._kept is None else find_checkpoints(self._kept.folder)
         try:
-            scores = attribute(
-                model,
-                train,
-                queries,
-                self._task,
-                cache=self.out,
-                checkpoints=over,
-                **self._how,
-            )
-        except DatainfError as error:
-            self._problem = str(error)
+            scores = self._score()
+            scores.save(self.out / SCORES)
+            drawn = keep_pictures(self.out, scores, self._task, *self._data)
+            report(scores, self.report, pictures=drawn)
+        except Exception as error:  # noqa: BLE001 - hours of training are behind us
+            ours = isinstance(error, DatainfError)
+            said = str(error) if ours else f"{type(error).__name__}: {error}"
+            self._problem = said.removesuffix(".")
             warnings.warn(
                 f"training is done, and the adapter lies in {self.out / ADAPTER}, but "
-                f"there are no scores: {error}",
+                f"there are no scores: {self._problem}.",
                 DatainfWarning,
                 stacklevel=2,
             )
             return {}
-        scores.save(self.out / SCORES)
-        drawn = keep_pictures(self.out, scores, self._task, train, queries)
-        report(scores, self.report, pictures=drawn)
         self._scores = scores
         return _numbers(scores, time.perf_counter() - began)
+
+    def _score(self) -> Scores:
+        """Collect and score, as `attribute` does."""
+        train, queries = self._data
+        over = None if self._kept is None else find_checkpoints(self._kept.folder)
+        return attribute(
+            self.trainer.model,
+            train,
+            queries,
+            self._task,
+            cache=self.out,
+            checkpoints=over,
+            **self._how,
+        )
 
     def _look(self, reporter: Reporter, parameters: str) -> None:
         """Refuse before training what would be refused after it."""
@@ -216,6 +226,13 @@ class InfluenceCallback(EndOfTraining):
         train, queries = self._data
         look_at(queries, self._task, reporter, text=False)
         look_at(Chosen(train, np.array([0])), self._task, reporter, text=False)
+
+
+def _rows_of(trainer: Any, task: Task) -> Any:
+    """Take the Trainer's examples as it reads them, if the task reads tokens."""
+    rows = trainer.train_dataset
+    by_token = isinstance(task, (CausalLM, Seq2Seq)) and not task.columns
+    return tokens_alone(rows) if by_token else rows
 
 
 def _require_saving(args: Any, *, over: bool, moments: bool) -> None:

@@ -190,6 +190,7 @@ class Retrainer:
                 self.task,  # type: ignore[arg-type]
                 seed=seed,
                 trained=tuple(recipe.peft.get("modules_to_save") or ()),
+                precision=self._config.precision,
                 trust_remote_code=self._config.trust_remote_code,
             )
             self._base = (seed, PristineBase(model))

@@ -1,8 +1,8 @@
 """run.yaml on disk: read, merge, write. Its keys are described in `core.run_config`.
 
 Layers, the later winning: the run.yaml that `datainf train` left beside the adapter
-(base model, training data, task, recipe only), the run.yaml that was given, the flags.
-Paths are kept as they were written.
+(base model, its precision, training data, task, recipe only), the run.yaml that was
+given, the flags. Paths are kept as they were written.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from datainf.workflows.run_check import check_kinds
 
 RUN_FILE = "run.yaml"
 # What an adapter's own run.yaml tells about the adapter, rather than about that run.
-_OF_THE_ADAPTER = ("model", "task", "train", "recipe")
+_OF_THE_ADAPTER = ("model", "precision", "task", "train", "recipe")
 # The key of a section that says what its other keys speak of.
 _SUBJECT_OF = {"train": "data", "queries": "data", "curvature": "data", "task": "name"}
 
@@ -147,7 +147,8 @@ def beside_adapter(adapter: str | None) -> dict[str, Any]:
         adapter: The adapter's folder, or a hub name.
 
     Returns:
-        Base model, task, training data and recipe; empty where there is no run.yaml.
+        Base model, its precision, task, training data and recipe; empty where there is
+        no run.yaml.
     """
     if adapter is None or not (Path(adapter) / RUN_FILE).is_file():
         return {}

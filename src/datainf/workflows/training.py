@@ -88,6 +88,7 @@ def train_run(config: RunConfig, progress: Reporter | None = None) -> Path:
         task,
         seed=recipe.seed,
         trained=tuple(recipe.peft.get("modules_to_save") or ()),
+        precision=config.precision,
         trust_remote_code=config.trust_remote_code,
     )
     # What is wrong with a row shows now, not in the epoch's last step.

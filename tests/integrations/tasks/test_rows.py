@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+from datasets import Dataset
 
 from datainf.core.errors import DataError, OptionError
 from datainf.integrations.tasks.rows import (
@@ -13,6 +14,7 @@ from datainf.integrations.tasks.rows import (
     read_token_pair,
     read_tokens,
     shape_of,
+    tokens_alone,
 )
 
 
@@ -196,3 +198,13 @@ def test_what_only_looks_like_token_ids_is_refused(ids):
 
 def test_whole_numbers_written_as_floats_are_token_ids():
     assert read_tokens({"input_ids": [5.0, 6.0]}, {}) == ([5, 6], [5, 6])
+
+
+def test_texts_beside_tokens_are_left_out():
+    row = {"text": "ab", "input_ids": [5, 6], "labels": [-100, 6], "source": "here"}
+    rows = tokens_alone(Dataset.from_list([row]))
+    assert rows.column_names == ["input_ids", "labels", "source"]
+    assert shape_of(rows[0], {}) == "tokens"
+    raw = Dataset.from_list([{"text": "ab"}])
+    assert tokens_alone(raw) is raw
+    assert tokens_alone([row]) == [row]

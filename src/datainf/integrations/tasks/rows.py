@@ -111,6 +111,24 @@ def shape_of(
     )
 
 
+def tokens_alone(rows: Any) -> Any:
+    """Leave out the texts that stand beside tokens.
+
+    A Trainer trains on the tokens. What TRL's `SFTTrainer` leaves in the other columns
+    is not even the text that it was given: it ends with EOS.
+
+    Args:
+        rows: A dataset, as a Trainer has prepared it.
+
+    Returns:
+        The same rows, with one shape if they hold `input_ids`; others as they are.
+    """
+    there = getattr(rows, "column_names", None) or ()
+    texts = {n for shape, names in SHAPES.items() if shape != "tokens" for n in names}
+    beside = [name for name in there if name in texts]
+    return rows.remove_columns(beside) if "input_ids" in there and beside else rows
+
+
 def read_tokens(
     example: Example, columns: Mapping[str, str]
 ) -> tuple[list[int], list[int]]:
