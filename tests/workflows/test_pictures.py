@@ -28,7 +28,7 @@ class Drawing:
     def describe(self, example):
         return f"{example['number']}"
 
-    def length(self, example):  # noqa: ARG002
+    def length(self, example):
         raise NotImplementedError
 
     def settings(self):
