@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         StoreBusyError,
         StoreError,
     )
+    from datainf.core.pictures import Pictures
     from datainf.core.recipe import Recipe
     from datainf.core.records import Scores
     from datainf.core.source import GradientSource
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from datainf.workflows.collect import collect
     from datainf.workflows.influence import influence
     from datainf.workflows.influence_callback import InfluenceCallback
+    from datainf.workflows.pictures import pictures
     from datainf.workflows.report import report
     from datainf.workflows.score import score
     from datainf.workflows.selection import select
@@ -74,6 +76,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "influence",
     "methods",
     "report",
+    "pictures",
     "clean",
     "select",
     "train",
@@ -103,6 +106,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "GradientSource",
     "GradientStore",
     "InMemorySource",
+    "Pictures",
     "Recipe",
     "Scores",
     "TokenScores",
@@ -130,6 +134,7 @@ _HOME = {
     "influence": "workflows.influence",
     "methods": "estimators.table",
     "report": "workflows.report",
+    "pictures": "workflows.pictures",
     "clean": "workflows.clean",
     "select": "workflows.selection",
     "train": "integrations.trainer",
@@ -156,6 +161,7 @@ _HOME = {
     "GradientSource": "core.source",
     "GradientStore": "store.reader",
     "InMemorySource": "store.memory",
+    "Pictures": "core.pictures",
     "Recipe": "core.recipe",
     "Scores": "core.records",
     "TokenScores": "core.token_scores",

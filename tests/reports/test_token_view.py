@@ -8,6 +8,7 @@ from datainf.core.token_scores import Side, TokenRow, TokenScores
 from datainf.reports.render import render_report
 from datainf.reports.token_view import view, views_of
 from tests.reports.fakes import bare_scores
+from tests.reports.unpacked import page_data
 
 ROW = TokenRow(
     3,
@@ -47,22 +48,20 @@ def test_both_sides_of_a_pair_stand_together():
     assert views_of(None) == {}
 
 
-def test_the_page_shows_tokens_in_colour_with_a_legend_and_escaped(tmp_path):
+def test_the_page_holds_the_tokens_of_a_listed_pair_and_a_legend(tmp_path):
     scores = bare_scores(np.array([[-1.5, 0.5]]))
     row = replace(ROW, query=0, train=0)
-    tokens = TokenScores.of([row])
-    page = render_report(scores, tmp_path / "a.html", tokens=tokens).read_text("utf-8")
-    assert (
-        '<span class="unscored">ask: </span><span class="token proponents" '
-        'style="--share:100.0%" title="proponent −2.000">&lt;b&gt;</span>'
-    ) in page
-    assert (
-        "<b>"
-        not in page.partition("By token of the training example")[2].partition(
-            "Strongest"
-        )[0]
-    )
-    assert '<p class="legend">' in page
+    file = render_report(scores, tmp_path / "a.html", tokens=TokenScores.of([row]))
+    proponents, opponents = page_data(file)["queries"][0]["sides"]
+    assert opponents["rows"][0].get("tokens") is None
+    (side,) = proponents["rows"][0]["tokens"]
+    assert side["heading"] == "By token of the training example"
+    assert side["tokens"][1] == {
+        "text": "<b>",
+        "kind": "proponent",
+        "share": 100.0,
+        "title": "proponent −2.000",
+    }
+    assert '<p class="legend">' in file.read_text("utf-8")
     plain = render_report(scores, tmp_path / "b.html").read_text("utf-8")
     assert '<p class="legend">' not in plain
-    assert 'class="by-token"' not in plain

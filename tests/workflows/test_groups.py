@@ -10,10 +10,12 @@ import pytest
 from datainf.core.errors import DataError, OptionError
 from datainf.core.records import Provenance, Scores
 from datainf.workflows.groups import (
+    few_words,
     group_facts,
     influence_of_groups,
     require_column,
     with_column,
+    with_columns,
 )
 
 VALUES = np.array([[-1.0, 2.0, -4.0], [8.0, 16.0, 32.0]])
@@ -82,3 +84,62 @@ def test_a_report_has_a_table_of_few_groups(monkeypatch):
     assert list(table) == ["query", "group", "examples", "score", "low", "high"]
     monkeypatch.setattr("datainf.workflows.groups._SHOWN", 3)
     assert group_facts(carrying, "by") == {}
+
+
+MIXED = [
+    {
+        "kind": ("a", "b")[i % 2],
+        "flag": i % 3 == 0,
+        "size": (1, 2.5, None)[i % 3],
+        "text": "taken",
+        "own": f"text {i}",
+        "long": "x" * 81,
+        "odd": (1, "1")[i % 2],
+        "list": [i],
+        "none": None,
+        "half": "half \ud83d",
+    }
+    for i in range(8)
+]
+
+
+def test_columns_of_few_words_go_along():
+    found = few_words(MIXED, [0, 1, 2, 3, 6, 7])
+    assert list(found) == ["kind", "flag", "size", "half"]
+    assert found["kind"] == ["a", "b", "a", "b", "a", "b"]
+    assert found["size"] == [1, 2.5, None, 1, 1, 2.5]
+    assert set(found["half"]) == {"half \ufffd"}
+
+
+def test_a_dataset_is_read_in_these_columns_alone():
+    class Columns(list):
+        def select_columns(self, names):
+            self.asked = names
+            return self
+
+    rows = Columns(MIXED)
+    few_words(rows, range(8))
+    assert "list" not in rows.asked
+    assert "text" not in rows.asked
+
+
+def test_queries_get_the_columns_that_the_training_data_have():
+    rows = [{"by": who, "year": 7} for who in ("ann", "bob", "ann", "ann")]
+    asked = [{"by": "eve", "else": 1}, {"by": "ann", "else": 2}]
+    made = scores().with_rows(queries=pd.DataFrame({"index": [1, 0]}))
+    found = with_columns(made, None, rows + rows, asked)
+    assert found.train["year"].tolist() == [7, 7, 7]
+    assert list(found.queries) == ["index"]
+    many = Scores(
+        np.zeros((2, 8)), (), np.full((2, 0), np.nan), np.full((2, 0), np.nan),
+        Provenance("dot"), queries=pd.DataFrame({"index": [1, 0]}),
+    )  # fmt: skip
+    found = with_columns(many, None, rows + rows, asked)
+    assert found.train["by"].tolist() == ["ann", "bob", "ann", "ann"] * 2
+    assert found.queries["by"].tolist() == ["ann", "eve"]
+
+
+def test_the_column_that_was_asked_for_goes_along_in_any_case():
+    rows = [{"own": i} for i in range(4)]
+    assert list(with_columns(scores(), None, rows).train) == ["index"]
+    assert with_columns(scores(), "own", rows).train["own"].tolist() == [0, 1, 3]

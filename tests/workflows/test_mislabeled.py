@@ -16,7 +16,7 @@ from datainf.integrations.tasks.sequence_classification import SequenceClassific
 from datainf.workflows.attribute import attribute
 from datainf.workflows.collect import collect
 from datainf.workflows.measure import measure
-from datainf.workflows.mislabeled import mislabeled, rank
+from datainf.workflows.mislabeled import explained, mislabeled, rank
 from tests.cases import LENGTHS, TokenTask, encoder, token_rows
 from tests.reference import influence_by_inverse, own_influence_by_inverse
 from tests.tiny_models import tiny_tokenizer
@@ -251,3 +251,20 @@ def test_an_error_while_collecting_leaves_no_temporary_folder(tmp_path, monkeypa
     with pytest.raises(StoppedError):
         mislabeled(encoder(), TRAIN, TRUSTED, task, progress=task.told)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_head_of_the_ranking_says_why():
+    found = mislabeled(encoder(), TRAIN, TRUSTED, LabelledTask(), wrong=WRONG)
+    table = explained(found, 3)
+    assert list(table.columns) == [
+        *("rank", "index", "suspicion", "label", "wrong", "why", "text")
+    ]
+    assert table["index"].tolist() == found.ranking["index"].tolist()[:3]
+    assert [why.split(" in ")[0] for why in table["why"]] == [
+        f"number {i} of {len(TRAIN)}" for i in (1, 2, 3)
+    ]
+
+
+def test_where_nothing_can_be_said_there_is_no_reason():
+    found = mislabeled(encoder(), TRAIN, None, TokenTask(), store_text=False)
+    assert list(explained(found).columns) == ["rank", "index", "suspicion"]

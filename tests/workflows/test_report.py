@@ -1,6 +1,5 @@
 """Report: every argument reaches the page, and charts cost nothing until then."""
 
-import re
 import subprocess
 import sys
 
@@ -9,6 +8,7 @@ import pytest
 
 from datainf.workflows.report import report
 from tests.reports.fakes import Q, bare_scores, listed, nasty_scores
+from tests.reports.unpacked import listed_rows, page_data
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,12 @@ def page(tmp_path_factory):
         facts={"auc": 0.6173},
     )
     assert found == file
-    return file.read_text(encoding="utf-8")
+    return file
 
 
 @pytest.mark.parametrize("shown", ["Seventeen rows", "look at me", "0.617"])
 def test_title_highlights_and_facts_are_shown(page, shown):
-    assert shown in page
+    assert shown in page.read_text(encoding="utf-8")
 
 
 def test_k_rows_are_shown_at_either_end(page):
@@ -36,7 +36,7 @@ def test_k_rows_are_shown_at_either_end(page):
     for query in range(Q):
         for order in ("proponents", "opponents"):
             expected += listed(scores, 2, order, query)["train"].tolist()
-    assert [int(i) for i in re.findall(r'data-train="(\d+)"', page)] == expected
+    assert [index for index, _ in listed_rows(page_data(page))] == expected
 
 
 def test_scores_of_which_nothing_else_is_known_make_a_page(tmp_path):

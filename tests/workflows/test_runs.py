@@ -19,6 +19,7 @@ from datainf.workflows.attribute import attribute
 from datainf.workflows.data import load_rows
 from datainf.workflows.run_file import read_run, resolve
 from datainf.workflows.subject import load_subject
+from tests.reports.unpacked import page_data
 from tests.workflows.collecting import Told
 from tests.workflows.run_folders import (
     COLLECT,
@@ -73,7 +74,8 @@ def test_an_attribute_run_leaves_stores_scores_report_and_run(attributed):
     assert len(open_store(out / "train")) == N
     assert len(open_store(out / queries)) == Q
     assert found.report == out / "report.html"
-    assert SUMS[0]["prompt"] in found.report.read_text(encoding="utf-8")
+    texts = [row["text"] for row in page_data(found.report)["rows"]]
+    assert any(text.startswith(SUMS[0]["prompt"]) for text in texts)
     again = Scores.load(out / "scores")
     assert (again.values == found.scores.values).all()
     assert again.provenance == found.scores.provenance

@@ -81,5 +81,15 @@ SCORE_FLAGS: Mapping[str, Flag] = {
         ("score", "agreement"),
         panel=SCORE,
     ),
+    "keep_blocks": Flag(
+        ("--keep-blocks",),
+        bool,
+        help_of(ScoreOptions, "keep_blocks"),
+        ("score", "keep_blocks"),
+        panel=SCORE,
+    ),
 }
-FOR_SCORE = ("method", "damping", "blocks", "normalize", "option", "agreement")
+FOR_SCORE = (
+    *("method", "damping", "blocks", "normalize", "option", "agreement"),
+    "keep_blocks",
+)

@@ -344,7 +344,9 @@ class ScoreOptions:
         {}, "Further options of the method itself, such as LiSSA's steps."
     )
     keep_blocks: bool = described(
-        False, "Keep the score of every block by itself too ([groups, Q, N])."
+        False,
+        "Keep the score of every block by itself too ([groups, Q, N]): the report then "
+        "says which layers scores come from.",
     )
     agreement: bool | None = described(
         None,

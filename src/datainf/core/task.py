@@ -61,6 +61,15 @@ class RepeatingTask(Task, Protocol):
         ...
 
 
+@runtime_checkable
+class PicturedTask(Task, Protocol):
+    """A task whose examples have a picture, which a report shows."""
+
+    def picture(self, example: Example) -> bytes:
+        """Draw the example small: the bytes of a WebP file, at most 160 pixels wide."""
+        ...
+
+
 class TokenLosses(NamedTuple):
     """The losses of a batch, token by token.
 

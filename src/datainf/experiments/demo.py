@@ -145,7 +145,10 @@ def run_demo(
         collect(tuned, part, task, out=folder / name, progress=say)
         for name, part in (("train", rows), ("queries", held_out))
     ]
-    found = {name: score(*stores, **how) for name, how in METHODS.items()}
+    found = {
+        name: score(*stores, **how, keep_blocks=name == UNIT_LENGTH)
+        for name, how in METHODS.items()
+    }
     mean = MeanSource(stores[1])
     suspicion = {
         name: score(stores[0], mean, **how).values[0] for name, how in METHODS.items()

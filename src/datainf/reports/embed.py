@@ -1,7 +1,7 @@
 r"""Data and scripts inside one HTML file, so that nothing can break out of its element.
 
 json_text    JSON with <, > and & as \u escapes: `</script>` and `<!--` cannot occur
-packed       gzip and base64, for a library of megabytes: letters only, half the size
+packed       gzip and base64, for what weighs megabytes: letters only, half the size
 policy       a Content-Security-Policy that lets exactly the given scripts run, by
              their hashes, and lets nothing be loaded from anywhere
 """
@@ -33,16 +33,17 @@ def json_text(value: Any) -> str:
     return text
 
 
-def packed(text: str) -> str:
-    """Compress a text; the same text always gives the same letters.
+def packed(content: str | bytes) -> str:
+    """Compress a text or bytes; the same always give the same letters.
 
     Args:
-        text: What the page will unpack.
+        content: What the page will unpack.
 
     Returns:
         Base64 of its gzip.
     """
-    data = gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0)
+    held = content.encode("utf-8") if isinstance(content, str) else content
+    data = gzip.compress(held, compresslevel=5, mtime=0)
     return base64.b64encode(data).decode("ascii")
 
 

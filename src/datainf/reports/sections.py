@@ -1,109 +1,17 @@
-"""What each section of a report shows, taken from scores; templates lay it out.
+"""Settings, sources, facts and tables of a report, as text; templates lay them out."""
 
-Q queries, N training examples, k listed at either end of a query.
-"""
-
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from datainf.core.options import Order, ScoreOptions, help_of
+from datainf.core.options import ScoreOptions, help_of
 from datainf.core.records import Scores
-from datainf.core.token_scores import TokenScores
-from datainf.reports.plots import distribution
-from datainf.reports.token_view import TokenView, views_of
-from datainf.reports.visible import Passage, Scale, passage, shown, visible
-from datainf.reports.wording import query_residual
-
-_Row = Mapping[Hashable, Any]
+from datainf.reports.visible import Passage, Scale, passage, shown, shown_index, visible
 
 _EXPLAINED = ("damping", "blocks", "normalize")
-_DRAWN_APART = ("index", "text")
 _SHORT = 40
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A further column of a row.
-
-    Attributes:
-        name: The column.
-        value: What it holds.
-        kind: `yes` or `no` for a flag, `same` where the query has the same value in a
-            column of that name, otherwise `plain`.
-    """
-
-    name: str
-    value: str
-    kind: str
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A training example listed for a query.
-
-    Attributes:
-        rank: From 1.
-        index: Its index in the training data.
-        score: The number itself.
-        written: The number as shown.
-        share: Its size in percent of the largest score of the query.
-        text: Where kept.
-        tags: Further columns.
-        tokens: Both sides token by token, where they were scored.
-    """
-
-    rank: int
-    index: str
-    score: float
-    written: str
-    share: float
-    text: Passage | None
-    tags: tuple[Tag, ...]
-    tokens: tuple[TokenView, ...] = ()
-
-
-@dataclass(frozen=True)
-class Side:
-    """One end of a query's scores.
-
-    Attributes:
-        name: `proponents` or `opponents`.
-        rows: The strongest ones of that sign.
-        total: How many training examples have that sign.
-    """
-
-    name: str
-    rows: tuple[Neighbour, ...]
-    total: int
-
-
-@dataclass(frozen=True)
-class QuerySection:
-    """Everything about one query.
-
-    Attributes:
-        number: From 1.
-        index: Its index in the query data.
-        text: Where kept.
-        tags: Further columns.
-        sides: Proponents, then opponents.
-        power: Scores are shown in units of 10 to this power.
-        residual: How well its system was solved, or nothing.
-        chart: What `plots.distribution` gives.
-    """
-
-    number: int
-    index: str
-    text: Passage | None
-    tags: tuple[Tag, ...]
-    sides: tuple[Side, ...]
-    power: int
-    residual: str
-    chart: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -136,95 +44,6 @@ class Fact:
     value: str = ""
     parts: tuple[Setting, ...] = ()
     table: Table | None = field(default=None)
-
-
-def query_sections(
-    scores: Scores, k: int, tokens: TokenScores | None = None
-) -> Iterator[QuerySection]:
-    """Describe every query, in order.
-
-    Args:
-        scores: Their rows' tables say what is known of each row.
-        k: How many training examples at either end.
-        tokens: Token scores of some pairs.
-
-    Yields:
-        One section a query.
-    """
-    # Positions instead of indices, and no other column: whatever columns the data has,
-    # `top` finds its own.
-    bare = scores.with_rows(train=pd.DataFrame({"index": np.arange(len(scores.train))}))
-    train = scores.train.to_dict("records")
-    views = views_of(tokens)
-    for q, (row, query) in enumerate(
-        zip(scores.values, scores.queries.to_dict("records"), strict=True)
-    ):
-        ends = {
-            order.value: _positions(bare, q, order, k)
-            for order in (Order.PROPONENTS, Order.OPPONENTS)
-        }
-        scale = Scale.of([float(row[i]) for listed in ends.values() for i in listed])
-        largest = float(np.abs(row).max())
-        sides = tuple(
-            Side(
-                name,
-                tuple(
-                    Neighbour(
-                        rank=rank,
-                        index=shown_index(train[i]["index"]),
-                        score=float(row[i]),
-                        written=scale.write(float(row[i])),
-                        share=round(100 * (abs(float(row[i])) / largest), 1),
-                        text=passage(train[i].get("text")),
-                        tags=_tags(train[i], query),
-                        tokens=views.get((query["index"], train[i]["index"]), ()),
-                    )
-                    for rank, i in enumerate(listed, start=1)
-                ),
-                int((row < 0).sum() if name == Order.PROPONENTS else (row > 0).sum()),
-            )
-            for name, listed in ends.items()
-        )
-        yield QuerySection(
-            number=q + 1,
-            index=shown_index(query["index"]),
-            text=passage(query.get("text")),
-            tags=_tags(query),
-            sides=sides,
-            power=scale.power,
-            residual=query_residual(scores.residual[q].astype(np.float64)),
-            chart=distribution(
-                row.astype(np.float64),
-                [(each.score, each.index) for side in sides for each in side.rows],
-            ),
-        )
-
-
-def _positions(bare: Scores, query: int, order: Order, k: int) -> list[int]:
-    """List the strongest of one sign: a weak proponent is no opponent."""
-    top = bare.top(k, order, query=query)
-    sign = -1 if order == Order.PROPONENTS else 1
-    return top["train"][np.sign(top["score"]) == sign].tolist()
-
-
-def shown_index(value: object) -> str:
-    """Write a row's index as it is: a name to look it up by, without separators."""
-    return visible(str(value))
-
-
-def _tags(row: _Row, query: _Row | None = None) -> tuple[Tag, ...]:
-    """Take the further columns of a row."""
-    tags = []
-    for name, value in row.items():
-        if name in _DRAWN_APART:
-            continue
-        written, kind = shown(value), "plain"
-        if isinstance(value, (bool, np.bool_)):
-            kind = written
-        elif query is not None and name in query and shown(query[name]) == written:
-            kind = "same"
-        tags.append(Tag(visible(str(name)), written, kind))
-    return tuple(tags)
 
 
 def settings(scores: Scores) -> tuple[Setting, ...]:

@@ -124,6 +124,11 @@ def shown(value: object) -> str:
     return visible(str(value))
 
 
+def shown_index(value: object) -> str:
+    """Write a row's index as it is: a name to look it up by, without separators."""
+    return visible(str(value))
+
+
 @dataclass(frozen=True)
 class Scale:
     """How the numbers that stand under each other are written alike.

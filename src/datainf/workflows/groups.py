@@ -1,6 +1,6 @@
 """Groups of training examples by a column of their data."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,9 @@ from datainf.integrations.examples import load_examples
 
 # Names that scores use for themselves.
 _TAKEN = ("index", "text", "query", "rank", "train", "score")
+# Columns that go along: kinds, different values, letters of a text.
+_PLAIN = (str, bool, int, float)
+_DIFFERENT, _LETTERS = 60, 80
 # Lines of a table in a report.
 _SHOWN = 200
 
@@ -60,6 +63,84 @@ def with_column(scores: Scores, column: str | None, dataset: Any) -> Scores:
         return scores
     values = [encodable(dataset[int(i)][column]) for i in scores.train["index"]]
     return scores.with_rows(train=scores.train.assign(**{column: values}))
+
+
+def with_columns(
+    scores: Scores, column: str | None, train: Any, queries: Any = None
+) -> Scores:
+    """Give the scores' rows what their data say of them in few words.
+
+    A column goes along that holds texts of at most 80 characters, numbers or flags, and
+    at most 60 different ones, each on two rows or more on average: labels, sources,
+    languages.
+
+    Args:
+        scores: Scores of some of the rows, by `index`.
+        column: A column that goes along in any case.
+        train: The training data.
+        queries: The queries' data, if each query is one of them.
+
+    Returns:
+        The scores with the columns; queries have those that the training data have.
+    """
+    index = [int(i) for i in scores.train["index"]]
+    found = few_words(train, index)
+    if queries is not None and found:
+        asked = [int(i) for i in scores.queries["index"]]
+        names = [name for name in found if name in queries[asked[0]]]
+        rows = _narrow(queries, names)
+        values = {name: [encodable(rows[i][name]) for i in asked] for name in names}
+        kept = {name: held for name, held in values.items() if _one_kind(held)}
+        scores = scores.with_rows(queries=scores.queries.assign(**kept))
+    scores = scores.with_rows(train=scores.train.assign(**found))
+    return scores if column in found else with_column(scores, column, train)
+
+
+def few_words(dataset: Any, index: Sequence[int]) -> dict[str, list[Any]]:
+    """Find the columns of data that say something in few words.
+
+    Args:
+        dataset: The rows.
+        index: Which of them.
+
+    Returns:
+        Column -> values of these rows.
+    """
+    first = dict(dataset[index[0]])
+    names = [
+        name
+        for name, value in first.items()
+        if name not in _TAKEN and (value is None or isinstance(value, _PLAIN))
+    ]
+    rows = _narrow(dataset, names)
+    values: dict[str, list[Any]] = {name: [] for name in names}
+    for i in index:
+        row = rows[i]
+        for name, held in values.items():
+            held.append(encodable(row.get(name)))
+    most = min(_DIFFERENT, len(index) // 2)
+    return {
+        name: held
+        for name, held in values.items()
+        if _one_kind(held) and len(set(held)) <= most
+    }
+
+
+def _narrow(dataset: Any, names: list[str]) -> Any:
+    """Leave the other columns unread, where the data can: images are slow to decode."""
+    select = getattr(dataset, "select_columns", None)
+    return dataset if select is None else select(names)
+
+
+def _one_kind(values: Sequence[Any]) -> bool:
+    """Tell whether a column holds short texts, or numbers, or flags, and not a mix."""
+    kinds = {type(value) for value in values if value is not None}
+    return (
+        bool(kinds)
+        and kinds <= set(_PLAIN)
+        and (len(kinds) == 1 or kinds == {int, float})
+        and not any(isinstance(v, str) and len(v) > _LETTERS for v in values)
+    )
 
 
 def influence_of_groups(

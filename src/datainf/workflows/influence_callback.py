@@ -39,6 +39,7 @@ from datainf.workflows.attribute import (
 )
 from datainf.workflows.collect import collect_options
 from datainf.workflows.pair import TRAIN
+from datainf.workflows.pictures import keep_pictures
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.report import report
 from datainf.workflows.retraining import Chosen
@@ -187,7 +188,8 @@ class InfluenceCallback(EndOfTraining):
         try:
             scores = self._score()
             scores.save(self.out / SCORES)
-            report(scores, self.report)
+            drawn = keep_pictures(self.out, scores, self._task, *self._data)
+            report(scores, self.report, pictures=drawn)
         except Exception as error:  # noqa: BLE001 - hours of training are behind us
             ours = isinstance(error, DatainfError)
             said = str(error) if ours else f"{type(error).__name__}: {error}"

@@ -28,6 +28,7 @@ from datainf.core.options import Output
 from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
+from datainf.reports.suspects import reasons
 from datainf.store.reader import GradientStore
 from datainf.workflows.attribute import (
     check_scoring,
@@ -49,6 +50,9 @@ from datainf.workflows.pair import Pair, collected_train
 from datainf.workflows.progress import Reporter
 from datainf.workflows.score import score
 from datainf.workflows.self_influence import self_influence
+
+# Rows of the ranking that a report shows.
+SHOWN = 30
 
 
 @dataclass(frozen=True)
@@ -197,6 +201,34 @@ def _without_trusted_data(
     )
     made = scores.provenance
     return replace(scores, provenance=replace(made, notes=(note, *made.notes)))
+
+
+def explained(found: Suspects, count: int = SHOWN) -> pd.DataFrame:
+    """Give the most suspicious rows with reasons that a person can check.
+
+    Args:
+        found: The ranking and its scores.
+        count: How many rows.
+
+    Returns:
+        The head of the ranking, with `why` where there is anything to say.
+    """
+    table = found.ranking.head(count)
+    index = found.scores.train["index"].to_numpy()
+    places = np.argsort(index, kind="stable")
+    places = places[np.searchsorted(index[places], table["index"].to_numpy())]
+    why = reasons(found.scores, places)
+    if not any(why):
+        return table
+    last = len(table.columns) - ("text" in table)
+    return pd.concat(
+        [
+            table.iloc[:, :last],
+            pd.DataFrame({"why": why}, index=table.index),
+            table.iloc[:, last:],
+        ],
+        axis=1,
+    )
 
 
 def rank(

@@ -7,6 +7,7 @@ out/queries-*/      gradients of the queries, or of the validation examples
 out/curvature-*/    gradients at labels drawn from the model (--fisher sampled only)
 out/scores/         the scores
 out/tokens.parquet  the strongest pairs token by token (with --tokens only)
+out/pictures.parquet  small images of the strongest rows (tasks of images only)
 out/report.html     what a person reads
 out/mislabeled.csv  every row, most suspicious first (mislabeled only)
 """
@@ -30,9 +31,10 @@ from datainf.workflows.checkpoints import (
 from datainf.workflows.collect import collect, collect_estimate
 from datainf.workflows.data import load_rows, require_data
 from datainf.workflows.estimate import Estimate
-from datainf.workflows.groups import group_facts, require_column, with_column
-from datainf.workflows.mislabeled import Suspects, mislabeled
+from datainf.workflows.groups import group_facts, require_column, with_columns
+from datainf.workflows.mislabeled import SHOWN, Suspects, explained, mislabeled
 from datainf.workflows.pair import Pair
+from datainf.workflows.pictures import keep_pictures
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.report import report
 from datainf.workflows.run_file import RUN_FILE, write_run
@@ -47,7 +49,6 @@ from datainf.workflows.token_scores import (
     strongest,
 )
 
-SUSPECTS_SHOWN = 30
 # What says that a folder is an adapter's or a store's; their run.yaml is not ours.
 _OTHERS = ("adapter_config.json", "manifest.json")
 SCORES, REPORT, RANKING = "scores", "report.html", "mislabeled.csv"
@@ -132,15 +133,16 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
                 strongest(scores, config.tokens),
                 reporter,
             )
-    scores = with_column(scores, config.group_by, train.dataset)
+    scores = with_columns(scores, config.group_by, train.dataset, queries.dataset)
     scores.save(out / SCORES)
+    drawn = keep_pictures(out, scores, subject.task, train.dataset, queries.dataset)
     if tokens is not None:
         tokens.save(out / TOKENS)
     else:  # of an earlier run into this folder
         (out / TOKENS).unlink(missing_ok=True)
     write_run(config, out)
     facts = group_facts(scores, config.group_by)
-    written = report(scores, out / REPORT, facts=facts, tokens=tokens)
+    written = report(scores, out / REPORT, facts=facts, tokens=tokens, pictures=drawn)
     return Attributed(scores, written)
 
 
@@ -185,16 +187,18 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
         **asdict(config.collect),
         **scoring_of(config.score),
     )
-    scores = with_column(found.scores, config.group_by, train.dataset)
+    scores = with_columns(found.scores, config.group_by, train.dataset)
     found = replace(found, scores=scores)
     found.scores.save(out / SCORES)
+    drawn = keep_pictures(out, scores, subject.task, train.dataset, k=SHOWN)
     write_for_people(found.ranking, out / RANKING)
     report(
         found.scores,
         out / REPORT,
         title="Training rows that may be wrong",
-        highlights=found.ranking.head(SUSPECTS_SHOWN),
+        highlights=explained(found),
         facts={**found.measured, **group_facts(scores, config.group_by)},
+        pictures=drawn,
     )
     write_run(config, out)
     return found

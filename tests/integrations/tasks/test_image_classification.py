@@ -10,6 +10,7 @@ from PIL import Image
 from torch import nn
 
 from datainf.core.errors import AdapterError, DataError, OptionError
+from datainf.core.task import PicturedTask
 from datainf.integrations.fingerprint import hash_example, hash_row
 from datainf.integrations.tasks.image_classification import ImageClassification
 from tests.tiny_models import tiny_image_processor, tiny_tokenizer, tiny_vit
@@ -181,3 +182,9 @@ def test_settings_show_every_choice():
         "num_labels",
         "processor",
     ]
+
+
+def test_an_example_is_drawn_small_for_reports():
+    task = images()
+    assert isinstance(task, PicturedTask)
+    assert task.picture(ROWS[0])[8:12] == b"WEBP"

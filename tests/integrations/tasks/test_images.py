@@ -14,6 +14,7 @@ from datainf.integrations.tasks.images import (
     describe_image,
     open_image,
     processor_fingerprint,
+    thumbnail,
 )
 from tests.tiny_models import tiny_image_processor
 
@@ -173,3 +174,14 @@ def test_processors_are_told_apart_by_their_choices():
         tiny_image_processor(16)
     )
     assert processor_fingerprint(first)["size"] == {"height": 8, "width": 8}
+
+
+@pytest.mark.parametrize(
+    ("size", "drawn"),
+    [((640, 480), (160, 120)), ((8, 5), (160, 100)), ((900, 1), (160, 1))],
+)
+def test_a_thumbnail_is_a_small_webp_file_of_one_width(size, drawn):
+    found = thumbnail(Image.new("RGB", size, "red"))
+    assert found[8:12] == b"WEBP"
+    assert len(found) < 2000
+    assert Image.open(io.BytesIO(found)).size == drawn

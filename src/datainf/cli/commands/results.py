@@ -49,15 +49,18 @@ def report(given: Given) -> None:
 
     folder = _scores_folder(given.argument or "")
     scores = Scores.load(folder)
+    from datainf.core.pictures import Pictures
     from datainf.core.token_scores import TokenScores
 
     tokens = folder.parent / "tokens.parquet"
+    drawn = folder.parent / "pictures.parquet"
     file = write(
         scores,
         given["report_file"] or folder / "report.html",
         k=10 if given["k"] is None else given["k"],
         title=given["title"],
         tokens=TokenScores.load(tokens) if tokens.is_file() else None,
+        pictures=Pictures.load(drawn) if drawn.is_file() else None,
     )
     write_facts({"report": file}, Format.TABLE)
 

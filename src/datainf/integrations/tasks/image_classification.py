@@ -26,6 +26,7 @@ from datainf.integrations.tasks.images import (
     describe_image,
     open_image,
     processor_fingerprint,
+    thumbnail,
 )
 from datainf.integrations.tasks.labels import Classes, require_known_classes
 from datainf.integrations.tasks.predictions import Categorical
@@ -191,6 +192,11 @@ class ImageClassification:
         image = require_column(example, self.image_column)
         label = self._classes.name(self.label_of(example))
         return f"{describe_image(image, self.image_column)} → {label}"
+
+    def picture(self, example: Example) -> bytes:
+        """Draw the example small, as a WebP file."""
+        image = require_column(example, self.image_column)
+        return thumbnail(open_image(image, self.image_column))
 
     def length(self, example: Example) -> int:
         """Count patches of 16 × 16 pixels, at least one; it only sizes batches."""

@@ -31,6 +31,8 @@ _EXPECTED = (
     "expected a PIL image, a path, the bytes of an image file, or an array of whole "
     "numbers 0 to 255, [H, W] or [H, W, C]"
 )
+# Pixels along the longer side of a thumbnail.
+_SIDE = 160
 # Entries of a processor's configuration that change no pixel.
 _NO_CHOICE = ("processor_class", "return_tensors", "auto_map", "_processor_class")
 
@@ -115,6 +117,25 @@ def name_of(value: Any) -> str:
     if isinstance(value, (str, Path)):
         return str(value)
     return str(getattr(value, "filename", "") or "")
+
+
+def thumbnail(image: "Image") -> bytes:
+    """Draw an image small, for a report.
+
+    Args:
+        image: Any size; tiny ones are drawn larger, pixel by pixel.
+
+    Returns:
+        The bytes of a WebP file whose longer side has 160 pixels: a few thousand.
+    """
+    from PIL.Image import Resampling
+
+    factor = _SIDE / max(image.size)
+    size = tuple(max(1, round(side * factor)) for side in image.size)
+    how = Resampling.NEAREST if factor > 1 else Resampling.LANCZOS
+    drawn = io.BytesIO()
+    image.resize((size[0], size[1]), how).save(drawn, "WEBP", quality=75)
+    return drawn.getvalue()
 
 
 def describe_image(value: Any, column: str) -> str:

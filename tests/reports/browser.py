@@ -1,0 +1,86 @@
+"""Debian's chromium over a page: what goes wrong in it is a failure of the test."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium here (Debian: apt-get install chromium)"
+)
+SERIOUS = ("serious", "critical")
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Opened:
+    """A page, and what has gone wrong in it since it was last asked."""
+
+    page: Page
+    faults: list[str] = field(default_factory=list)
+
+    def require_sound(self) -> None:
+        faults, self.faults[:] = "; ".join(self.faults), []
+        if faults:
+            raise AssertionError(f"the page is at fault: {faults}")
+
+
+@contextmanager
+def opened(browser: Browser, file: Path, **context: Any) -> Iterator[Opened]:
+    """Open a file; no request may leave it, and no script may complain."""
+    inside = browser.new_context(**context)
+    inside.set_default_timeout(10_000)
+    found = Opened(inside.new_page())
+    page, faults = found.page, found.faults
+
+    def watch(route: Any) -> None:
+        if route.request.url.startswith(("file:", "data:", "blob:")):
+            route.continue_()
+        else:
+            faults.append(f"request of {route.request.url}")
+            route.abort()
+
+    inside.route("**/*", watch)
+    page.on(
+        "console",
+        lambda said: said.type in ("error", "warning") and faults.append(said.text),
+    )
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("dialog", lambda asked: faults.append(f"dialog {asked.message}"))
+    page.goto(file.as_uri())
+    if context.get("java_script_enabled", True):
+        page.wait_for_selector("html[data-ready]")
+    yield found
+    inside.close()
+    found.require_sound()
+
+
+def nodes(page: Page) -> int:
+    return int(page.evaluate("document.querySelectorAll('*').length"))
+
+
+def serious(page: Page, *rules: str) -> list[str]:
+    """Name what axe finds that is serious, by all rules or some, with an element."""
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = list(rules)
+    found = Axe().run(page, options=options).response["violations"]
+    return [
+        f"{each['id']}: {each['nodes'][0]['html'][:120]}"
+        for each in found
+        if each["impact"] in SERIOUS
+    ]
