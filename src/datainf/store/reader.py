@@ -158,7 +158,11 @@ class GradientStore:
         return frame
 
     def rows(
-        self, blocks: Sequence[str] | None = None, *, size: int | None = None
+        self,
+        blocks: Sequence[str] | None = None,
+        *,
+        size: int | None = None,
+        among: range | None = None,
     ) -> Iterator[RowBlock]:
         """Go through the rows in order.
 
@@ -166,6 +170,7 @@ class GradientStore:
             blocks: Names of the blocks to read; all when None, none when empty.
             size: At most so many rows a portion; some 16 MiB of them when None. No
                 portion goes beyond a shard.
+            among: Only the shards that begin within these rows; all when None.
 
         Yields:
             Consecutive rows, as views of a mapped shard.
@@ -186,7 +191,8 @@ class GradientStore:
         if size < 1:
             raise OptionError(f"size must be at least 1, got {size}.")
         for shard in self._manifest.shards:
-            yield from self._shard_rows(shard, names, size)
+            if among is None or shard.start in among:
+                yield from self._shard_rows(shard, names, size)
 
     def factors(self, block: str) -> Factors | None:
         """Give the Kronecker factors of a block.
