@@ -312,6 +312,17 @@ FLAGS: Mapping[str, Flag] = {
         ("--reduce",), str, "sum (of a group's scores), or mean with an interval."
     ),
     "title": Flag(("--title",), str, "Heading of the report."),
+    "ranks": Flag(
+        ("--ranks",),
+        int,
+        "Refuse to start unless a launcher (torchrun) started so many processes.",
+    ),
+    "rank_timeout": Flag(
+        ("--rank-timeout",),
+        float,
+        "Seconds that a process waits for the others before it gives up; 1800 when not "
+        "given.",
+    ),
     "dry_run": Flag(
         ("--dry-run",), bool, "Tell memory, disk and time from a few batches, and stop."
     ),
@@ -330,6 +341,7 @@ FOR_COLLECT = (
     "parameters", "output", "samples", "sample_seed", "dtype", "batch_tokens",
     "shard_rows", "on_nonfinite", "reuse", "factors",
 )  # fmt: skip
+FOR_RANKS = ("ranks", "rank_timeout")
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
 )  # fmt: skip

@@ -137,12 +137,23 @@ class GradientStore:
     @cached_property
     def losses(self) -> NDArray[np.float32]:
         """Loss of each example, `[N]`."""
-        return self._column(LOSS)
+        return self.losses_among(range(len(self)))
+
+    def losses_among(self, rows: range) -> NDArray[np.float32]:
+        """Give the losses of whole shards.
+
+        Args:
+            rows: Those of the shards, n of them.
+
+        Returns:
+            `[n]`; the files of other shards are not opened.
+        """
+        return self._column(LOSS, rows)
 
     @cached_property
     def index(self) -> NDArray[np.int64]:
         """Position of each example in the data set, `[N]`."""
-        return self._column(INDEX)
+        return self._column(INDEX, range(len(self)))
 
     @property
     def examples(self) -> pd.DataFrame:
@@ -292,10 +303,11 @@ class GradientStore:
         self._seen[shard.number] = this
         return ShardFile(path, self._forms[shard.rows])
 
-    def _column(self, name: str) -> NDArray[Any]:
-        """Read one small tensor of every shard."""
-        parts = []
+    def _column(self, name: str, among: range) -> NDArray[Any]:
+        """Read one small tensor of the shards that begin within some rows."""
+        parts = [np.empty(0)]
         for shard in self._manifest.shards:
-            with self._open(shard) as file:
-                parts.append(file.read(name).numpy())
-        return np.concatenate(parts)
+            if shard.start in among:
+                with self._open(shard) as file:
+                    parts.append(file.read(name).numpy())
+        return np.concatenate(parts[1:] or parts)

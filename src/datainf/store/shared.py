@@ -83,7 +83,7 @@ class SharedStore:
     @property
     def losses(self) -> NDArray[np.float32]:
         """Loss of each own row, `[n]`."""
-        return self.whole.losses[self.share.columns]
+        return self.whole.losses_among(self.share.rows)
 
     @property
     def examples(self) -> pd.DataFrame:
