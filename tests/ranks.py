@@ -38,7 +38,7 @@ class Ended:
 def in_ranks(
     count: int, work: Work, folder: Path, *, timeout: float = 20, within: float = 60
 ) -> list[Ended]:
-    """Let processes work together.
+    """Let processes meet and work together.
 
     Args:
         count: How many.
@@ -50,22 +50,51 @@ def in_ranks(
     Returns:
         How each ended, by rank.
     """
+
+    def meet(rank: int) -> Any:
+        with joined(Launch(rank, count, rank, count, "here"), timeout) as ranks:
+            return work(ranks)
+
+    return forked(count, meet, folder, within=within)
+
+
+def forked(
+    count: int, work: Callable[[int], Any], folder: Path, *, within: float = 60
+) -> list[Ended]:
+    """Start processes as a launcher does, each with its rank.
+
+    Args:
+        count: How many.
+        work: What each does; what it gives must be JSON.
+        folder: Where they leave what they found.
+        within: Seconds after which all must have ended.
+
+    Returns:
+        How each ended, by rank.
+    """
     folder.mkdir(exist_ok=True)
     port = _free_port()
     children = []
     for rank in range(count):
         child = os.fork()
         if not child:
-            _run(rank, count, port, work, folder / f"{rank}.json", timeout)
+            os.environ.update(
+                RANK=str(rank),
+                WORLD_SIZE=str(count),
+                LOCAL_RANK=str(rank),
+                LOCAL_WORLD_SIZE=str(count),
+                MASTER_ADDR="127.0.0.1",
+                MASTER_PORT=str(port),
+            )
+            _run(rank, work, folder / f"{rank}.json")
         children.append(child)
     end = time.monotonic() + within
     statuses: dict[int, int] = {}
     while len(statuses) < count:
-        for child in children:
-            if child not in statuses:
-                done, status = os.waitpid(child, os.WNOHANG)
-                if done:
-                    statuses[child] = status
+        for child in set(children) - set(statuses):
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                statuses[child] = status
         if time.monotonic() > end:
             for child in set(children) - set(statuses):
                 os.kill(child, signal.SIGKILL)
@@ -78,25 +107,16 @@ def in_ranks(
     ]
 
 
-def launch_of(rank: int, count: int) -> Launch:
-    """Give the place of a process on this machine."""
-    return Launch(rank, count, rank, count, "here")
-
-
-def _run(
-    rank: int, count: int, port: int, work: Work, file: Path, timeout: float
-) -> None:
+def _run(rank: int, work: Callable[[int], Any], file: Path) -> None:
     """Work, leave what came of it, and end; in a forked child."""
     code = 0
     try:
         warnings.simplefilter("ignore")
         torch.set_num_threads(1)
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-        with joined(launch_of(rank, count), timeout) as ranks:
-            found = {"value": work(ranks)}
+        found = {"value": work(rank)}
     except BaseException as error:  # noqa: BLE001 - told to the parent
         found, code = {"error": [type(error).__name__, str(error)]}, 1
-        (file.parent / f"{file.stem}.traceback").write_text(traceback.format_exc())
+        file.with_suffix(".traceback").write_text(traceback.format_exc())
     file.write_text(json.dumps(found))
     os._exit(code)
 

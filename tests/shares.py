@@ -101,7 +101,9 @@ class SharedRows:
                     yield replace(
                         part,
                         start=part.start + at,
-                        gradients={k: g[at : at + 1] for k, g in part.gradients.items()},
+                        gradients={
+                            k: g[at : at + 1] for k, g in part.gradients.items()
+                        },
                         squared_norms=part.squared_norms[at : at + 1],
                     )
 

@@ -65,8 +65,7 @@ def test_all_stop_where_one_fails_and_the_leader_names_it(tmp_path):
 
 def test_what_fails_everywhere_is_told_as_it_is(tmp_path):
     ended = in_ranks(2, fails_on([0, 1], OptionError("no such method")), tmp_path)
-    assert ended[0].error == ("OptionError", "no such method")
-    assert ended[1].error == ("RankError", f"{', '.join(OF)}: no such method")
+    assert [each.error for each in ended] == [("RankError", "no such method")] * 2
 
 
 def test_a_bug_keeps_its_own_traceback(tmp_path):
@@ -95,7 +94,7 @@ def test_nobody_waits_for_ever_for_a_process_that_is_gone(tmp_path, work, timeou
     kind, message = ended[0].error
     assert kind == "RankError"
     assert re.fullmatch(
-        r"another process ended \(its own line says why; without one it was killed, or "
+        r"rank 0 of 2 \(here\): another process ended \(its own line says why; without one it was killed, or "
         rf"its machine is gone\) or was silent for {timeout} s: .+\. What is finished "
         r"is kept: run the same command again, with as many ranks as there are\.",
         message,

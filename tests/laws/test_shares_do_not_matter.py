@@ -82,7 +82,9 @@ def test_nor_where_gradients_or_scores_are_divided(normalize):
 
 
 def test_nor_where_the_damping_is_judged_by_held_out_rows():
-    assert_same("exact", (3, 4), damping="auto", curvature=source_of(random_gradients(11, 3)))
+    assert_same(
+        "exact", (3, 4), damping="auto", curvature=source_of(random_gradients(11, 3))
+    )
 
 
 def test_nor_where_the_scores_of_every_block_are_kept():

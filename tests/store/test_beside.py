@@ -9,7 +9,15 @@ from datainf.core.errors import StoreError
 from datainf.store.beside import BesideWriter
 from datainf.store.excluded import Excluded
 from datainf.store.reader import open_store
-from tests.store.stores import INDEX, asked, files, gradients, losses, opened, write_store
+from tests.store.stores import (
+    INDEX,
+    asked,
+    files,
+    gradients,
+    losses,
+    opened,
+    write_store,
+)
 
 
 def put(writer, shard):

@@ -1,14 +1,16 @@
 """Two and four processes make the store of one, to the bit, whatever befalls them."""
 
-import json
+import errno
 import os
 import re
 import signal
-from pathlib import Path
+import warnings
+from dataclasses import dataclass
 
 import pytest
 import torch
 
+from datainf.core.errors import OptionError
 from datainf.integrations.ranks import ALONE
 from datainf.store.parsing import read_manifest
 from datainf.workflows.collect import collect
@@ -53,27 +55,29 @@ def collecting(out, rows=MANY, task=None, seconds=0.0, **options):
     return work
 
 
-def dying(out, how, **options):
-    """As `collecting`, but the last process strikes at its second shard."""
+def struck(out, rank, shard, strike, **options):
+    """As `collecting`, but a process strikes before it makes its so-manieth shard."""
 
     def work(ranks):
         write, calls = Filling.write, []
 
-        def strike(self, writer, shard, advance):
-            calls.append(shard.number)
-            if ranks.here.rank == ranks.count - 1 and len(calls) == 2:
-                how()
-            return write(self, writer, shard, advance)
+        def stricken(self, writer, pending, advance):
+            calls.append(pending.number)
+            if ranks.here.rank == rank and len(calls) == shard:
+                strike()
+            return write(self, writer, pending, advance)
 
-        Filling.write = strike
+        Filling.write = stricken
         return collecting(out, **options)(ranks)
 
     return work
 
 
-@pytest.mark.parametrize(
-    ("ranks", "seconds"), [(2, 0.0), (4, 60.0), (3, 0.01)]
-)
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("ranks", "seconds"), [(2, 0.0), (4, 60.0), (3, 0.01)])
 def test_several_processes_make_the_store_of_one(whole, tmp_path, ranks, seconds):
     out = tmp_path / "store"
     ended = in_ranks(ranks, collecting(out, seconds=seconds), tmp_path / "ranks")
@@ -102,47 +106,112 @@ def test_a_finished_store_is_left_as_it_is(whole, tmp_path):
 
 def test_after_a_kill_another_number_of_processes_goes_on(whole, tmp_path):
     out = tmp_path / "store"
-
-    def kill():
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    ended = in_ranks(2, dying(out, kill), tmp_path / "ranks")
+    ended = in_ranks(2, struck(out, 1, 2, kill), tmp_path / "ranks")
     assert ended[1].signal == signal.SIGKILL
-    kind, message = ended[0].error
-    assert (kind, message[:23]) == ("RankError", "another process ended (")
-    there = len(read_manifest(out).shards)
-    assert 0 < there < SHARDS
+    assert ended[0].error[0] == "RankError"
+    assert "another process ended (" in ended[0].error[1]
+    assert 0 < len(read_manifest(out).shards) < SHARDS
     ended = in_ranks(3, collecting(out), tmp_path / "again")
     assert [each.error for each in ended] == [None] * 3
     assert files(out) == whole
 
 
-def test_a_kill_of_the_process_that_leads_loses_no_more(whole, tmp_path):
+def test_after_a_kill_of_the_one_that_leads_a_single_process_goes_on(whole, tmp_path):
     out = tmp_path / "store"
-
-    def work(ranks):
-        if ranks.leads:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def late(ranks):
-        collecting(out)(ranks) if not ranks.leads else dying(
-            out, lambda: work(ranks)
-        )(ranks)
-
-    def leader_dies(ranks):
-        write, calls = Filling.write, []
-
-        def strike(self, writer, shard, advance):
-            calls.append(shard.number)
-            if ranks.leads and len(calls) == 3:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return write(self, writer, shard, advance)
-
-        Filling.write = strike
-        return collecting(out)(ranks)
-
-    ended = in_ranks(2, leader_dies, tmp_path / "ranks")
+    ended = in_ranks(2, struck(out, 0, 3, kill), tmp_path / "ranks")
     assert ended[0].signal == signal.SIGKILL
     assert ended[1].error[0] == "RankError"
     collect(decoder(), MANY, TokenTask(), out=out, **CUT)
     assert files(out) == whole
+
+
+def full(self, *_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_by_name_and_loses_no_finished_shard(whole, tmp_path):
+    out = tmp_path / "store"
+
+    def fill_up():
+        os.fsync = full  # every file that is written from here on
+
+    ended = in_ranks(2, struck(out, 1, 2, fill_up, seconds=60), tmp_path / "ranks")
+    kind, message = ended[0].error
+    assert kind == "RankError"
+    assert message.startswith("rank 1 of 2 (here): the disk is full: ")
+    assert ended[1].error[0] == "RankError"
+    # Its own four, and the one that the other had finished before.
+    assert len(read_manifest(out).shards) == 5
+    in_ranks(2, collecting(out), tmp_path / "again")
+    assert files(out) == whole
+
+
+def no_memory(*_, **__):
+    raise torch.OutOfMemoryError("out of memory")
+
+
+def test_memory_that_runs_out_for_good_is_told_by_name_and_resumed(whole, tmp_path):
+    out = tmp_path / "store"
+
+    def eat():
+        TokenTask.losses = no_memory
+
+    ended = in_ranks(2, struck(out, 1, 2, eat), tmp_path / "ranks")
+    kind, message = ended[0].error
+    assert kind == "RankError"
+    assert message.startswith("rank 1 of 2 (here): ")
+    assert "memory" in message
+    assert len(read_manifest(out).shards) > 0
+    in_ranks(2, collecting(out), tmp_path / "again")
+    halved = {shard.number for shard in read_manifest(out).shards if shard.halved_at}
+    same = {f"shard-{n:05d}.safetensors" for n in range(SHARDS) if n not in halved}
+    assert {name: files(out)[name] for name in same} == {n: whole[n] for n in same}
+
+
+@dataclass(frozen=True)
+class Spoilt(TokenTask):
+    """Rows of these lengths have a loss of NaN."""
+
+    lengths: tuple[int, ...] = (13, 17)
+
+    def losses(self, model, batch):
+        found = super().losses(model, batch)
+        lengths = batch["attention_mask"].sum(dim=1)
+        bad = torch.isin(lengths, torch.tensor(self.lengths))
+        return found * torch.where(bad, torch.nan, 1.0)
+
+
+def test_rows_that_are_no_number_are_left_out_as_by_one_process(tmp_path):
+    one, out = tmp_path / "one", tmp_path / "store"
+    warnings.simplefilter("ignore")
+    collect(decoder(), MANY, Spoilt(), out=one, on_nonfinite="skip", **CUT)
+    work = collecting(out, task=Spoilt(), on_nonfinite="skip")
+    ended = in_ranks(2, work, tmp_path / "ranks")
+    assert [each.error for each in ended] == [None, None]
+    assert files(out) == files(one)
+    assert ended[0].value == [True, len(MANY)]
+
+
+def test_processes_that_were_given_other_data_are_refused(tmp_path):
+    def work(ranks):
+        return collecting(tmp_path / "store", rows=MANY[ranks.here.rank :])(ranks)
+
+    ended = in_ranks(2, work, tmp_path / "ranks")
+    assert ended[0].error == (
+        "RankError",
+        "the model, adapter, task or data of rank 1 of 2 (here) are not those of rank "
+        "0 of 2 (here); give every process the same files.",
+    )
+    assert ended[1].error[0] == "RankError"
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("option", [{"factors": True}, {"reuse": "older"}])
+def test_what_one_process_has_to_do_is_refused(tmp_path, option):
+    (name,) = option
+    message = (
+        f"--{name} is the work of one process; run it without a launcher. (Factors are "
+        "added to a finished store by the same command.)"
+    )
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
+        collecting(tmp_path / "store", **option)(ALONE)

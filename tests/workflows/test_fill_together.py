@@ -6,11 +6,11 @@ from datainf.core.errors import StoreError
 from datainf.integrations.ranks import ALONE
 from datainf.workflows import fill_together
 from datainf.workflows.fill_together import led, require_seen
-from tests.store.stores import asked
+from tests.store.stores import write_store
 
 
-def test_a_manifest_is_told_to_the_letter():
-    manifest = asked().manifest
+def test_a_manifest_is_told_to_the_letter(tmp_path):
+    manifest = write_store(tmp_path / "store").manifest
     assert led(ALONE, manifest).to_bytes() == manifest.to_bytes()
 
 

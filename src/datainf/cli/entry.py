@@ -72,8 +72,10 @@ def run(arguments: Sequence[str]) -> int:
                 complain("error", error.format_message())
             return 2
         except DatainfError as error:
-            if not (isinstance(error, RankError) and error.told):
+            if not isinstance(error, RankError):
                 complain("error", f"{launch.said}{error}")
+            elif not error.told:
+                complain("error", str(error))  # it says of whom it speaks
             return 2
         except OSError as error:
             # What the system refuses (a file where a folder should be, no permission,

@@ -75,6 +75,6 @@ def _told_once(launch: Launch) -> Iterator[None]:
     try:
         yield
     except OptionError as error:
-        if launch.leads:
+        if launch.ranks == 1:
             raise
-        raise RankError(str(error), told=True) from error
+        raise RankError(str(error), told=not launch.leads) from error

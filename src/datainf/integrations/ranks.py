@@ -75,7 +75,9 @@ class Ranks:
         """
         if self.count == 1:
             return [value]
-        said = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        said = torch.frombuffer(
+            bytearray(json.dumps(value).encode()), dtype=torch.uint8
+        )
         sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(self.count)]
         with self._waiting():
             dist.all_gather(sizes, torch.tensor([len(said)]))
@@ -134,12 +136,12 @@ class Ranks:
         if error is not None and not isinstance(error, DatainfError | OSError):
             raise error  # a bug: its traceback is told where it happened
         messages = list(dict.fromkeys(message for _, message in found))
-        if self.leads and error is not None and len(messages) == 1:
-            raise error  # everybody's
         said = "; ".join(
             f"{', '.join(name for name, text in found if text == message)}: {message}"
             for message in messages
         )
+        if len(found) == self.count and len(messages) == 1:
+            said = messages[0]  # everybody's
         raise RankError(said, told=not self.leads) from error
 
     def _sum(self, tensor: Tensor) -> Tensor:
@@ -185,7 +187,7 @@ class Ranks:
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise RankError(
-                "another process ended (its own line says why; without one it was "
+                f"{self.here.name}: another process ended (its own line says why; without one it was "
                 f"killed, or its machine is gone) or was silent for {self.timeout:g} "
                 f"s: {reason}. What is finished is kept: run the same command again, "
                 "with as many ranks as there are."

@@ -148,7 +148,8 @@ class GradientStore:
         Returns:
             `[n]`; the files of other shards are not opened.
         """
-        return self._column(LOSS, rows)
+        # What no shard gives has no number format either.
+        return self._column(LOSS, rows).astype(np.float32, copy=False)
 
     @cached_property
     def index(self) -> NDArray[np.int64]:

@@ -86,7 +86,9 @@ def with_agreement(
     right = whole_scores(exact.score(exact.fit(curvature), train, queries), share)
     if not share.leads:
         return scores
-    return replace(scores, agreement=spearman(Ranked(scores.values), Ranked(right.values)))
+    return replace(
+        scores, agreement=spearman(Ranked(scores.values), Ranked(right.values))
+    )
 
 
 def exact_cost(

@@ -94,7 +94,9 @@ class FillingTogether:
             self.writer.take(shards, _halvings(others))
             if error is not None:
                 raise error
-        left_out = {int(at): why for each in told for at, why in each["reasons"].items()}
+        left_out = {
+            int(at): why for each in told for at, why in each["reasons"].items()
+        }
         if left_out:
             self._leave_out(left_out)
 

@@ -216,16 +216,14 @@ def collect_run(
     Returns:
         The store; None in processes that do not lead.
     """
-    data = require_data(config.train, "data", "--data")
-    refuse_checkpoints(config, "datainf collect")
     with ranks.step():
+        data = require_data(config.train, "data", "--data")
+        refuse_checkpoints(config, "datainf collect")
         subject = load_subject(config)
         rows = load_rows(data, subject.task).dataset
     how = {"out": config.out, "progress": progress, **asdict(config.collect)}
     if ranks.count > 1:
-        store = collect_together(
-            subject.model, rows, subject.task, ranks=ranks, **how
-        )
+        store = collect_together(subject.model, rows, subject.task, ranks=ranks, **how)
     else:
         store = collect(subject.model, rows, subject.task, **how)
     if store is None:
@@ -245,6 +243,24 @@ def score_run(config: RunConfig, ranks: Ranks = ALONE) -> Scores | None:
 
     Returns:
         The scores; None in processes that do not lead.
+    """
+    with ranks.step():
+        stores, options = _to_score(config)
+    if ranks.count > 1:
+        scores = score_together(
+            **stores, ranks=ranks, method=config.score.method, **options
+        )
+    else:
+        scores = score(**stores, method=config.score.method, **options)
+    if not ranks.leads:
+        return None
+    scores.save(config.out)
+    write_run(config, config.out)
+    return scores
+
+
+def _to_score(config: RunConfig) -> tuple[dict[str, GradientStore], dict[str, Any]]:
+    """Open the stores of `score_run`, and give its options.
 
     Raises:
         OptionError: If a sampled Fisher is asked for, which needs the model.
@@ -265,22 +281,11 @@ def score_run(config: RunConfig, ranks: Ranks = ALONE) -> Scores | None:
             "or `datainf attribute --tokens K`."
         )
     refuse_checkpoints(config, "datainf score")
-    with ranks.step():
-        _require_own_folder(config.out, beside=HEAD)
-        stores = {"train": open_store(train.data), "queries": open_store(queries.data)}
-        if config.curvature is not None:
-            stores["curvature"] = open_store(config.curvature.data)
-    if ranks.count > 1:
-        scores = score_together(
-            **stores, ranks=ranks, method=config.score.method, **options
-        )
-    else:
-        scores = score(**stores, method=config.score.method, **options)
-    if not ranks.leads:
-        return None
-    scores.save(config.out)
-    write_run(config, config.out)
-    return scores
+    _require_own_folder(config.out, beside=HEAD)
+    stores = {"train": open_store(train.data), "queries": open_store(queries.data)}
+    if config.curvature is not None:
+        stores["curvature"] = open_store(config.curvature.data)
+    return stores, options
 
 
 def _require_no_store(config: RunConfig) -> None:

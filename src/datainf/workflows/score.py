@@ -96,9 +96,7 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
         raise OptionError("score needs queries; give their gradients beside train.")
     ground = fitting(train, queries, curvature, estimator)
     scores = whole_scores(
-        estimator.score(
-            estimator.fit(ground), train, queries, keep_blocks=keep_blocks
-        ),
+        estimator.score(estimator.fit(ground), train, queries, keep_blocks=keep_blocks),
         share_of(train, len(train)),
     )
     scores = with_agreement(

@@ -25,9 +25,10 @@ def whole_scores(scores: Scores, share: Share) -> Scores:
         return scores
     kept = scores.per_block
     if kept is not None:
-        flat = torch.from_numpy(kept.reshape(-1, kept.shape[-1]))  # [GQ, n]
+        groups, queries, own = kept.shape
+        flat = torch.from_numpy(kept.reshape(groups * queries, own))
         found = share.bring(flat).numpy()
-        kept = found.reshape(*kept.shape[:2], found.shape[-1])
+        kept = found.reshape(groups, queries, found.shape[1])
     values = share.bring(torch.from_numpy(scores.values)).numpy()
     # The table of rows is that of fewer candidates: made anew, or attached later.
     return replace(scores, values=values, per_block=kept, train=type(scores.train)())
