@@ -19,6 +19,8 @@ from datainf.integrations.ranks import Ranks, joined
 
 Work = Callable[[Ranks], Any]
 
+FINE = ("", "")
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -26,12 +28,12 @@ class Ended:
 
     Attributes:
         value: What it found.
-        error: Class and message of what it raised.
+        error: Class and message of what it raised; empty where all went well.
         signal: What killed it.
     """
 
     value: Any = None
-    error: tuple[str, str] | None = None
+    error: tuple[str, str] = FINE
     signal: int = 0
 
 
@@ -124,8 +126,8 @@ def _run(rank: int, work: Callable[[int], Any], file: Path) -> None:
 def _ended(file: Path, status: int) -> Ended:
     killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     found = json.loads(file.read_text()) if file.is_file() else {}
-    error = found.get("error")
-    return Ended(found.get("value"), tuple(error) if error else None, killed)
+    kind, message = found.get("error", FINE)
+    return Ended(found.get("value"), (kind, message), killed)
 
 
 def _free_port() -> int:

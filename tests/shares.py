@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ class Threads:
         def one(rank: int) -> None:
             try:
                 found[rank] = work(rank)
-            except BaseException as error:  # noqa: BLE001 - raised again below
+            except BaseException as error:  # noqa: BLE001 - raised below
                 found[rank] = error
                 self._meet.abort()
 
@@ -111,4 +112,4 @@ class SharedRows:
 def dealt(count: int, edges: Sequence[int]) -> list[range]:
     """Deal rows out in runs that end at the edges."""
     places = [0, *edges, count]
-    return [range(a, b) for a, b in zip(places, places[1:], strict=False)]
+    return [range(a, b) for a, b in pairwise(places)]

@@ -73,7 +73,7 @@ def test_what_all_processes_refuse_is_told_once(tmp_path, arguments, message):
     assert line.startswith(f"datainf: error: {message}")
 
 
-def test_fewer_processes_than_were_asked_for_do_not_start(tmp_path):
+def test_fewer_processes_than_were_asked_for_do_not_start():
     ran = datainf("score", "--ranks", 2)
     assert ran.code == 2
     assert "--ranks 2 asks for 2 processes, and the launcher started 1" in ran.err
@@ -91,8 +91,8 @@ def test_what_goes_wrong_in_one_process_is_told_under_its_name(lm, tmp_path):
 
 def test_an_error_in_the_middle_of_scoring_ends_all(stores, tmp_path):
     """The others do not wait: the connection closes with the process."""
-    asked = ("score", "--train", stores[0], "--queries", stores[1])
-    asked = (*asked, "--out", tmp_path / "scores", "--rank-timeout", 20)
+    of = ("score", "--train", stores[0], "--queries", stores[1])
+    asked = (*of, "--out", tmp_path / "scores", "--rank-timeout", 20)
     other = (*asked, "--blocks", "all", "--method", "exact")
     first, second = launched(
         tmp_path / "ranks", *asked, others=(*other, "--option", "max_bytes=8")

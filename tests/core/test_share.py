@@ -1,4 +1,4 @@
-"""A process's share of the rows; how shares are added up is tested on real processes."""
+"""A process's share of the rows; integrations/test_ranks adds up in real processes."""
 
 import torch
 

@@ -1,5 +1,7 @@
 """A store of which each of several processes reads whole shards."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,17 +9,17 @@ import torch
 from datainf.core.share import Share
 from datainf.core.source import GradientSource
 from datainf.store.shared import SharedStore, rows_of_rank
-from tests.store.stores import N, SHARD_ROWS, write_store
+from tests.store.stores import SHARD_ROWS, N, write_store
 
 RANKS = (1, 2, 3, 5)
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(tmp_path_factory) -> Any:
     return write_store(tmp_path_factory.mktemp("shared") / "store")
 
 
-def shared(store, rank, ranks):
+def shared(store, rank, ranks) -> Any:
     rows = rows_of_rank(store.manifest, rank, ranks)
     return SharedStore(store, Share(rows, rank, ranks))
 
@@ -45,7 +47,7 @@ def test_the_rows_of_all_processes_are_those_of_the_store(store, ranks):
         assert torch.equal(torch.cat([rows for _, rows in parts]), whole)
 
 
-def test_shards_of_others_are_not_opened(store, tmp_path):
+def test_shards_of_others_are_not_opened(tmp_path):
     mine = shared(write_store(tmp_path / "store"), 0, 3)
     for path in sorted(mine.whole.path.glob("shard-*"))[1:]:
         path.unlink()
@@ -54,7 +56,7 @@ def test_shards_of_others_are_not_opened(store, tmp_path):
 
 def test_it_says_of_itself_what_the_store_says(store):
     first, last, none = shared(store, 0, 2), shared(store, 1, 2), shared(store, 0, 5)
-    assert isinstance(first, GradientSource)
+    assert isinstance(shared(store, 2, 3), GradientSource)
     assert (len(last), last.layout, last.identity) == (N, store.layout, store.identity)
     assert (last.excluded, last.factors(store.layout.names[0])) == ([], None)
     np.testing.assert_array_equal(last.losses, store.losses[SHARD_ROWS:])

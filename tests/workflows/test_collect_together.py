@@ -6,6 +6,7 @@ import re
 import signal
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -17,12 +18,12 @@ from datainf.workflows.collect import collect
 from datainf.workflows.collect_together import collect_together
 from datainf.workflows.fill import Filling
 from tests.cases import TokenTask, decoder
-from tests.ranks import in_ranks
+from tests.ranks import FINE, in_ranks
 from tests.store.stores import files
 from tests.workflows.collecting import ROWS, Told
 
 MANY = [ROWS[i % len(ROWS)] for i in range(23)]
-CUT = {"shard_rows": 3, "batch_tokens": 40}
+CUT: dict[str, Any] = {"shard_rows": 3, "batch_tokens": 40}
 SHARDS = 8
 
 
@@ -67,7 +68,7 @@ def struck(out, rank, shard, strike, **options):
                 strike()
             return write(self, writer, pending, advance)
 
-        Filling.write = stricken
+        Filling.write = stricken  # type: ignore[method-assign]
         return collecting(out, **options)(ranks)
 
     return work
@@ -81,7 +82,7 @@ def kill():
 def test_several_processes_make_the_store_of_one(whole, tmp_path, ranks, seconds):
     out = tmp_path / "store"
     ended = in_ranks(ranks, collecting(out, seconds=seconds), tmp_path / "ranks")
-    assert [each.error for each in ended] == [None] * ranks
+    assert [each.error for each in ended] == [FINE] * ranks
     assert files(out) == whole
     # The bar of the process that leads counts every example once.
     assert ended[0].value == [True, len(MANY)]
@@ -92,7 +93,7 @@ def test_there_may_be_more_processes_than_shards(tmp_path):
     one, out = tmp_path / "one", tmp_path / "store"
     collect(decoder(), MANY[:4], TokenTask(), out=one, **CUT)
     ended = in_ranks(4, collecting(out, rows=MANY[:4]), tmp_path / "ranks")
-    assert [each.error for each in ended] == [None] * 4
+    assert [each.error for each in ended] == [FINE] * 4
     assert files(out) == files(one)
 
 
@@ -112,7 +113,7 @@ def test_after_a_kill_another_number_of_processes_goes_on(whole, tmp_path):
     assert "another process ended (" in ended[0].error[1]
     assert 0 < len(read_manifest(out).shards) < SHARDS
     ended = in_ranks(3, collecting(out), tmp_path / "again")
-    assert [each.error for each in ended] == [None] * 3
+    assert [each.error for each in ended] == [FINE] * 3
     assert files(out) == whole
 
 
@@ -125,7 +126,7 @@ def test_after_a_kill_of_the_one_that_leads_a_single_process_goes_on(whole, tmp_
     assert files(out) == whole
 
 
-def full(self, *_, **__):
+def full(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -154,7 +155,7 @@ def test_memory_that_runs_out_for_good_is_told_by_name_and_resumed(whole, tmp_pa
     out = tmp_path / "store"
 
     def eat():
-        TokenTask.losses = no_memory
+        TokenTask.losses = no_memory  # type: ignore[method-assign]
 
     ended = in_ranks(2, struck(out, 1, 2, eat), tmp_path / "ranks")
     kind, message = ended[0].error
@@ -187,7 +188,7 @@ def test_rows_that_are_no_number_are_left_out_as_by_one_process(tmp_path):
     collect(decoder(), MANY, Spoilt(), out=one, on_nonfinite="skip", **CUT)
     work = collecting(out, task=Spoilt(), on_nonfinite="skip")
     ended = in_ranks(2, work, tmp_path / "ranks")
-    assert [each.error for each in ended] == [None, None]
+    assert [each.error for each in ended] == [FINE] * 2
     assert files(out) == files(one)
     assert ended[0].value == [True, len(MANY)]
 

@@ -1,5 +1,7 @@
 """Two and four processes score as one does."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,12 +11,12 @@ from datainf.workflows.collect import collect
 from datainf.workflows.score import score
 from datainf.workflows.score_together import score_together
 from tests.cases import TokenTask, decoder, token_rows
-from tests.ranks import in_ranks
+from tests.ranks import FINE, in_ranks
 from tests.workflows.collecting import ROWS
 
 MANY = [*ROWS, *token_rows("decoder", seed=1), *token_rows("decoder", seed=2)[:3]]
 # What one process and several are compared by; the rest is laws/test_shares.
-JOBS = {
+JOBS: dict[str, dict[str, Any]] = {
     "datainf": {"method": "datainf"},
     "exact": {"method": "exact", "keep_blocks": True},
     "exact, one block": {"method": "exact", "blocks": "all"},
@@ -25,7 +27,7 @@ JOBS = {
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stores")
-    cut = {"shard_rows": 5, "batch_tokens": 64}
+    cut: dict[str, Any] = {"shard_rows": 5, "batch_tokens": 64}
     collect(decoder(), MANY, TokenTask(), out=folder / "train", **cut)
     collect(decoder(), ROWS[:3], TokenTask(), out=folder / "queries", **cut)
     collect(decoder(), MANY[:11], TokenTask(), out=folder / "other", **cut)
@@ -47,7 +49,7 @@ def test_scores_of_several_processes_are_those_of_one(stores, tmp_path, ranks):
         return found.values.shape[1]
 
     ended = in_ranks(ranks, work, tmp_path / "ranks")
-    assert [each.error for each in ended] == [None] * ranks
+    assert [each.error for each in ended] == [FINE] * ranks
     assert sum(each.value for each in ended[1:]) < len(MANY) == ended[0].value
     for name, options in JOBS.items():
         train, queries = opened(stores)

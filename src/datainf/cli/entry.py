@@ -107,6 +107,6 @@ def _unforeseen(
         file.write(text)
     complain(
         "error",
-        f"{Launch.read().said}unforeseen {kind.__name__}: {error}. The traceback is in {file.name}; "
-        "--traceback shows it.",
+        f"{Launch.read().said}unforeseen {kind.__name__}: {error}. The traceback is in "
+        f"{file.name}; --traceback shows it.",
     )

@@ -30,8 +30,8 @@ class Solution:
     Attributes:
         x: The vector whose product with a candidate's gradient is minus its score.
         y: (H + λI) x, for residual and scale; None where no system is solved.
-        products: x Gᵀ over this process's curvature rows where it fell out on the way; spares a
-            reading when those are the candidates.
+        products: x Gᵀ over this process's curvature rows where it fell out on the way;
+            spares a reading when those are the candidates.
         facts: Numbers about the work, for the method's notes.
         missed: Queries that were not solved to the tolerance that the method has.
     """

@@ -11,7 +11,7 @@ import datetime
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -36,7 +36,7 @@ class Ranks:
         timeout: Seconds that it waits for the others.
     """
 
-    here: Launch = Launch()
+    here: Launch = field(default_factory=Launch)
     timeout: float = TIMEOUT
 
     @property
@@ -104,7 +104,7 @@ class Ranks:
         error: Exception | None = None
         try:
             yield
-        except Exception as found:  # noqa: BLE001 - the others are told, then raised
+        except Exception as found:
             if self.count == 1:
                 raise
             error = found
@@ -187,10 +187,10 @@ class Ranks:
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise RankError(
-                f"{self.here.name}: another process ended (its own line says why; without one it was "
-                f"killed, or its machine is gone) or was silent for {self.timeout:g} "
-                f"s: {reason}. What is finished is kept: run the same command again, "
-                "with as many ranks as there are."
+                f"{self.here.name}: another process ended (its own line says why; "
+                "without one it was killed, or its machine is gone) or was silent for "
+                f"{self.timeout:g} s: {reason}. What is finished is kept: run the same "
+                "command again, with as many ranks as there are."
             ) from error
 
 

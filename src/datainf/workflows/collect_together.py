@@ -95,7 +95,7 @@ def collect_together(  # noqa: PLR0913 - as collect
 
 
 def _open(folder: Path, asked: Asked, ranks: Ranks) -> StoreWriter:
-    """Open the store: the process that leads takes the lock, the others stand beside."""
+    """Open the store: the process that leads takes the lock, others stand beside."""
     writer: StoreWriter | None = None
     with ranks.step():
         if ranks.leads:

@@ -1,4 +1,4 @@
-"""Fill a store with several processes: each makes whole shards, one writes the manifest.
+"""Fill a store with several processes: each makes whole shards, one the manifest.
 
 The shards that are missing are dealt out in turns. After a minute's work (at the end of
 the shard that is then being made) all tell each other what they made, the process that
@@ -80,7 +80,7 @@ class FillingTogether:
         error: Exception | None = None
         try:
             self._work(mine, reasons, bar)
-        except Exception as found:  # noqa: BLE001 - the others are told, then raised
+        except Exception as found:  # noqa: BLE001 - the others hear of it
             error = found
         news = {**_news(before, self.writer.manifest), "reasons": reasons}
         told = self.ranks.told(news)

@@ -21,7 +21,7 @@ from datainf.core.options import Fisher, Output
 from datainf.core.records import HEAD, Scores
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.integrations.ranks import ALONE, Ranks
-from datainf.store.reader import GradientStore, open_store
+from datainf.store.reader import GradientStore
 from datainf.workflows.attribute import check_scoring, take_fisher, wanted_factors
 from datainf.workflows.checkpoints import (
     chosen_checkpoints,
@@ -40,7 +40,7 @@ from datainf.workflows.report import report
 from datainf.workflows.run_file import RUN_FILE, write_run
 from datainf.workflows.score import score
 from datainf.workflows.score_together import score_together
-from datainf.workflows.scoring import scoring_of
+from datainf.workflows.scoring import scoring_of, sources_of
 from datainf.workflows.spreadsheet import write_for_people
 from datainf.workflows.subject import load_subject
 from datainf.workflows.token_scores import (
@@ -245,7 +245,8 @@ def score_run(config: RunConfig, ranks: Ranks = ALONE) -> Scores | None:
         The scores; None in processes that do not lead.
     """
     with ranks.step():
-        stores, options = _to_score(config)
+        stores, options = sources_of(config), scoring_of(config.score)
+        _require_own_folder(config.out, beside=HEAD)
     if ranks.count > 1:
         scores = score_together(
             **stores, ranks=ranks, method=config.score.method, **options
@@ -257,35 +258,6 @@ def score_run(config: RunConfig, ranks: Ranks = ALONE) -> Scores | None:
     scores.save(config.out)
     write_run(config, config.out)
     return scores
-
-
-def _to_score(config: RunConfig) -> tuple[dict[str, GradientStore], dict[str, Any]]:
-    """Open the stores of `score_run`, and give its options.
-
-    Raises:
-        OptionError: If a sampled Fisher is asked for, which needs the model.
-        OptionError: If the run asks for groups or tokens, which stores do not tell.
-    """
-    train = require_data(config.train, "store of training gradients", "--train")
-    queries = require_data(config.queries, "store of query gradients", "--queries")
-    options = scoring_of(config.score)
-    if options.pop("fisher", None) is not None:
-        raise OptionError(
-            "fisher='sampled' draws labels from a model, and `datainf score` has none; "
-            "collect a store with --output sampled and give it as --curvature."
-        )
-    if config.group_by is not None or config.tokens is not None:
-        raise OptionError(
-            "stores hold neither the data's columns nor the model: leave group_by and "
-            "tokens out, and run `datainf top SCORES --group-by COLUMN --rows FILE`, "
-            "or `datainf attribute --tokens K`."
-        )
-    refuse_checkpoints(config, "datainf score")
-    _require_own_folder(config.out, beside=HEAD)
-    stores = {"train": open_store(train.data), "queries": open_store(queries.data)}
-    if config.curvature is not None:
-        stores["curvature"] = open_store(config.curvature.data)
-    return stores, options
 
 
 def _require_no_store(config: RunConfig) -> None:
