@@ -37,6 +37,13 @@ FLAGS: Mapping[str, Flag] = {
         ("precision",),
         panel=MODEL,
     ),
+    "device_map": Flag(
+        ("--device-map",),
+        str,
+        help_of(RunConfig, "device_map"),
+        ("device_map",),
+        panel=MODEL,
+    ),
     "trust_remote_code": Flag(
         ("--trust-remote-code",),
         bool,
@@ -332,7 +339,7 @@ FLAGS: Mapping[str, Flag] = {
     ),
 }
 
-FOR_BASE = ("model", "precision", "trust_remote_code")
+FOR_BASE = ("model", "precision", "device_map", "trust_remote_code")
 FOR_TASK = (
     "task", "text_column", "label_column", "column", "max_length", "task_option"
 )  # fmt: skip

@@ -22,7 +22,7 @@ from transformers.utils import IMAGE_PROCESSOR_NAME
 
 from datainf.core.errors import AdapterError, OptionError, near
 from datainf.core.layout import TUNER
-from datainf.core.options import Precision, word
+from datainf.core.options import DeviceMap, Precision, word
 from datainf.integrations.base_models import (
     SAVED_HEADS,
     load_base,
@@ -50,6 +50,7 @@ def load_adapter(
     base: str | None = None,
     task_name: str | None = None,
     precision: Precision | str = Precision.FLOAT32,
+    device_map: DeviceMap | str | None = None,
     trust_remote_code: bool = False,
 ) -> tuple[peft.PeftModel, PreTrainedTokenizerBase | Any]:
     """Load an adapter, its base and its tokenizer; on the accelerator if there is one.
@@ -61,6 +62,7 @@ def load_adapter(
             type; it never overrules one that does.
         precision: Number format of the base's weights, and of modules that the adapter
             saved whole (a head); adapter matrices in half precision become float32.
+        device_map: How the base is split over the GPUs; whole on one when None.
         trust_remote_code: Whether to run Python code that comes with base or tokenizer.
 
     Returns:
@@ -95,11 +97,12 @@ def load_adapter(
         trained=brought,
         new_head=False,
         dtype=dtype,
+        device_map=device_map,
         trust_remote_code=trust_remote_code,
     )
     adapted = _put_on(model, name, weights)
     # The accelerator that torch was built for need not be in this machine.
-    if torch.accelerator.is_available():
+    if device_map is None and torch.accelerator.is_available():
         adapted.to(torch.accelerator.current_accelerator())
     return adapted.eval(), processor
 

@@ -25,6 +25,7 @@ from transformers import (
 from transformers.utils import logging
 
 from datainf.core.errors import AdapterError, OptionError
+from datainf.core.options import DeviceMap
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.integrations.tasks.table import TASKS, TableTask
 
@@ -106,6 +107,7 @@ def load_base(  # noqa: PLR0913 - how to load, by name
     trained: Sequence[str] = (),
     new_head: bool = True,
     dtype: torch.dtype | str = torch.float32,
+    device_map: DeviceMap | str | None = None,
     trust_remote_code: bool = False,
 ) -> PreTrainedModel:
     """Load a base model with the head that a task needs.
@@ -120,17 +122,20 @@ def load_base(  # noqa: PLR0913 - how to load, by name
             (`modules_to_save`), so that the checkpoint may lack them.
         new_head: Whether a classifier may get a new head, since it will be trained.
         dtype: Of the weights; "auto" for the checkpoint's own.
+        device_map: How it is split over the GPUs; it stays on the CPU when None.
         trust_remote_code: Whether to run Python code that comes with the model.
 
     Returns:
         The model, in eval mode.
 
     Raises:
-        AdapterError: If there is no such model, or the checkpoint lacks weights that
-            nothing would train.
+        AdapterError: If there is no such model, the checkpoint lacks weights that
+            nothing would train, or the GPUs together have no room for it.
         OptionError: If the number of classes is not known.
     """
     options: dict[str, Any] = {_dtype_argument(): dtype}
+    if device_map is not None:
+        options["device_map"] = str(device_map)
     kind = getattr(transformers, task.model_class)
     if task.heads:
         classes = (
@@ -155,6 +160,7 @@ def load_base(  # noqa: PLR0913 - how to load, by name
     # Nor are the errors of damaged weights any built-in one.
     except Exception as error:
         raise AdapterError(not_loaded("model", name, error)) from error
+    _require_room(name, model)
     head = task.heads if new_head else ()
     saved = {*trained, *head}
     random = sorted(
@@ -174,6 +180,18 @@ def load_base(  # noqa: PLR0913 - how to load, by name
             # Training goes by the model's own loss, which this entry chooses.
             model.config.problem_type = str(task.problem)
     return model.eval()
+
+
+def _require_room(name: str, model: PreTrainedModel) -> None:
+    """Refuse a split that puts part of a model outside of the GPUs there are."""
+    places = getattr(model, "hf_device_map", {})
+    outside = [part for part, place in places.items() if place in ("cpu", "disk")]
+    if outside and torch.accelerator.is_available():
+        raise AdapterError(
+            f"the GPUs have no room for {len(outside)} of {len(places)} parts of "
+            f"{name} (first {outside[0]!r}), whose weights would come and go for every "
+            "batch; use more GPUs, or fewer bytes a weight (--precision bfloat16)."
+        )
 
 
 @contextmanager
