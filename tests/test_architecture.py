@@ -222,3 +222,9 @@ def test_example(size, unused, rank):
     (test,) = functions_that_test(ast.parse(source))
     assert never_read(test) == {"unused", "rank"}
     assert uses(test, ast.Store) == {"rank"}
+
+
+def test_one_file_alone_knows_of_torch_distributed() -> None:
+    texts = {name_of(path): path.read_text(encoding="utf-8") for path in SOURCES}
+    users = [name for name, text in texts.items() if "torch.distributed" in text]
+    assert users == ["src/datainf/integrations/ranks.py"]

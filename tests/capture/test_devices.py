@@ -1,9 +1,13 @@
 """Where batches go, and what becomes of inference tensors."""
 
 import torch
+from accelerate import dispatch_model
 from torch import nn
 
 from datainf.capture.devices import device_of, input_embeddings, moved
+from datainf.capture.session import CaptureSession
+from datainf.integrations.peft import adapter_of
+from tests.cases import TokenTask, decoder, token_rows
 
 
 class Embedded(nn.Module):
@@ -45,3 +49,21 @@ def test_tensors_of_inference_mode_become_plain_ones():
     assert x.is_inference()
     assert not found.is_inference()
     assert torch.equal(found, torch.ones(2))
+
+
+def test_a_model_split_by_hooks_gives_the_same_gradients():
+    """Accelerate moves what goes from part to part; here every part is on the CPU."""
+    batch = TokenTask().collate(token_rows("decoder"))
+    found = []
+    for split in (False, True):
+        model = decoder()
+        if split:
+            base = model.get_base_model()
+            parts = ("embed_tokens", "layers.0", "layers.1", "norm", "rotary_emb")
+            places = {"lm_head": "cpu", **{f"model.{part}": "cpu" for part in parts}}
+            dispatch_model(base, places, main_device="cpu", force_hooks=True)
+        with CaptureSession(model, adapter_of(model), TokenTask()) as session:
+            found.append(session.gradients(batch))
+    (rows, losses), (mine, others) = found
+    assert torch.equal(losses, others)
+    assert all(torch.equal(rows[name], mine[name]) for name in rows)

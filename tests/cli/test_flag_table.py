@@ -25,6 +25,7 @@ VALUES = {
     "dtype": "bf16",
     "parameters": "paper",
     "precision": "bfloat16",
+    "device_map": "balanced",
     "blocks": "layer",
     "damping": "auto",
     "normalize": "example",

@@ -21,6 +21,7 @@ TREE = {
     "StoreBusyError": OSError,
     "NonFiniteError": ArithmeticError,
     "MemoryLimitError": MemoryError,
+    "RankError": RuntimeError,
 }
 
 

@@ -54,6 +54,7 @@ def test_the_version_stands_first_and_is_not_checked():
         (
             {"adaptor": "x"},
             "run.yaml: adaptor is unknown: expected one of: model, adapter, precision, "
+            "device_map, "
             "trust_remote_code, task, train, queries, curvature, collect, score, "
             "recipe, evaluate, group_by, tokens, checkpoints, checkpoint_limit, "
             "out; did you mean 'adapter'?.",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from peft import PeftModel
-from transformers import DistilBertConfig, DistilBertModel
+from transformers import DistilBertConfig, DistilBertModel, LlamaForCausalLM
 
 from datainf.core.errors import AdapterError
 from datainf.integrations.adapters import load_adapter
@@ -222,3 +222,20 @@ def test_the_type_of_an_adapter_is_not_overruled(tmp_path, bases):
     model = saved(tmp_path, bases / "decoder", "SEQ_CLS")
     found, _ = load_adapter(str(tmp_path), task_name="causal-lm")
     assert same(model, found)
+
+
+def test_a_split_base_is_the_same_model(tmp_path, bases):
+    saved(tmp_path, bases / "decoder", "CAUSAL_LM")
+    whole, _ = load_adapter(str(tmp_path))
+    split, _ = load_adapter(str(tmp_path), device_map="balanced")
+    assert same(split, whole)
+
+
+def test_a_base_that_the_gpus_have_no_room_for_is_refused(tmp_path, bases, monkeypatch):
+    saved(tmp_path, bases / "decoder", "CAUSAL_LM")
+    places = {"model.embed_tokens": 0, "model.layers.1": "cpu", "lm_head": "disk"}
+    monkeypatch.setattr(LlamaForCausalLM, "hf_device_map", places, raising=False)
+    load_adapter(str(tmp_path))  # without a GPU all of it is where it is to be
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    with pytest.raises(AdapterError, match=r"^the GPUs have no room for 2 of 3 parts"):
+        load_adapter(str(tmp_path), device_map="auto")

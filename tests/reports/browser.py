@@ -55,10 +55,12 @@ def opened(browser: Browser, file: Path, **context: Any) -> Iterator[Opened]:
             route.abort()
 
     inside.route("**/*", watch)
-    page.on(
-        "console",
-        lambda said: said.type in ("error", "warning") and faults.append(said.text),
-    )
+
+    def heard(said: Any) -> None:
+        if said.type in ("error", "warning"):
+            faults.append(said.text)
+
+    page.on("console", heard)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("dialog", lambda asked: faults.append(f"dialog {asked.message}"))
     page.goto(file.as_uri())

@@ -21,6 +21,7 @@ def test_every_row_is_there_once_with_its_columns():
     assert value["rows"][0]["index"] == "101"
     assert value["rows"][0]["tags"] == ("<b>a</b>", "yes")
     assert value["queries"][1]["tags"] == ("a",)
+    assert matrix is not None
     assert matrix.shape == (Q, N)
     np.testing.assert_array_equal(matrix, nasty_scores().values.astype("f4"))
     assert value["mean"] == pytest.approx(nasty_scores().values.mean(axis=0), rel=1e-5)
@@ -65,6 +66,7 @@ def test_of_many_rows_the_listed_and_the_strongest_are_kept(monkeypatch):
     value, matrix = payload(scores, 1)
     assert value["total"] == 5
     assert [row["index"] for row in value["rows"]] == ["1", "2", "3", "4"]
+    assert matrix is not None
     assert matrix.shape == (2, 4)
 
 

@@ -1,5 +1,6 @@
 """What is shown of a query is what the scores hold."""
 
+from collections.abc import Hashable
 from dataclasses import replace
 
 import numpy as np
@@ -56,7 +57,8 @@ def test_data_columns_may_be_called_like_those_of_top() -> None:
 def same_texts():
     scores = bare_scores(np.array([[-7.0, -5.0, -3.0, -2.0, -1.0]]))
     texts = ["the same words", "other words here", "The same  words", None, None]
-    return scores.with_rows(train=scores.train.assign(text=texts))
+    train = scores.train.assign(text=pd.Series(texts, dtype=object))
+    return scores.with_rows(train=train)
 
 
 def test_near_duplicates_are_folded_and_the_next_different_ones_listed() -> None:
@@ -69,7 +71,7 @@ def test_near_duplicates_are_folded_and_the_next_different_ones_listed() -> None
 
 
 def test_pictures_decide_what_is_a_duplicate_where_there_are_any() -> None:
-    drawn = {0: "data:a", 1: "data:b", 2: "data:c", 3: "data:b"}
+    drawn: dict[Hashable, str] = {0: "data:a", 1: "data:b", 2: "data:c", 3: "data:b"}
     proponents = next(query_sections(same_texts(), 3, pictures=drawn)).sides[0]
     assert [row.place for row in proponents.rows] == [0, 1, 2]
     assert [twin.place for twin in proponents.rows[1].twins] == [3]

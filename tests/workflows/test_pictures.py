@@ -60,9 +60,9 @@ def test_the_listed_rows_and_the_queries_are_drawn_by_their_index():
             strict=True,
         ):
             assert picture == WEBP + bytes([rows[index]["number"]])
-    assert sorted(drawn.of(Side.QUERY)) == [1, 4]
+    assert set(drawn.of(Side.QUERY)) == {1, 4}
     # the ends of each query are 1 and 10; 7 to 10 raise the mean loss
-    assert sorted(drawn.of(Side.TRAIN)) == [1, 7, 8, 9, 10]
+    assert set(drawn.of(Side.TRAIN)) == {1, 7, 8, 9, 10}
 
 
 def test_a_task_of_texts_has_no_pictures():

@@ -253,6 +253,7 @@ def test_a_score_run_replays_from_what_it_leaves(collected, tmp_path):
     folder, _, scores = collected
     left = resolve({"out": str(tmp_path)}, folder / "scores")
     again = runs.score_run(left)
+    assert again is not None
     assert (again.values == scores.values).all()
     assert (Scores.load(tmp_path).values == scores.values).all()
 

@@ -193,3 +193,17 @@ def test_a_task_that_the_adapter_was_not_trained_for_is_refused(
 def test_settings_that_the_task_does_not_take_are_refused(language, settings, message):
     with refused(message):
         load_subject(replace(language, task=settings))
+
+
+def test_one_model_over_all_gpus_is_no_work_for_two_processes_of_a_machine(
+    tmp_path, monkeypatch
+):
+    config = RunConfig(adapter=str(tmp_path), device_map="balanced")
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    with refused(
+        "device_map='balanced' splits one model over all GPUs of a machine, and 4 "
+        "processes were started on this one; start one a machine (--nproc-per-node 1), "
+        "or leave it out."
+    ):
+        load_subject(config)

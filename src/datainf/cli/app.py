@@ -12,6 +12,7 @@ from datainf.cli.evaluate_flags import FOR_EVALUATE
 from datainf.cli.flag_table import (
     FOR_BASE,
     FOR_COLLECT,
+    FOR_RANKS,
     FOR_RECIPE,
     FOR_TASK,
     FOR_TRAIN,
@@ -19,6 +20,7 @@ from datainf.cli.flag_table import (
 from datainf.cli.flags import Given, bind
 from datainf.cli.score_flags import FOR_SCORE
 from datainf.cli.study_flags import FOR_JUDGING, FOR_STUDY
+from datainf.cli.together import alone
 
 app = typer.Typer(
     name="datainf",
@@ -58,6 +60,7 @@ def _add(
     argument: str | None = None,
     to: typer.Typer = app,
 ) -> None:
+    body = body if "ranks" in flags else alone(body)
     to.command(name)(bind(body, (*flags, "traceback"), argument))
 
 
@@ -127,7 +130,15 @@ _add("select", curate.select, (*FOR_SELECT, "k", "format"), "RUN")
 _add(
     "collect",
     jobs.collect,
-    (*_SUBJECT, *FOR_TRAIN, *FOR_COLLECT, "store_folder", "format", "dry_run"),
+    (
+        *_SUBJECT,
+        *FOR_TRAIN,
+        *FOR_COLLECT,
+        "store_folder",
+        *FOR_RANKS,
+        "format",
+        "dry_run",
+    ),
     "[RUN.yaml]",
 )
 _add(
@@ -139,6 +150,7 @@ _add(
         "curvature",
         *FOR_SCORE,
         "scores_folder",
+        *FOR_RANKS,
         "k",
         "order",
         "format",

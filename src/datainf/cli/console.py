@@ -73,8 +73,15 @@ class Bars:
 
 
 @contextmanager
-def warnings_as_lines() -> Iterator[None]:
-    """Show our own warnings as single lines, each once, and nobody else's."""
+def warnings_as_lines(*, shown: bool = True) -> Iterator[None]:
+    """Show our own warnings as single lines, each once, and nobody else's.
+
+    Args:
+        shown: Whether to show any.
+
+    Yields:
+        Nothing.
+    """
     seen: set[str] = set()
 
     def show(
@@ -85,7 +92,8 @@ def warnings_as_lines() -> Iterator[None]:
         file: TextIO | None = None,  # noqa: ARG001
         line: str | None = None,  # noqa: ARG001
     ) -> None:
-        if issubclass(category, DatainfWarning) and str(message) not in seen:
+        ours = issubclass(category, DatainfWarning)
+        if shown and ours and str(message) not in seen:
             seen.add(str(message))
             complain("warning", str(message))
 

@@ -20,7 +20,8 @@ from typer.main import get_command
 
 from datainf.cli.app import app
 from datainf.cli.console import complain, warnings_as_lines
-from datainf.core.errors import DatainfError
+from datainf.core.errors import DatainfError, RankError
+from datainf.core.launch import Launch
 
 # click's own errors, whichever click typer brings: BadParameter < UsageError <
 # ClickException.
@@ -61,7 +62,8 @@ def run(arguments: Sequence[str]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # It says of every call in 8 bits on a CPU that it rounds.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    with warnings_as_lines():
+    launch = Launch.read()
+    with warnings_as_lines(shown=launch.leads):
         try:
             code = get_command(app).main(
                 args=list(arguments) or ["--help"],
@@ -69,10 +71,14 @@ def run(arguments: Sequence[str]) -> int:
                 standalone_mode=False,
             )
         except USAGE_ERRORS as error:
-            complain("error", error.format_message())
+            if launch.leads:  # all were given the same flags
+                complain("error", error.format_message())
             return 2
         except DatainfError as error:
-            complain("error", str(error))
+            if not isinstance(error, RankError):
+                complain("error", f"{launch.said}{error}")
+            elif not error.told:
+                complain("error", str(error))  # it says of whom it speaks
             return 2
         except OSError as error:
             # What the system refuses (a file where a folder should be, no permission,
@@ -80,11 +86,13 @@ def run(arguments: Sequence[str]) -> int:
             if error.strerror is None or "--traceback" in arguments:
                 raise
             place = f"{error.filename}: " if error.filename else ""
-            complain("error", f"{place}{error.strerror}; choose another path.")
+            complain(
+                "error", f"{launch.said}{place}{error.strerror}; choose another path."
+            )
             return 2
         except (KeyboardInterrupt, typer.Abort):
             code = 130
-    if code == 130:
+    if code == 130 and launch.leads:
         complain(
             "error", "interrupted; what is finished is kept: rerun the same command."
         )
@@ -102,6 +110,6 @@ def _unforeseen(
         file.write(text)
     complain(
         "error",
-        f"unforeseen {kind.__name__}: {error}. The traceback is in {file.name}; "
-        "--traceback shows it.",
+        f"{Launch.read().said}unforeseen {kind.__name__}: {error}. The traceback is in "
+        f"{file.name}; --traceback shows it.",
     )

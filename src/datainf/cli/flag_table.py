@@ -37,6 +37,13 @@ FLAGS: Mapping[str, Flag] = {
         ("precision",),
         panel=MODEL,
     ),
+    "device_map": Flag(
+        ("--device-map",),
+        str,
+        help_of(RunConfig, "device_map"),
+        ("device_map",),
+        panel=MODEL,
+    ),
     "trust_remote_code": Flag(
         ("--trust-remote-code",),
         bool,
@@ -312,6 +319,17 @@ FLAGS: Mapping[str, Flag] = {
         ("--reduce",), str, "sum (of a group's scores), or mean with an interval."
     ),
     "title": Flag(("--title",), str, "Heading of the report."),
+    "ranks": Flag(
+        ("--ranks",),
+        int,
+        "Refuse to start unless a launcher (torchrun) started so many processes.",
+    ),
+    "rank_timeout": Flag(
+        ("--rank-timeout",),
+        float,
+        "Seconds that a process waits for the others before it gives up; 1800 when not "
+        "given.",
+    ),
     "dry_run": Flag(
         ("--dry-run",), bool, "Tell memory, disk and time from a few batches, and stop."
     ),
@@ -321,7 +339,7 @@ FLAGS: Mapping[str, Flag] = {
     ),
 }
 
-FOR_BASE = ("model", "precision", "trust_remote_code")
+FOR_BASE = ("model", "precision", "device_map", "trust_remote_code")
 FOR_TASK = (
     "task", "text_column", "label_column", "column", "max_length", "task_option"
 )  # fmt: skip
@@ -330,6 +348,7 @@ FOR_COLLECT = (
     "parameters", "output", "samples", "sample_seed", "dtype", "batch_tokens",
     "shard_rows", "on_nonfinite", "reuse", "factors",
 )  # fmt: skip
+FOR_RANKS = ("ranks", "rank_timeout")
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
 )  # fmt: skip

@@ -7,7 +7,8 @@
     ├── StoreError       (OSError)          a gradient store or scores folder refused
     │   └── StoreBusyError                  another process is writing it
     ├── NonFiniteError   (ArithmeticError)  NaN or infinity where a number is needed
-    └── MemoryLimitError (MemoryError)      one example alone does not fit
+    ├── MemoryLimitError (MemoryError)      one example alone does not fit
+    └── RankError        (RuntimeError)     another process of the run failed
 
 Each class also inherits the built-in that a caller would expect, so `except ValueError`
 works. A message says what came, what was expected and what to do.
@@ -56,6 +57,19 @@ class NonFiniteError(DatainfError, ArithmeticError):
 
 class MemoryLimitError(DatainfError, MemoryError):
     """One example alone does not fit into memory."""
+
+
+class RankError(DatainfError, RuntimeError):
+    """Another process of a run over several failed, is lost, or never came.
+
+    Attributes:
+        told: Whether the process that leads tells of it, so that this one need not.
+    """
+
+    def __init__(self, message: str, *, told: bool = False) -> None:
+        """Take what is wrong, and whether somebody else says so."""
+        super().__init__(message)
+        self.told = told
 
 
 class DatainfWarning(UserWarning):

@@ -124,6 +124,19 @@ class Precision(StrEnum):
     float32."""
 
 
+class DeviceMap(StrEnum):
+    """How a base model that is too large for one GPU is split over those there are."""
+
+    AUTO = "auto"
+    """As accelerate thinks best; today that is `balanced`."""
+    BALANCED = "balanced"
+    """The same on each GPU."""
+    BALANCED_LOW_0 = "balanced_low_0"
+    """Likewise, with as little as can be on the first."""
+    SEQUENTIAL = "sequential"
+    """The first GPU is filled, then the next."""
+
+
 class Reduction(StrEnum):
     """How the losses of one example's tokens become one number."""
 

@@ -5,6 +5,7 @@
     model: path or hub name   the base model
     adapter: path             the PEFT adapter
     precision: float32        number format of the base's weights
+    device_map: balanced      splits the base over the machine's GPUs
     trust_remote_code: false  whether code that comes with the base may run
     task: {name: causal-lm, ...}
     train: {data: FILE, ...}  the examples that are ranked
@@ -31,6 +32,7 @@ from datainf.core.errors import OptionError, near
 from datainf.core.evaluate_options import EvaluateOptions
 from datainf.core.options import (
     CollectOptions,
+    DeviceMap,
     Precision,
     ScoreOptions,
     described,
@@ -95,6 +97,11 @@ class RunConfig:
         "Number format of the base's weights: float32, bfloat16, float16, auto (the "
         "checkpoint's own), or int8 and int4, by bitsandbytes.",
     )
+    device_map: DeviceMap | str | None = described(
+        None,
+        "Split the base over the GPUs of the machine: auto, balanced, balanced_low_0 "
+        "or sequential; whole on one when not given.",
+    )
     trust_remote_code: bool = described(
         False, "Run Python code that comes with the base model or its tokenizer."
     )
@@ -131,6 +138,9 @@ class RunConfig:
         object.__setattr__(
             self, "precision", word(Precision, self.precision, "precision")
         )
+        if self.device_map is not None:
+            found = word(DeviceMap, self.device_map, "device_map")
+            object.__setattr__(self, "device_map", found)
         if self.tokens is not None:
             value = number(self.tokens, "tokens", least=1, whole=True)
             object.__setattr__(self, "tokens", value)

@@ -19,7 +19,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from datainf.core.checkpoint import Moments
+from datainf.core.errors import OptionError
 from datainf.core.layout import Layout
+from datainf.core.share import share_of
 from datainf.core.source import GradientSource, RowBlock
 
 
@@ -32,7 +34,14 @@ class AdamSource:
         Args:
             source: Gradients.
             moments: Of the same blocks; others are refused.
+
+        Raises:
+            OptionError: If processes share the rows.
         """
+        if share_of(source, len(source)).ranks > 1:
+            raise OptionError(
+                "Adam steps are taken by one process; leave the other ranks out."
+            )
         moments.require_fitting(source.layout)
         self._source = source
         self._moments = moments

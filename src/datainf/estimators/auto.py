@@ -15,6 +15,7 @@ import torch
 
 from datainf.core.errors import OptionError
 from datainf.core.records import Scores
+from datainf.core.share import Share
 from datainf.core.source import GradientSource
 from datainf.estimators.base import Estimator, State
 from datainf.estimators.cg import CG
@@ -80,6 +81,7 @@ class Auto(Estimator):
                 shared=candidates is state.source,
                 own=problem.relative,
             ),
+            problem.share,
             problem.dtype,
             problem.device,
         )
@@ -110,6 +112,7 @@ class Auto(Estimator):
                 shared=candidates is state.source,
                 own=True,
             ),
+            problem.share,
             problem.dtype,
             problem.device,
         )
@@ -128,13 +131,13 @@ class Auto(Estimator):
             The chosen method's solver.
         """
         shape = Shape(rows.count, rows.count, rows.count, (rows.size,))
-        chosen, _ = self._choose(shape, rows.dtype, rows.device)
+        chosen, _ = self._choose(shape, rows.share, rows.dtype, rows.device)
         return chosen.prepare(rows, damping)
 
     def _choose(
-        self, shape: Shape, dtype: torch.dtype, device: torch.device
+        self, shape: Shape, share: Share, dtype: torch.dtype, device: torch.device
     ) -> tuple[Estimator, str]:
-        """Give the first method that fits, and a sentence that says why."""
+        """Give the first method that fits everywhere, and why, in a sentence."""
         memory = self.max_memory or available_bytes(device) // 2
         budget = f"{self.max_seconds:.3g} s and {int(memory) / _GIB:.3g} GiB"
         passed: list[str] = []
@@ -142,7 +145,8 @@ class Auto(Estimator):
             needed = cost(
                 method.name, shape, wide=dtype == torch.float64, device=str(device)
             )
-            if self._fits(needed, int(memory)):
+            # Each process knows its own machine; all must choose alike.
+            if share.least(float(self._fits(needed, int(memory)))):
                 over = f"; passed over {', '.join(passed)}" if passed else ""
                 return method, (
                     f"auto chose {method.name}, the most exact method within {budget}: "

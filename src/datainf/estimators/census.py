@@ -13,13 +13,14 @@ from torch import Tensor
 
 from datainf.core.errors import DataError, NonFiniteError
 from datainf.core.options import Normalize
+from datainf.core.share import share_of
 from datainf.core.source import GradientSource
 from datainf.estimators.stream import divisors, lengths
 
 
 @dataclass(frozen=True)
 class Census:
-    """Sums over the rows of one source.
+    """Sums over the rows of one source, of all processes where they share it.
 
     Attributes:
         totals: Σᵢ ‖gᵢ‖² of each block, after scaling where asked.
@@ -51,7 +52,7 @@ def take_census(source: GradientSource, what: str, normalize: Normalize) -> Cens
         raise DataError(f"{what} hold no rows; collect at least one example.")
     names = source.layout.names
     totals = torch.zeros(len(names), dtype=torch.float64)
-    found, zero_rows = [], 0
+    found, zero_rows = torch.zeros(len(source), dtype=torch.float64), torch.tensor(0)
     for part in source.rows([]):
         squares = part.squared_norms.cpu()
         bad = (~torch.isfinite(squares)).nonzero()
@@ -62,9 +63,12 @@ def take_census(source: GradientSource, what: str, normalize: Normalize) -> Cens
                 f"{part.start + row} is NaN or infinite; leave that example out and "
                 "collect again."
             )
-        zero_rows += int((squares.sum(dim=1) == 0).sum())
-        found.append(lengths(squares))
+        zero_rows += (squares.sum(dim=1) == 0).sum()
+        found[part.start : part.start + len(part)] = lengths(squares)
         totals += (squares / divisors(squares, normalize) ** 2).sum(dim=0)
+    add_up = share_of(source, len(source)).add_up
     return Census(
-        dict(zip(names, totals.tolist(), strict=True)), torch.cat(found), zero_rows
+        dict(zip(names, add_up(totals).tolist(), strict=True)),
+        add_up(found),
+        int(add_up(zero_rows)),
     )

@@ -18,7 +18,7 @@ from torch import Tensor
 from datainf.estimators.base import Estimator
 from datainf.estimators.problem import Solution, Solver
 from datainf.estimators.stream import GroupRows
-from datainf.linalg.gram import apply_curvature
+from datainf.linalg.gram import apply_curvature, largest_product
 from datainf.linalg.rank_one import mean_rank_one_solve
 
 # Share of the first term, at every row, below which the difference of the two counts as
@@ -50,7 +50,8 @@ class DataInf(Estimator):
                 rows.with_squares(), v, damping=damping, count=rows.count
             )
             y, found = apply_curvature(rows, x, count=rows.count)
-            lost = damping * found.abs().amax(dim=1) < _CANCELLED * largest
+            left = damping * largest_product(rows, found, count=rows.count)
+            lost = left < _CANCELLED * largest
             if v.dtype != torch.float64 and bool(lost.any()):
                 return solve(v.double(), rows.in_float64())
             return Solution(x, y.add_(x, alpha=damping), found)

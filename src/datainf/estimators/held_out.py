@@ -88,7 +88,7 @@ def judged_dampings(
             found[group] = GRID[-1]
             continue
         losses = held_out_losses(gram, [damping * unit for damping in GRID])
-        found[group] = GRID[int(losses.argmin())]
+        found[group] = GRID[int(rows.share.largest(losses).argmin())]
     return found
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from datainf.core.errors import DataError, NonFiniteError
 from datainf.core.options import Normalize
+from datainf.core.share import Share, share_of, whole_of
 from datainf.core.source import GradientSource
 from datainf.estimators.census import Census
 from datainf.estimators.stream import GroupRows
@@ -29,15 +30,15 @@ class Solution:
     Attributes:
         x: The vector whose product with a candidate's gradient is minus its score.
         y: (H + λI) x, for residual and scale; None where no system is solved.
-        products: x Gᵀ over the curvature rows where it fell out on the way; spares a
-            reading when those are the candidates.
+        products: x Gᵀ over this process's curvature rows where it fell out on the way;
+            spares a reading when those are the candidates.
         facts: Numbers about the work, for the method's notes.
         missed: Queries that were not solved to the tolerance that the method has.
     """
 
     x: Float[Tensor, "Q d"]
     y: Float[Tensor, "Q d"] | None = None
-    products: Float[Tensor, "Q N"] | None = None
+    products: Float[Tensor, "Q n"] | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
     missed: tuple[int, ...] = ()
 
@@ -127,6 +128,11 @@ class Problem:
         """Whether scores are divided by the root of the candidate's self-influence."""
         return self.normalize == Normalize.RELATIF
 
+    @property
+    def share(self) -> Share:
+        """Which candidates this process scores."""
+        return share_of(self.candidates, len(self.candidates))
+
     @cached_property
     def dtype(self) -> torch.dtype:
         """The widest dtype there is, from float32."""
@@ -142,9 +148,11 @@ class Problem:
         """Every dtype of the three sources, and the queries' device."""
         dtypes, devices = set(), []
         for source in (self.queries, self.candidates, self.curvature):
-            for tensor in next(iter(source.rows(size=1))).gradients.values():
-                dtypes.add(tensor.dtype)
-                devices.append(tensor.device)
+            # Of a share there may be no row here.
+            for part in islice(whole_of(source).rows(size=1), 1):
+                for tensor in part.gradients.values():
+                    dtypes.add(tensor.dtype)
+                    devices.append(tensor.device)
         return dtypes, devices[0]
 
     def rows_of(self, group: str) -> GroupRows:

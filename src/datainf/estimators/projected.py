@@ -1,8 +1,9 @@
 """ProjectedSource: the rows of a source, all blocks together, as k numbers each.
 
 Made once, when it is asked for, and kept: memory is `[N, k]`, and while it is made a
-buffer of rows of one block and one slab of signs. N rows, D parameters of all blocks, k
-numbers of a projected row.
+buffer of rows of one block and one slab of signs; of a source that processes share,
+each holds its own rows. N rows, D parameters of all blocks, k numbers of a projected
+row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from datainf.core.errors import OptionError, near
 from datainf.core.layout import Layout
+from datainf.core.share import Share, share_of, whole_of
 from datainf.core.source import GradientSource, RowBlock
 from datainf.linalg.projection import add_projection, sign_slabs
 
@@ -42,10 +44,11 @@ class ProjectedSource:
             seed: Chooses the projection.
         """
         self.of = source
-        first = next(iter(source.rows(size=1))).gradients.values()
+        first = next(iter(whole_of(source).rows(size=1))).gradients.values()
         dtype = reduce(torch.promote_types, {g.dtype for g in first}, torch.float32)
         device = next(iter(first)).device
-        self._rows = torch.zeros(len(source), width, dtype=dtype, device=device)
+        count = len(self.share.rows)
+        self._rows = torch.zeros(count, width, dtype=dtype, device=device)
         for block, size in source.layout.sizes.items():
             for start, rows in _gathered(source, block, dtype, device):
                 into = self._rows[start : start + len(rows)]
@@ -60,9 +63,14 @@ class ProjectedSource:
         """The one block, of k numbers."""
         return Layout.from_shapes({BLOCK: (self._rows.shape[1],)})
 
+    @property
+    def share(self) -> Share:
+        """Which rows this process holds."""
+        return share_of(self.of, len(self.of))
+
     def __len__(self) -> int:
-        """Count the rows, N."""
-        return len(self._rows)
+        """Count the rows of all processes, N."""
+        return len(self.of)
 
     def rows(
         self, blocks: Sequence[str] | None = None, *, size: int | None = None
@@ -84,13 +92,14 @@ class ProjectedSource:
             if name != BLOCK:
                 raise OptionError(f"block {name!r} is unknown: {near(name, [BLOCK])}.")
         if size is None:
-            size = max(1, _PORTION_BYTES // self._rows[0].nbytes)
+            row = self._rows.shape[1] * self._rows.itemsize
+            size = max(1, _PORTION_BYTES // row)
         if size < 1:
             raise OptionError(f"size must be at least 1, got {size}.")
-        for start in range(0, len(self), size):
+        for start in range(0, len(self._rows), size):
             part = slice(start, start + size)
             yield RowBlock(
-                start=start,
+                start=self.share.rows.start + start,
                 gradients=dict.fromkeys(names, self._rows[part]),
                 squared_norms=self._squared_norms[part],
             )

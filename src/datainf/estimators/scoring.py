@@ -5,7 +5,7 @@ portion.
 
 For each group: read the queries' part once, let the method make x of it, and multiply x
 with the candidates' part. Memory: `[Q, N]`, a few `[Q, d]`, one portion, the method's
-own.
+own. Where processes share the candidates, each scores its own, n of N.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,19 +51,19 @@ def score_groups(problem: Problem, prepare: Prepare, *, keep_blocks: bool) -> Fo
         keep_blocks: Keep each group's scores too.
 
     Returns:
-        The scores, proponents negative.
+        The scores of this process's candidates, proponents negative.
     """
     scored = take_census(problem.candidates, "candidates", problem.normalize)
     asked = take_census(problem.queries, "queries", Normalize.NONE)
     dtype, device = problem.dtype, problem.device
-    shape = len(problem.queries), len(problem.candidates)
+    shape = len(problem.queries), len(problem.share.rows)
     values = torch.zeros(shape, dtype=dtype, device=device)
-    own = torch.zeros(shape[1], dtype=torch.float64, device=device)
+    own = torch.zeros(len(problem.candidates), dtype=torch.float64, device=device)
     kept: list[Tensor] = []
     residual = np.full((shape[0], len(problem.groups)), np.nan)
     scale = residual.copy()
     work, silent = Work(shape[0]), []
-    own_work = Work(shape[1])
+    own_work = Work(len(own))
     for g, name in enumerate(problem.groups):
         if problem.is_silent(name, scored):
             silent.append(name)
@@ -89,7 +89,7 @@ def score_groups(problem: Problem, prepare: Prepare, *, keep_blocks: bool) -> Fo
         *own_work.notes("training rows, as queries of their own,"),
     ]
     if problem.relative:
-        divisor = relative_divisor(own)
+        divisor = relative_divisor(own)[problem.share.columns]
         for table in (values, *kept):
             table.div_(divisor.to(table))
         notes += relative_notes(own)
@@ -124,7 +124,7 @@ def query_gradients(problem: Problem, rows: GroupRows) -> Float[Tensor, "Q d"]:
 
 def _scores(
     problem: Problem, solution: Solution, rows: GroupRows
-) -> Float[Tensor, "Q N"]:
+) -> Float[Tensor, "Q n"]:
     """Multiply x with the candidates, unless the method has done so on its way."""
     if solution.products is not None and problem.candidates is problem.curvature:
         return solution.products.neg()

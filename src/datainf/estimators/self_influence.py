@@ -11,7 +11,8 @@ the same amount.
 
 Every candidate takes the query's place once, portion by portion, so the cost is that of
 N queries: O(N²D) for methods over the curvature rows. Memory: as for one portion of
-queries. N candidates, G curvature groups, d parameters of a group.
+queries. Processes that share the rows go through all candidates together. N
+candidates, G curvature groups, d parameters of a group.
 """
 
 import math
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datainf.core.errors import NonFiniteError
+from datainf.core.share import whole_of
 from datainf.estimators.census import take_census
 from datainf.estimators.problem import Prepare, Problem, Solver, Work
 from datainf.estimators.stream import GroupRows
@@ -83,7 +85,7 @@ def own_products(
     """
     found: list[Tensor] = []
     worst, at, start = math.nan, math.nan, 0
-    for part in replace(rows, source=problem.candidates):
+    for part in replace(rows, source=whole_of(problem.candidates)):
         solution = solver(part)
         work.add(rows.name, solution, start)
         start += len(part)

@@ -1,10 +1,11 @@
 """The rows of one curvature group, as matrices ready to multiply.
 
 N rows, n of one portion, d parameters of the group (all its tensors side by side), L
-blocks of the whole layout, w columns of a slab. Memory: one portion, or one slab.
+blocks of the whole layout, w columns of a slab. Memory: one portion, or one slab. Where
+the source is shared among processes, each reads its own rows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,6 +13,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from datainf.core.options import Normalize
+from datainf.core.share import Share, Shared, share_of
 from datainf.core.source import GradientSource, RowBlock
 
 
@@ -40,8 +42,13 @@ class GroupRows:
 
     @property
     def count(self) -> int:
-        """Number of rows, N."""
+        """Number of rows of all processes, N."""
         return len(self.source)
+
+    @property
+    def share(self) -> Share:
+        """Which of them this process reads."""
+        return share_of(self.source, self.count)
 
     @property
     def size(self) -> int:
@@ -58,12 +65,17 @@ class GroupRows:
 
     def with_squares(
         self,
-    ) -> Iterator[tuple[Float[Tensor, "n d"], Float[Tensor, " n"]]]:
-        """Go through the rows with their squared lengths within the group.
+    ) -> Iterable[tuple[Float[Tensor, "n d"], Float[Tensor, " n"]]]:
+        """Give the rows with their squared lengths within the group.
 
-        Yields:
+        Returns:
             Portions of rows, and one number a row.
         """
+        return Shared(self.share, self._with_squares)
+
+    def _with_squares(
+        self,
+    ) -> Iterator[tuple[Float[Tensor, "n d"], Float[Tensor, " n"]]]:
         for part in self.source.rows(self.members):
             squares = self._squares(part)
             found = self._matrix(part), squares.to(self.device, self.dtype)
@@ -73,20 +85,27 @@ class GroupRows:
 
     def trace(self) -> float:
         """Give the mean squared length within the group, (1/N) Σ ‖gᵢ‖²."""
-        total = sum(float(self._squares(part).sum()) for part in self.source.rows([]))
-        return total / self.count
+        total = torch.zeros((), dtype=torch.float64)
+        for part in self.source.rows([]):
+            total += self._squares(part).sum().cpu()
+        return float(self.share.add_up(total)) / self.count
 
     def slabs(
         self, chosen: Sequence[int] | None = None
-    ) -> Iterator[Float[Tensor, "m w"]]:
-        """Go through column ranges of at most as many columns as rows.
+    ) -> Iterable[Float[Tensor, "m w"]]:
+        """Give column ranges of at most as many columns as rows.
 
         Args:
             chosen: Which rows, in the order wanted; all N, in their own, when None.
 
-        Yields:
-            Those rows of some columns; together each column once.
+        Returns:
+            Those rows of some columns; together each column once. Processes put every
+            slab together, each its own rows, and take them in turns.
         """
+        return Shared(self.share, lambda: self._slabs(chosen))
+
+    def _slabs(self, chosen: Sequence[int] | None) -> Iterator[Float[Tensor, "m w"]]:
+        share, number = self.share, 0
         order = torch.arange(self.count) if chosen is None else torch.tensor(chosen)
         count = len(order)
         place = torch.full((self.count,), -1)
@@ -95,7 +114,7 @@ class GroupRows:
             width = self.source.layout.sizes[name]
             for left in range(0, width, count):
                 right = min(left + count, width)
-                slab = torch.empty(
+                slab = torch.zeros(
                     count, right - left, dtype=self.dtype, device=self.device
                 )
                 for part in self.source.rows([name]):
@@ -104,8 +123,11 @@ class GroupRows:
                     [rows] = self._ready([columns], part, [name])
                     slab[here[here >= 0]] = rows[here >= 0]
                     del part, rows
-                yield slab
+                slab = share.add_up(slab)
+                if number % share.ranks == share.rank:
+                    yield slab
                 del slab
+                number += 1
 
     def in_float64(self) -> "GroupRows":
         """Give the same rows in float64."""

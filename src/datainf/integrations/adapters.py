@@ -22,7 +22,7 @@ from transformers.utils import IMAGE_PROCESSOR_NAME
 
 from datainf.core.errors import AdapterError, OptionError, near
 from datainf.core.layout import TUNER
-from datainf.core.options import Precision, word
+from datainf.core.options import DeviceMap, Precision, word
 from datainf.core.task_options import Processor
 from datainf.integrations.base_models import (
     SAVED_HEADS,
@@ -52,6 +52,7 @@ def load_adapter(
     base: str | None = None,
     task_name: str | None = None,
     precision: Precision | str = Precision.FLOAT32,
+    device_map: DeviceMap | str | None = None,
     trust_remote_code: bool = False,
 ) -> tuple[Any, Any]:
     """Load an adapter, its base and its tokenizer; on the accelerator if there is one.
@@ -63,6 +64,7 @@ def load_adapter(
             type; it never overrules one that does.
         precision: Number format of the base's weights, and of modules that the adapter
             saved whole (a head); adapter matrices in half precision become float32.
+        device_map: How the base is split over the GPUs; whole on one when None.
         trust_remote_code: Whether to run Python code that comes with base or tokenizer.
 
     Returns:
@@ -105,10 +107,12 @@ def load_adapter(
         trained=brought,
         new_head=False,
         precision=asked,
+        device_map=device_map,
         trust_remote_code=trust_remote_code,
     )
     adapted = _put_on(model, name, weights)
-    to_accelerator(adapted, processor)
+    if device_map is None:
+        to_accelerator(adapted, processor)
     return adapted.eval(), processor
 
 

@@ -23,7 +23,7 @@ from transformers import (
 from transformers.utils import logging
 
 from datainf.core.errors import AdapterError, OptionError
-from datainf.core.options import Precision, word
+from datainf.core.options import DeviceMap, Precision, word
 from datainf.core.task_options import Processor
 from datainf.integrations.diffusion.pipelines import load_pipeline, pristine
 from datainf.integrations.precision import loading_options, settle
@@ -132,6 +132,7 @@ def load_base(  # noqa: PLR0913 - how to load, by name
     trained: Sequence[str] = (),
     new_head: bool = True,
     precision: Precision | str = Precision.FLOAT32,
+    device_map: DeviceMap | str | None = None,
     trust_remote_code: bool = False,
 ) -> Any:
     """Load a base model with the head that a task needs; of a pipeline its `Denoising`.
@@ -146,23 +147,32 @@ def load_base(  # noqa: PLR0913 - how to load, by name
             (`modules_to_save`), so that the checkpoint may lack them.
         new_head: Whether a classifier may get a new head, since it will be trained.
         precision: Number format of the weights.
+        device_map: How it is split over the GPUs; it stays on the CPU when None.
         trust_remote_code: Whether to run Python code that comes with the model.
 
     Returns:
         The model, in eval mode.
 
     Raises:
-        AdapterError: If there is no such model, or the checkpoint lacks weights that
-            nothing would train.
+        AdapterError: If there is no such model, the checkpoint lacks weights that
+            nothing would train, or the GPUs together have no room for it.
         OptionError: If the number of classes is not known.
     """
     asked = word(Precision, precision, "precision")
     if isinstance(task, TextToImage):
+        if device_map is not None:
+            raise OptionError(
+                f"device_map={str(device_map)!r} splits language models and "
+                "classifiers; load the pipeline with a device_map of diffusers and "
+                "give it to `datainf.attribute`."
+            )
         return pristine(task.pipeline, name, asked, trust_remote_code=trust_remote_code)
     config = load_config(name, trust_remote_code=trust_remote_code)
     whole = (*task.heads, *trained)
     options = loading_options(asked, config, whole if task.heads else ())
     options |= _head(task, num_labels, new=new_head)
+    if device_map is not None:
+        options["device_map"] = str(device_map)
     kind = getattr(transformers, task.model_class)
     try:
         with quiet_loading(), torch.random.fork_rng():
@@ -176,6 +186,7 @@ def load_base(  # noqa: PLR0913 - how to load, by name
     # Nor are the errors of damaged weights any built-in one.
     except Exception as error:
         raise AdapterError(not_loaded("model", name, error)) from error
+    _require_room(name, model)
     head = task.heads if new_head else ()
     saved = {*trained, *head}
     random = sorted(
@@ -212,6 +223,18 @@ def _head(task: TableTask, num_labels: int | None, *, new: bool) -> dict[str, in
             "task.num_labels or task.labels."
         )
     return {}
+
+
+def _require_room(name: str, model: Any) -> None:
+    """Refuse a split that puts part of a model outside of the GPUs there are."""
+    places = getattr(model, "hf_device_map", {})
+    outside = [part for part, place in places.items() if place in ("cpu", "disk")]
+    if outside and torch.accelerator.is_available():
+        raise AdapterError(
+            f"the GPUs have no room for {len(outside)} of {len(places)} parts of "
+            f"{name} (first {outside[0]!r}), whose weights would come and go for every "
+            "batch; use more GPUs, or fewer bytes a weight (--precision bfloat16)."
+        )
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from datainf.core.share import Combine, as_it_is, share_of
 from datainf.linalg.gram import apply_curvature, curvature_times
 from datainf.linalg.nystrom import Nystrom
 
@@ -39,6 +40,7 @@ def conjugate_gradient(
     *,
     goal: Float64[Tensor, " Q"],
     steps: int,
+    agreed: Combine = as_it_is,
 ) -> tuple[Float[Tensor, "Q d"], int]:
     """Run the recursion from zero; scalars are float64 whatever the vectors are.
 
@@ -48,6 +50,7 @@ def conjugate_gradient(
         b: Right-hand sides.
         goal: Length of the residual at which each is done.
         steps: Steps at most.
+        agreed: Makes lengths the same in every process that takes part.
 
     Returns:
         The solutions, and the steps taken.
@@ -57,7 +60,7 @@ def conjugate_gradient(
     p, before = r, goal  # of no use until the first step
     taken = 0
     while True:
-        left = _lengths(r) > goal[at]
+        left = agreed(_lengths(r)) > goal[at]
         if not bool(left.all()):
             r, p, before, at = r[left], p[left], before[left], at[left]
         if taken == steps or not len(at):
@@ -82,7 +85,7 @@ class Refined:
     Attributes:
         x: The solutions, in float64.
         y: (H + λI) x, a real product in float64.
-        products: x Gᵀ.
+        products: x Gᵀ of the process's own rows, n of N.
         errors: ‖y − v‖ / ‖v‖, 0 for a zero query.
         steps: Steps of all runs together.
         wide: Whether some steps were taken in float64.
@@ -90,7 +93,7 @@ class Refined:
 
     x: Float64[Tensor, "Q d"]
     y: Float64[Tensor, "Q d"]
-    products: Float64[Tensor, "Q N"]
+    products: Float64[Tensor, "Q n"]
     errors: Float64[Tensor, " Q"]
     steps: int
     wide: bool
@@ -124,7 +127,8 @@ def refined_solve(
     v, damping = v.double(), preconditioner.damping
     length = _lengths(v)
     x, y = torch.zeros_like(v), torch.zeros_like(v)
-    products = v.new_zeros(len(v), count)
+    share = share_of(rows, count)
+    products = v.new_zeros(len(v), len(share.rows))
     errors = (length > 0).double()
     stuck = torch.zeros_like(length, dtype=torch.bool)
     source, dtype, taken = rows, preconditioner.basis.dtype, 0
@@ -143,13 +147,18 @@ def refined_solve(
             return curvature_times(source, p, count=count).div_(damping).add_(p)
 
         move, used = conjugate_gradient(
-            apply, preconditioner.apply, b, goal=goal, steps=steps - taken
+            apply,
+            preconditioner.apply,
+            b,
+            goal=goal,
+            steps=steps - taken,
+            agreed=share.largest,
         )
         taken += used
         tried = x[at].addcmul_(move.double(), (size / damping)[:, None])
         image, found = apply_curvature(wide_rows, tried, count=count)
         image.add_(tried, alpha=damping)
-        now = _lengths(image - v[at]) / length[at]
+        now = share.largest(_lengths(image - v[at]) / length[at])
         better = now < errors[at]
         slow = ~(now <= (errors[at] * _WORTHWHILE).clamp_(min=tolerance))
         x[at[better]], y[at[better]] = tried[better], image[better]

@@ -5,7 +5,8 @@ columns of one slab. G is the matrix of the rows gᵢ. "Rows" are any iterable o
 `[n, d]` that can be read again (portions differ in length: "_" in the signatures);
 "slabs" are column ranges `[N, w]`. Every function reads its input once; what it holds
 besides is one portion and its own result: a portion is let go of (`del`) before the
-next one is read.
+next one is read. Where rows are shared among processes (`core.share`), sums are those
+over all rows, and columns "n" those of the process's own rows.
 """
 
 from collections.abc import Iterable
@@ -14,10 +15,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from datainf.core.share import share_of
+
 
 def products(
     rows: Iterable[Float[Tensor, "_ d"]], x: Float[Tensor, "Q d"], *, count: int
-) -> Float[Tensor, "Q N"]:
+) -> Float[Tensor, "Q n"]:
     """Multiply every query with every row, ``x Gᵀ``; O(NQd).
 
     Args:
@@ -28,7 +31,7 @@ def products(
     Returns:
         The dot products.
     """
-    found = x.new_empty(len(x), count)
+    found = x.new_empty(len(x), len(share_of(rows, count).rows))
     start = 0
     for g in rows:
         found[:, start : start + len(g)] = x @ g.T
@@ -50,18 +53,19 @@ def weighted_sum(
     Returns:
         One sum a query.
     """
+    share = share_of(rows, weights.shape[1])
     total = weights.new_zeros(len(weights), size)
-    start = 0
+    start = share.rows.start
     for g in rows:
         total.addmm_(weights[:, start : start + len(g)], g)
         start += len(g)
         del g
-    return total
+    return share.add_up(total)
 
 
 def apply_curvature(
     rows: Iterable[Float[Tensor, "_ d"]], x: Float[Tensor, "Q d"], *, count: int
-) -> tuple[Float[Tensor, "Q d"], Float[Tensor, "Q N"]]:
+) -> tuple[Float[Tensor, "Q d"], Float[Tensor, "Q n"]]:
     """Multiply with the curvature without forming it: ``x GᵀG / N``; O(NQd).
 
     Args:
@@ -72,7 +76,8 @@ def apply_curvature(
     Returns:
         The curvature times x, and ``x Gᵀ``, which is found on the way.
     """
-    found = x.new_empty(len(x), count)
+    share = share_of(rows, count)
+    found = x.new_empty(len(x), len(share.rows))
     total = torch.zeros_like(x)
     start = 0
     for g in rows:
@@ -81,7 +86,26 @@ def apply_curvature(
         total.addmm_(part, g)
         start += len(g)
         del g
-    return total.div_(count), found
+    return share.add_up(total).div_(count), found
+
+
+def largest_product(
+    rows: Iterable[Float[Tensor, "_ d"]], found: Float[Tensor, "Q n"], *, count: int
+) -> Float[Tensor, " Q"]:
+    """Look for the largest of some products, ``max |x·gᵢ|`` over all rows.
+
+    Args:
+        rows: The gradient rows; not read.
+        found: ``x Gᵀ`` of the process's own rows.
+        count: Rows of all portions together, N.
+
+    Returns:
+        One number a query.
+    """
+    share = share_of(rows, count)
+    if not len(share.rows):
+        return share.largest(found.new_zeros(len(found)))
+    return share.largest(found.abs().amax(dim=1))
 
 
 def curvature_times(
@@ -101,7 +125,7 @@ def curvature_times(
     for g in rows:
         total.addmm_(x @ g.T, g)
         del g
-    return total.div_(count)
+    return share_of(rows, count).add_up(total).div_(count)
 
 
 def curvature_matrix(
@@ -126,7 +150,7 @@ def curvature_matrix(
     for g in rows:
         matrix.addmm_(g.T, g)
         del g
-    return matrix.div_(count)
+    return share_of(rows, count).add_up(matrix).div_(count)
 
 
 def gram_matrix(
@@ -138,7 +162,8 @@ def gram_matrix(
     """Form ``GGᵀ`` in float64 from column ranges; O(N²d) time, N² numbers.
 
     Args:
-        slabs: Column ranges of G, in float64, that together hold each column once.
+        slabs: Column ranges of G, in float64, that together hold each column once;
+            where processes share them, each column in one of these.
         count: Number of rows, N.
         device: Where the slabs lie.
 
@@ -149,4 +174,4 @@ def gram_matrix(
     for slab in slabs:
         matrix.addmm_(slab, slab.T)
         del slab
-    return matrix
+    return share_of(slabs, count).add_up(matrix)

@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from datainf.core.share import share_of
+
 # Numbers of gradient rows that are turned at once.
 _NUMBERS = 2**20
 
@@ -141,4 +143,4 @@ def mean_squares(
             total = total.to(g.device).add_(squares)
             del piece
         del g
-    return total / count
+    return share_of(rows, count).add_up(total) / count

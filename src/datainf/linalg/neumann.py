@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datainf.core.errors import NonFiniteError
+from datainf.core.share import share_of
 from datainf.linalg.gram import apply_curvature
 
 
@@ -29,14 +30,14 @@ class Neumann:
     Attributes:
         x: The last x.
         y: (H + λI) x.
-        products: x Gᵀ.
+        products: x Gᵀ of the process's own rows, n of N.
         steps: Steps taken.
         error: Largest ‖y − v‖ / ‖v‖ over the queries.
     """
 
     x: Float[Tensor, "Q d"]
     y: Float[Tensor, "Q d"]
-    products: Float[Tensor, "Q N"]
+    products: Float[Tensor, "Q n"]
     steps: int
     error: float
 
@@ -68,6 +69,7 @@ def neumann_solve(
     Raises:
         NonFiniteError: If the recursion diverges.
     """
+    share = share_of(rows, count)
     # Below this the residual is rounding, which may rise without divergence.
     floor = torch.finfo(v.dtype).eps ** 0.5
     length = _lengths(v)
@@ -76,7 +78,7 @@ def neumann_solve(
     for step in range(steps + 1):
         y, found = apply_curvature(rows, r, count=count)
         y.add_(r, alpha=damping).div_(scale)
-        error = float((_lengths(y - v) / length).max())
+        error = float(share.largest((_lengths(y - v) / length).max()))
         # ‖(I − A/s)ʲ v‖ is log-convex in j: once it rises, it rises for ever
         if not error <= max(before * (1 + 1e-3), floor):
             raise NonFiniteError(

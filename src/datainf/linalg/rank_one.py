@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datainf.core.errors import OptionError
+from datainf.core.share import share_of
 
 # "_", not "n": portions of one stream differ in length.
 Portion = tuple[Float[Tensor, "_ d"], Float[Tensor, " _"]]
@@ -60,4 +61,6 @@ def mean_rank_one_solve(
         largest = torch.maximum(largest, weight.abs().amax(dim=1))
         shrink.addmm_(weight.div_(damping + squared_norms), g)
         del g  # before the next portion is read
+    share = share_of(portions, count)
+    shrink, largest = share.add_up(shrink), share.largest(largest)
     return shrink.div_(-count).add_(v).div_(damping), largest

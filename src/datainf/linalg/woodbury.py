@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from datainf.core.errors import NonFiniteError
+from datainf.core.share import share_of
 from datainf.linalg.gram import (
     apply_curvature,
     curvature_matrix,
@@ -125,16 +126,17 @@ class ExampleSide:
 
     def solve(
         self, v: Float[Tensor, "Q d"]
-    ) -> tuple[Float[Tensor, "Q d"], Float[Tensor, "Q d"], Float[Tensor, "Q N"]]:
+    ) -> tuple[Float[Tensor, "Q d"], Float[Tensor, "Q d"], Float[Tensor, "Q n"]]:
         """Solve for every row of v; reads the rows three times.
 
         Args:
             v: Query gradients.
 
         Returns:
-            x, y = (GᵀG/N + λI) x, and x Gᵀ.
+            x, y = (GᵀG/N + λI) x, and x Gᵀ of the process's own rows, n of N.
         """
-        right = products(self.rows, v, count=self.count)  # [Q, N]
+        own = products(self.rows, v, count=self.count)
+        right = share_of(self.rows, self.count).spread(own, self.count)  # [Q, N]
         weights = torch.cholesky_solve(right.T, self.factor).T
         x = weighted_sum(self.rows, weights, size=v.shape[1])
         x = x.neg_().add_(v).div_(self.damping)

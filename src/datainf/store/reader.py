@@ -137,12 +137,24 @@ class GradientStore:
     @cached_property
     def losses(self) -> NDArray[np.float32]:
         """Loss of each example, `[N]`."""
-        return self._column(LOSS)
+        return self.losses_among(range(len(self)))
+
+    def losses_among(self, rows: range) -> NDArray[np.float32]:
+        """Give the losses of whole shards.
+
+        Args:
+            rows: Those of the shards, n of them.
+
+        Returns:
+            `[n]`; the files of other shards are not opened.
+        """
+        # What no shard gives has no number format either.
+        return self._column(LOSS, rows).astype(np.float32, copy=False)
 
     @cached_property
     def index(self) -> NDArray[np.int64]:
         """Position of each example in the data set, `[N]`."""
-        return self._column(INDEX)
+        return self._column(INDEX, range(len(self)))
 
     @property
     def examples(self) -> pd.DataFrame:
@@ -158,7 +170,11 @@ class GradientStore:
         return frame
 
     def rows(
-        self, blocks: Sequence[str] | None = None, *, size: int | None = None
+        self,
+        blocks: Sequence[str] | None = None,
+        *,
+        size: int | None = None,
+        among: range | None = None,
     ) -> Iterator[RowBlock]:
         """Go through the rows in order.
 
@@ -166,6 +182,7 @@ class GradientStore:
             blocks: Names of the blocks to read; all when None, none when empty.
             size: At most so many rows a portion; some 16 MiB of them when None. No
                 portion goes beyond a shard.
+            among: Only the shards that begin within these rows; all when None.
 
         Yields:
             Consecutive rows, as views of a mapped shard.
@@ -186,7 +203,8 @@ class GradientStore:
         if size < 1:
             raise OptionError(f"size must be at least 1, got {size}.")
         for shard in self._manifest.shards:
-            yield from self._shard_rows(shard, names, size)
+            if among is None or shard.start in among:
+                yield from self._shard_rows(shard, names, size)
 
     def factors(self, block: str) -> Factors | None:
         """Give the Kronecker factors of a block.
@@ -286,10 +304,11 @@ class GradientStore:
         self._seen[shard.number] = this
         return ShardFile(path, self._forms[shard.rows])
 
-    def _column(self, name: str) -> NDArray[Any]:
-        """Read one small tensor of every shard."""
-        parts = []
+    def _column(self, name: str, among: range) -> NDArray[Any]:
+        """Read one small tensor of the shards that begin within some rows."""
+        parts = [np.empty(0)]
         for shard in self._manifest.shards:
-            with self._open(shard) as file:
-                parts.append(file.read(name).numpy())
-        return np.concatenate(parts)
+            if shard.start in among:
+                with self._open(shard) as file:
+                    parts.append(file.read(name).numpy())
+        return np.concatenate(parts[1:] or parts)

@@ -257,6 +257,27 @@ class StoreWriter:
         )
         self._note(self._manifest.with_shard(shard))
 
+    def take(
+        self, shards: Sequence[Shard], pending: Mapping[int, Sequence[int]]
+    ) -> None:
+        """Note shards whose files other processes wrote (`store.beside`).
+
+        Args:
+            shards: What they wrote.
+            pending: Shard number -> halvings, of shards that they did not finish.
+        """
+        self._require_open()
+        manifest = self._manifest
+        for shard in shards:
+            self._require_pending(shard.number)
+            manifest = manifest.with_shard(shard)
+        for number, batches in pending.items():
+            manifest = replace(
+                manifest, pending={**manifest.pending, number: tuple(batches)}
+            )
+        if manifest != self._manifest:
+            self._note(manifest)
+
     def finish(self) -> None:
         """Mark the store complete.
 

@@ -12,11 +12,13 @@ import numpy as np
 
 from datainf.core.errors import OptionError
 from datainf.core.records import Scores
+from datainf.core.share import share_of
 from datainf.core.source import GradientSource
 from datainf.estimators.base import Estimator
 from datainf.estimators.cost import Shape, available_bytes, cost
 from datainf.estimators.exact import Exact
 from datainf.evaluation.ranking import Ranked, spearman
+from datainf.workflows.whole_scores import whole_scores
 
 # Seconds that `exact` may be estimated to take where nobody asked for agreement.
 UNASKED = 10.0
@@ -51,7 +53,7 @@ def with_agreement(
     """Compare scores with those of `exact`, if that is asked for or cheap.
 
     Args:
-        scores: What the method gave.
+        scores: What the method gave; of all candidates, in the process that leads.
         estimator: The method.
         curvature: The curvature's rows.
         train: The rows that were scored.
@@ -70,16 +72,23 @@ def with_agreement(
     exact = Exact(
         damping=damping, blocks=estimator.blocks, normalize=estimator.normalize
     )
+    share = share_of(train, len(train))
     if asked is None:
         found = exact_cost(exact, curvature, train, queries)
-        if found is not None:
+        # Each process knows its own machine; all must decide alike.
+        if not share.least(float(found is None)):
             note = (
-                f"agreement with exact was not computed: {found}; agreement=True asks."
+                "agreement with exact was not computed: "
+                f"{found or 'another process has no room'}; agreement=True asks."
             )
             made = scores.provenance
             return replace(scores, provenance=replace(made, notes=(*made.notes, note)))
-    values = exact.score(exact.fit(curvature), train, queries).values
-    return replace(scores, agreement=spearman(Ranked(scores.values), Ranked(values)))
+    right = whole_scores(exact.score(exact.fit(curvature), train, queries), share)
+    if not share.leads:
+        return scores
+    return replace(
+        scores, agreement=spearman(Ranked(scores.values), Ranked(right.values))
+    )
 
 
 def exact_cost(

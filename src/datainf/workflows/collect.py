@@ -79,7 +79,7 @@ def collect(
         ... # doctest: +SKIP
     """
     chosen = collect_options(options)
-    job = _Job.prepare(
+    job = Job.prepare(
         model,
         dataset,
         as_task(task),
@@ -93,7 +93,7 @@ def collect(
         folder = folder.resolve()
     older = None if chosen.reuse is None else Older(Path(chosen.reuse), folder)
     replaced = older is not None and older.replaced_by(job.asked())
-    there = not replaced and _there(job, folder)
+    there = not replaced and finished_already(job, folder)
     if not there and older is not None:
         older.require_fitting(job.asked())
     if not there or (chosen.factors and not has_factors(folder)):
@@ -134,7 +134,7 @@ def collect_estimate(
         Rows, blocks, disk, memory, time.
     """
     chosen = collect_options(options)
-    job = _Job.prepare(
+    job = Job.prepare(
         model,
         dataset,
         as_task(task),
@@ -171,7 +171,7 @@ def collect_options(options: Mapping[str, Any]) -> CollectOptions:
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
     """What one collection works on: everything is checked once it exists."""
 
     model: nn.Module
@@ -191,7 +191,7 @@ class _Job:
         *,
         adapter_name: str | None,
         progress: Reporter | None,
-    ) -> "_Job":
+    ) -> "Job":
         """Find the adapter and look at every example."""
         model = as_module(model)
         reporter = progress or Logged()
@@ -255,7 +255,7 @@ class _Job:
         return identify(self.model, self.adapter, self.task, self.rows.hashes, about)
 
 
-def _there(job: _Job, out: Path) -> bool:
+def finished_already(job: Job, out: Path) -> bool:
     """Say whether the store is whole already, without any of the model's work."""
     start = Start.look(out, job.asked())
     if not start.done or start.found is None:
@@ -267,7 +267,7 @@ def _there(job: _Job, out: Path) -> bool:
     return True
 
 
-def _make(job: _Job, session: CaptureSession, out: Path, older: Older | None) -> None:
+def _make(job: Job, session: CaptureSession, out: Path, older: Older | None) -> None:
     """Compute, or take over, and write the shards that are not there yet."""
     coverage = coverage_rows(job.adapter, session.coverage)
     rows = None if older is None else older.rows(job.asked())

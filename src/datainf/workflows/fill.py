@@ -5,6 +5,7 @@ to be no number is made once more without it, so that batches and bits are those
 data set that never had it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,13 +62,28 @@ class Filling:
         with self.reporter.stage("gradients", count) as advance:
             advance(count - missing)
             while (shard := next(writer.pending_shards(), None)) is not None:
-                self._write(writer, shard, advance)
+                reasons = self.write(writer, shard, advance)
+                if reasons:
+                    advance(len(reasons) - len(shard.rows))
+                    writer.leave_out(reasons)
+                    if self.gathering is not None:
+                        self.gathering.cut(shard.number)
         writer.finish()
 
-    def _write(
+    def write(
         self, writer: StoreWriter, shard: PendingShard, advance: Advance
-    ) -> None:
-        """Write one shard, or find out which examples to leave out of it."""
+    ) -> Mapping[int, str]:
+        """Write one shard, or find out which examples to leave out of it.
+
+        Args:
+            writer: The store.
+            shard: Which.
+            advance: Counts examples done.
+
+        Returns:
+            Position in the data set -> which number is NaN or infinite; where there is
+            any, the shard is not written.
+        """
         index = writer.index_of(shard.rows)
         reasons: dict[int, str] = {}
         known, new = self._divided(index)
@@ -82,17 +98,14 @@ class Filling:
             numbers = [index[at] for at in new]
             parts.append(self._computed(writer, shard, numbers, reasons, sums, advance))
         if reasons:
-            advance(len(reasons) - len(index))
-            writer.leave_out(reasons)
-            if self.gathering is not None:
-                self.gathering.cut(shard.number)
-            return
+            return reasons
         found = _merged(parts, [*known, *new])
         writer.write_shard(
             shard.number, found.gradients, found.losses, torch.tensor(index)
         )
         if self.gathering is not None and sums is not None:
             self.gathering.add(sums, writer.manifest, writer.hashes)
+        return {}
 
     def _sums(self, shard: int, *, all_new: bool) -> FactorSums | None:
         """Give sums for a shard if it is the next one and all of it is computed."""

@@ -21,7 +21,8 @@ from datainf.core.errors import OptionError
 from datainf.core.options import Fisher, Output
 from datainf.core.records import HEAD, Scores
 from datainf.core.run_config import DataConfig, RunConfig
-from datainf.store.reader import GradientStore, open_store
+from datainf.integrations.ranks import ALONE, Ranks
+from datainf.store.reader import GradientStore
 from datainf.workflows.attribute import check_scoring, take_fisher, wanted_factors
 from datainf.workflows.checkpoints import (
     chosen_checkpoints,
@@ -29,6 +30,7 @@ from datainf.workflows.checkpoints import (
     refuse_checkpoints,
 )
 from datainf.workflows.collect import collect, collect_estimate
+from datainf.workflows.collect_together import collect_together
 from datainf.workflows.data import load_rows, require_data
 from datainf.workflows.estimate import Estimate
 from datainf.workflows.groups import group_facts, require_column, with_columns
@@ -39,7 +41,8 @@ from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.report import report
 from datainf.workflows.run_file import RUN_FILE, write_run
 from datainf.workflows.score import score
-from datainf.workflows.scoring import scoring_of
+from datainf.workflows.score_together import score_together
+from datainf.workflows.scoring import scoring_of, sources_of
 from datainf.workflows.spreadsheet import write_for_people
 from datainf.workflows.subject import load_subject
 from datainf.workflows.token_scores import (
@@ -204,70 +207,58 @@ def mislabeled_run(config: RunConfig, progress: Reporter | None = None) -> Suspe
     return found
 
 
-def collect_run(config: RunConfig, progress: Reporter | None = None) -> GradientStore:
+def collect_run(
+    config: RunConfig, progress: Reporter | None = None, ranks: Ranks = ALONE
+) -> GradientStore | None:
     """Collect the gradients of one data set.
 
     Args:
         config: The run; `train` is the data and `out` the store's folder.
         progress: Told how far it is.
+        ranks: The processes that work on it, each called with the same run.
 
     Returns:
-        The store.
+        The store; None in processes that do not lead.
     """
-    data = require_data(config.train, "data", "--data")
-    refuse_checkpoints(config, "datainf collect")
-    subject = load_subject(config)
-    store = collect(
-        subject.model,
-        load_rows(data, subject.task).dataset,
-        subject.task,
-        out=config.out,
-        progress=progress or Logged(),
-        **asdict(config.collect),
-    )
+    with ranks.step():
+        data = require_data(config.train, "data", "--data")
+        refuse_checkpoints(config, "datainf collect")
+        subject = load_subject(config)
+        rows = load_rows(data, subject.task).dataset
+    how = {"out": config.out, "progress": progress, **asdict(config.collect)}
+    if ranks.count > 1:
+        store = collect_together(subject.model, rows, subject.task, ranks=ranks, **how)
+    else:
+        store = collect(subject.model, rows, subject.task, **how)
+    if store is None:
+        return None
     # Beside the store, however its folder was written: nothing foreign lies in it.
     write_run(config, f"{Path(config.out)}.run.yaml")
     return store
 
 
-def score_run(config: RunConfig) -> Scores:
+def score_run(config: RunConfig, ranks: Ranks = ALONE) -> Scores | None:
     """Score two stores and save.
 
     Args:
         config: The run; `train.data`, `queries.data` and `curvature.data` are the
             stores' folders, the last need not be given.
+        ranks: The processes that work on it, each called with the same run.
 
     Returns:
-        The scores.
-
-    Raises:
-        OptionError: If a sampled Fisher is asked for, which needs the model.
-        OptionError: If the run asks for groups or tokens, which stores do not tell.
+        The scores; None in processes that do not lead.
     """
-    train = require_data(config.train, "store of training gradients", "--train")
-    queries = require_data(config.queries, "store of query gradients", "--queries")
-    options = scoring_of(config.score)
-    if options.pop("fisher", None) is not None:
-        raise OptionError(
-            "fisher='sampled' draws labels from a model, and `datainf score` has none; "
-            "collect a store with --output sampled and give it as --curvature."
+    with ranks.step():
+        stores, options = sources_of(config), scoring_of(config.score)
+        _require_own_folder(config.out, beside=HEAD)
+    if ranks.count > 1:
+        scores = score_together(
+            **stores, ranks=ranks, method=config.score.method, **options
         )
-    if config.group_by is not None or config.tokens is not None:
-        raise OptionError(
-            "stores hold neither the data's columns nor the model: leave group_by and "
-            "tokens out, and run `datainf top SCORES --group-by COLUMN --rows FILE`, "
-            "or `datainf attribute --tokens K`."
-        )
-    refuse_checkpoints(config, "datainf score")
-    _require_own_folder(config.out, beside=HEAD)
-    curvature = config.curvature
-    scores = score(
-        open_store(train.data),
-        open_store(queries.data),
-        curvature=None if curvature is None else open_store(curvature.data),
-        method=config.score.method,
-        **options,
-    )
+    else:
+        scores = score(**stores, method=config.score.method, **options)
+    if not ranks.leads:
+        return None
     scores.save(config.out)
     write_run(config, config.out)
     return scores

@@ -15,6 +15,7 @@ from datainf.core.errors import OptionError, StoreError
 from datainf.core.identity import identity_of
 from datainf.core.options import Blocks, Fisher, Normalize, Output
 from datainf.core.records import Scores
+from datainf.core.share import share_of
 from datainf.core.source import GradientSource
 from datainf.estimators.base import Estimator
 from datainf.estimators.table import build
@@ -31,6 +32,7 @@ from datainf.workflows.over_checkpoints import (
     require_alone,
     scored_over,
 )
+from datainf.workflows.whole_scores import whole_scores
 
 
 def score(  # noqa: PLR0913 - the options common to all methods, by name
@@ -93,8 +95,9 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     if queries is None:
         raise OptionError("score needs queries; give their gradients beside train.")
     ground = fitting(train, queries, curvature, estimator)
-    scores = estimator.score(
-        estimator.fit(ground), train, queries, keep_blocks=keep_blocks
+    scores = whole_scores(
+        estimator.score(estimator.fit(ground), train, queries, keep_blocks=keep_blocks),
+        share_of(train, len(train)),
     )
     scores = with_agreement(
         scores,

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from datainf.core.errors import OptionError
+from datainf.core.launch import Launch
 from datainf.core.run_config import RunConfig
 from datainf.core.task import Task
 from datainf.integrations.adapters import load_adapter
@@ -38,18 +39,25 @@ def load_subject(config: RunConfig) -> Subject:
     """Load the adapter on its base, and make the task.
 
     Args:
-        config: `adapter`, `model` and `task` are used.
+        config: `adapter`, `model`, `task` and how to load them are used.
 
     Returns:
         Model, tokenizer and task.
 
     Raises:
-        OptionError: If no adapter is named.
+        OptionError: If no adapter is named, or several processes of one machine would
+            each take all of its GPUs.
     """
     if config.adapter is None:
         raise OptionError(
             "no adapter given; name its folder with --adapter, or as `adapter:` in "
             "run.yaml."
+        )
+    if config.device_map is not None and Launch.read().local_ranks > 1:
+        raise OptionError(
+            f"device_map={str(config.device_map)!r} splits one model over all GPUs of "
+            f"a machine, and {Launch.read().local_ranks} processes were started on "
+            "this one; start one a machine (--nproc-per-node 1), or leave it out."
         )
     settings = dict(config.task)
     model, processor = load_adapter(
@@ -57,6 +65,7 @@ def load_subject(config: RunConfig) -> Subject:
         base=config.model,
         task_name=settings.get("name"),
         precision=config.precision,
+        device_map=config.device_map,
         trust_remote_code=config.trust_remote_code,
     )
     task_type = adapter_of(model).task_type

@@ -9,7 +9,9 @@ from datainf.cli.config import config_of
 from datainf.cli.console import Bars, tell
 from datainf.cli.flags import Given
 from datainf.cli.output import Format, format_of, heading, write_facts, write_table
+from datainf.cli.together import reporter_of, together
 from datainf.core.errors import OptionError
+from datainf.core.launch import Launch
 from datainf.core.options import Order, word
 
 if TYPE_CHECKING:
@@ -73,15 +75,21 @@ def mislabeled(given: Given) -> None:
 
 def collect(given: Given) -> None:
     """Gather the gradients of one data set into a store."""
-    style = format_of(given)
-    config = config_of(given)
-    from datainf.store.facts import describe_store
-    from datainf.workflows import runs
+    with together(given) as ranks:
+        with ranks.step():
+            style = format_of(given)
+            config = config_of(given)
+            if given["dry_run"]:
+                Launch.read().require_alone("datainf collect --dry-run")
+        from datainf.store.facts import describe_store
+        from datainf.workflows import runs
 
-    if given["dry_run"]:
-        _write_estimates(runs.estimate_run(config, Bars()), style)
+        if given["dry_run"]:
+            _write_estimates(runs.estimate_run(config, Bars()), style)
+            return
+        store = runs.collect_run(config, reporter_of(ranks), ranks)
+    if store is None:
         return
-    store = runs.collect_run(config, Bars())
     facts = describe_store(store.path)
     names = ("path", "rows", "blocks", "parameters", "dtype", "bytes", "shards")
     write_facts({name: facts[name] for name in names}, style)
@@ -89,11 +97,15 @@ def collect(given: Given) -> None:
 
 def score(given: Given) -> None:
     """Score the training examples of one store for the queries of another."""
-    style, k, order = format_of(given), _count(given), _order(given)
-    config = config_of(given, adapted=False)
-    from datainf.workflows.runs import score_run
+    with together(given) as ranks:
+        with ranks.step():
+            style, k, order = format_of(given), _count(given), _order(given)
+            config = config_of(given, adapted=False)
+        from datainf.workflows.runs import score_run
 
-    scores = score_run(config)
+        scores = score_run(config, ranks)
+    if scores is None:
+        return
     _notes(scores)
     write_table(scores.top(k, order), style)
     tell(f"scores: {config.out}")

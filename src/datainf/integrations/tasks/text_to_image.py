@@ -42,6 +42,7 @@ from datainf.integrations.tasks.images import (
     describe_image,
     name_of,
     open_image,
+    thumbnail,
 )
 from datainf.integrations.tasks.tokens import require_column
 
@@ -244,6 +245,11 @@ class TextToImage:
         image = require_column(example, self.image_column)
         shown = describe_image(image, self.image_column)
         return f"{shown} → {self.caption(example)}"
+
+    def picture(self, example: Example) -> bytes:
+        """Draw the example small, as a WebP file."""
+        image = require_column(example, self.image_column)
+        return thumbnail(open_image(image, self.image_column))
 
     def length(self, example: Example) -> int:
         """Count places of the latent by four, at least one; it only sizes batches."""
