@@ -1,5 +1,6 @@
 """What every test can rely on: one thread, no model hub, fixed seeds, real data."""
 
+import gc
 import importlib.util
 import os
 from pathlib import Path
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 import torch
 
+from tests import runtime_types
+
 ROOT = Path(__file__).resolve().parent.parent
 # These meet the model libraries, so they also run with their lowest versions.
 BOTH_VERSIONS = (ROOT / "tests/integrations", ROOT / "tests/capture")
@@ -27,6 +30,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(folder in item.path.parents for folder in BOTH_VERSIONS):
             item.add_marker(pytest.mark.versions)
+
+
+_begun: set[Path] = set()
+
+
+def pytest_runtest_logstart() -> None:
+    runtime_types.begin()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Keep what is there when a file begins out of later collections of garbage.
+
+    Each training begins with one, and going through the libraries' objects takes longer
+    than training a tiny model does.
+    """
+    if item.path not in _begun:
+        _begun.add(item.path)
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

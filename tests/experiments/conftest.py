@@ -19,7 +19,6 @@ from datainf.experiments import (
 from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy, Plan
 from datainf.experiments.variants import Variant, all_variants
 from tests.experiments.places import tiny_base, tiny_data, tiny_study, tiny_text_study
-from tests.workflows.judging import quick_trainings
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -66,8 +65,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory):
         patched.setattr(filtered, "variants", lambda _: few)
         patched.setattr(filtered_page, "variants", lambda _: few)
         patched.setattr(filtered, "BASELINES", ("loss", "random"))
-        with quick_trainings():
-            found = filtered.run(study, folder / "out", filtered.Filtering(test_rows=7))
+        found = filtered.run(study, folder / "out", filtered.Filtering(test_rows=7))
         yield found, folder / "out"
 
 
@@ -123,6 +121,5 @@ def judged(tmp_path_factory: pytest.TempPathFactory):
         patched.setattr(counterfactual, "PRUNED", few[:1])
         known = {**ALL_JUDGED, "sst2": toy_judged()}
         patched.setattr(counterfactual, "ALL_JUDGED", known)
-        with quick_trainings():
-            found = counterfactual.run(study, folder / "out")
+        found = counterfactual.run(study, folder / "out")
         yield found, folder / "out"

@@ -24,7 +24,6 @@ from datainf.workflows.mean import MeanSource
 from datainf.workflows.retraining import Retrainer
 from datainf.workflows.score import score
 from tests.experiments.places import tiny_study
-from tests.workflows.judging import quick_trainings
 
 UNIT = Unit("sst2", 2, 1)
 
@@ -121,8 +120,7 @@ def test_equal_choices_are_trained_once_and_a_finished_study_not_at_all(
     monkeypatch.setattr(filtered, "variants", lambda _: few)
     monkeypatch.setattr(filtered, "BASELINES", ())
     study = tiny_study(tmp_path, seeds=1)
-    with quick_trainings():
-        found = run(study, tmp_path / "out", Filtering(keep=0.4, test_rows=5))
+    found = run(study, tmp_path / "out", Filtering(keep=0.4, test_rows=5))
     assert trained == [7, 14, 7]  # exact, right rows, oracle
     assert len(found.measured.records) == 5
     run(study, tmp_path / "out", Filtering(keep=0.4, test_rows=5))

@@ -13,13 +13,6 @@ from datainf.integrations.end_of_training import EndOfTraining
 from datainf.integrations.kept_checkpoints import KeptCheckpoints
 from datainf.integrations.optimizer_state import learning_rates
 from tests.trainings import adapter_bytes, names_of, trainer_of
-from tests.workflows.judging import quick_trainings
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with quick_trainings():
-        yield
 
 
 class Ended(EndOfTraining):

@@ -9,7 +9,6 @@ import pytest
 from datainf.evaluation.seeds import seed_mean
 from scripts import clean_study
 from tests.tiny_models import tiny_bert_classifier, tiny_tokenizer
-from tests.workflows.judging import quick_trainings
 
 
 def put(path, noun, count):
@@ -28,8 +27,7 @@ def test_a_study_measures_each_seed_once_and_goes_on(tmp_path, capsys, monkeypat
         *("--datasets", "sst2", "--seeds", "1", "--train-rows", "17", "--epochs", "1"),
         *("--method", "dot", "--out", str(tmp_path / "out")),
     ]
-    with quick_trainings():
-        clean_study.main(asked)
+    clean_study.main(asked)
     said = capsys.readouterr().out
     told = json.loads(
         (tmp_path / "out" / "sst2-s0" / "better.jsonl.clean.json").read_text()

@@ -7,7 +7,7 @@ import pytest
 
 from datainf.core.options import ScoreOptions
 from datainf.workflows.runs import attribute_run, mislabeled_run
-from tests.workflows.judging import judged, quick_trainings
+from tests.workflows.judging import judged
 from tests.workflows.run_folders import (
     COLLECT,
     Folders,
@@ -37,10 +37,9 @@ class Ran:
 def labels(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """`mislabeled` on 11 reviews, 2 of their labels flipped; 5 others to trust."""
     place = tmp_path_factory.mktemp("labels")
-    with quick_trainings():
-        folders = review_folders(place, flipped=0.2)
-        asked = judged(folders, place / "run")
-        mislabeled_run(replace(asked, evaluate=None, collect=COLLECT, score=DOT))
+    folders = review_folders(place, flipped=0.2)
+    asked = judged(folders, place / "run")
+    mislabeled_run(replace(asked, evaluate=None, collect=COLLECT, score=DOT))
     return Ran(folders, place / "run", put_rows(place / "fresh.jsonl", FRESH))
 
 
@@ -48,7 +47,6 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 def sums(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """`attribute` of a language model's sums."""
     place = tmp_path_factory.mktemp("sums")
-    with quick_trainings():
-        folders = language_folders(place)
-        attribute_run(folders.run(place / "run", score=DOT))
+    folders = language_folders(place)
+    attribute_run(folders.run(place / "run", score=DOT))
     return Ran(folders, place / "run", folders.queries)

@@ -1,8 +1,5 @@
-"""What tests of evaluation share: a judged run on tiny models, quick to train again."""
+"""What tests of evaluation share: a judged run on tiny models."""
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,20 +26,6 @@ def judged(folders: Folders, out: Path, **options: Any) -> RunConfig:
         evaluate=EvaluateOptions(**{**OPTIONS, **options}),
         out=str(out),
     )
-
-
-@contextmanager
-def quick_trainings() -> Iterator[None]:
-    """Keep the libraries' objects out of the collection that each training begins with.
-
-    It takes longer than training a tiny model does.
-    """
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def results(out: Path) -> dict[str, bytes]:

@@ -13,14 +13,13 @@ from datainf.workflows.evaluate_lds import lds_run
 from datainf.workflows.retraining import Outcome, Retrainer
 from tests.workflows.collecting import Told
 from tests.workflows.fake_training import EFFECTS, known_outcome
-from tests.workflows.judging import judged, quick_trainings, results
+from tests.workflows.judging import judged, results
 from tests.workflows.run_folders import N, Q, review_folders
 
 
 @pytest.fixture(scope="module")
 def reviews(tmp_path_factory):
-    with quick_trainings():
-        yield review_folders(tmp_path_factory.mktemp("reviews"))
+    return review_folders(tmp_path_factory.mktemp("reviews"))
 
 
 @pytest.fixture

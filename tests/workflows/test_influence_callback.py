@@ -17,13 +17,6 @@ from datainf.workflows.attribute import attribute
 from datainf.workflows.influence_callback import InfluenceCallback
 from tests.tiny_models import tiny_bert_classifier
 from tests.trainings import QUESTIONS, ROWS, TASK, names_of, trainer_of
-from tests.workflows.judging import quick_trainings
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with quick_trainings():
-        yield
 
 
 def refused(message: str, kind: type[Exception] = OptionError) -> Any:

@@ -19,7 +19,7 @@ from datainf.workflows.retraining import Outcome, Retrainer, Retraining
 from datainf.workflows.run_file import write_run
 from tests.processes import ROOT
 from tests.workflows.collecting import Told
-from tests.workflows.judging import judged, quick_trainings, results
+from tests.workflows.judging import judged, results
 from tests.workflows.run_folders import review_folders
 
 ASKED = [
@@ -42,8 +42,7 @@ open_in(Path(sys.argv[1]), read_run(sys.argv[1])).outcomes(
 
 @pytest.fixture(scope="module")
 def reviews(tmp_path_factory):
-    with quick_trainings():
-        yield review_folders(tmp_path_factory.mktemp("reviews"))
+    return review_folders(tmp_path_factory.mktemp("reviews"))
 
 
 def open_in(out, config):

@@ -19,7 +19,7 @@ from datainf.workflows.retraining import (
 from datainf.workflows.rows import look_at
 from datainf.workflows.subject import load_subject
 from tests.tiny_models import tiny_llama, tiny_tokenizer
-from tests.workflows.judging import judged, quick_trainings
+from tests.workflows.judging import judged
 from tests.workflows.run_folders import SUMS, N, Q, review_folders
 
 KEPT, RESHUFFLED = BatchOrder.KEPT, BatchOrder.RESHUFFLED
@@ -28,8 +28,7 @@ SOME = (1, 4, 8)
 
 @pytest.fixture(scope="module")
 def reviews(tmp_path_factory):
-    with quick_trainings():
-        yield review_folders(tmp_path_factory.mktemp("reviews"))
+    return review_folders(tmp_path_factory.mktemp("reviews"))
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,6 @@ from tests.experiments.places import (
     tiny_roberta,
     tiny_writer,
 )
-from tests.workflows.judging import quick_trainings
 
 # Of `mislabeled` one rank, since every variant of every method is tried on it.
 RANKS = {"theorem": "1,2", "mislabeled": "2", "approximation": "1,2"}
@@ -104,8 +103,7 @@ def test_the_paper_preset_takes_local_stand_ins(place, monkeypatch, name):
         *("--preset", "paper", "--model", place / "roberta", "--ranks", "1"),
         *("--data-dir", place / "data", "--datasets", "sst2", *TOY),
     )
-    with quick_trainings():
-        ran = worked("reproduce", name, *flags, "--out", place / "paper")
+    ran = worked("reproduce", name, *flags, "--out", place / "paper")
     rows = json.loads(ran.out)
     assert {row["rank"] for row in rows} == {1}
     assert "datainf" in {row.get("method", row.get("kept by")) for row in rows}
@@ -121,8 +119,7 @@ def test_what_is_kept_of_real_noise_is_trained_and_tested(place, monkeypatch):
         *("--datasets", "noisy_ag_news", "--keep", 0.6, *TOY),
         *("--out", place / "out", "--publish", place / "docs"),
     )
-    with quick_trainings():
-        rows = json.loads(worked("reproduce", "filtered", *flags).out)
+    rows = json.loads(worked("reproduce", "filtered", *flags).out)
     kept_by = {row["kept by"] for row in rows}
     assert kept_by == {"datainf", "loss", *filtered.REFERENCES}
     text = (place / "docs" / "filtered.md").read_text()
