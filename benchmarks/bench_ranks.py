@@ -118,7 +118,8 @@ def main() -> None:
             f"{name:8} 1 process {statistics.median(one):.2f} s, "
             f"2: {statistics.median(two):.2f} s; "
             f"gain median {statistics.median(gains):.2f}  all "
-            f"{' '.join(f'{gain:.2f}' for gain in gains)}; {share:.2f} of the matmul rate"
+            f"{' '.join(f'{gain:.2f}' for gain in gains)}; "
+            f"{share:.2f} of the matmul rate"
         )
 
 
