@@ -21,7 +21,6 @@ from datainf.integrations.tasks.rows import tokens_alone
 from datainf.workflows.influence_callback import InfluenceCallback
 from tests.tiny_models import tiny_llama, tiny_tokenizer, with_lora
 from tests.trainings import names_of
-from tests.workflows.judging import quick_trainings
 
 ROWS = [{"prompt": f"{i} + 1 = ", "completion": str(i + 1)} for i in range(7)]
 STEPS_AN_EPOCH, EPOCHS = 3, 2
@@ -37,8 +36,7 @@ def trl() -> Any:
             transformers.__version__
         ):
             pytest.skip(f"trl needs {needed}, here is {transformers.__version__}")
-    with quick_trainings():
-        yield module
+    yield module
 
 
 def watched(trl: Any, folder: Path, **arguments: Any) -> Any:
