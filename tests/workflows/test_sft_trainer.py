@@ -36,7 +36,7 @@ def trl() -> Any:
             transformers.__version__
         ):
             pytest.skip(f"trl needs {needed}, here is {transformers.__version__}")
-    yield module
+    return module
 
 
 def watched(trl: Any, folder: Path, **arguments: Any) -> Any:
