@@ -22,6 +22,7 @@ from datainf.core.factors import Factors, FactorSums, means
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
 from datainf.core.options import StoreDtype
+from datainf.core.places import local_path
 from datainf.core.source import RowBlock
 from datainf.store.atomic import reading
 from datainf.store.checksum import require_checksum
@@ -55,7 +56,7 @@ def open_store(path: str | Path, *, check: bool = True) -> "GradientStore":
     Raises:
         StoreError: If it is foreign, altered, unfinished, or a file is missing.
     """
-    folder = Path(path)
+    folder = local_path(path)
     manifest = read_manifest(folder)
     if not manifest.complete:
         raise StoreError(

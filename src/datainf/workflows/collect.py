@@ -20,6 +20,7 @@ from datainf.core.adapter import Adapter
 from datainf.core.errors import DatainfWarning, require_options
 from datainf.core.identity import Identity
 from datainf.core.options import CollectOptions, Output
+from datainf.core.places import local_path
 from datainf.core.task import Task
 from datainf.integrations.diffusion.pipelines import as_module
 from datainf.integrations.fingerprint import identify
@@ -87,7 +88,7 @@ def collect(
         adapter_name=adapter_name,
         progress=progress,
     )
-    folder = Path(out)
+    folder = local_path(out)
     if folder.is_symlink():
         # A store that makes room is moved aside: the folder, and not the link to it.
         folder = folder.resolve()

@@ -13,6 +13,7 @@ from torch import nn
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import OptionError, RankError
 from datainf.core.options import CollectOptions
+from datainf.core.places import local_path
 from datainf.core.task import Task
 from datainf.integrations.ranks import Ranks
 from datainf.integrations.tasks.table import as_task
@@ -64,7 +65,8 @@ def collect_together(  # noqa: PLR0913 - as collect
     """
     chosen = collect_options(options)
     _require_shareable(chosen)
-    folder = Path(out).resolve() if Path(out).is_symlink() else Path(out)
+    folder = local_path(out)
+    folder = folder.resolve() if folder.is_symlink() else folder
     with ranks.step():
         job = Job.prepare(
             model,
