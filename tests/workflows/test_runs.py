@@ -331,6 +331,21 @@ def test_a_query_is_written_in_the_columns_of_the_task(tmp_path):
     assert written == [{"question": "hé\n", "completion": ""}]
 
 
+def test_a_picture_is_asked_for_by_its_prompt_alone(tmp_path):
+    task = {"name": "text-to-image", "text_column": "caption"}
+    run = RunConfig(task=task, out=str(tmp_path))
+    asked = runs.with_query(run, "a cat")
+    assert asked.queries is not None
+    written = json.loads(Path(asked.queries.data).read_text(encoding="utf-8"))
+    assert written == [{"caption": "a cat"}]
+    for wrong, completion in ((run, "b"), (RunConfig(out=str(tmp_path)), None)):
+        with refused(
+            "--prompt and --completion go together for a language model; for a picture "
+            "give --prompt alone, with --task text-to-image."
+        ):
+            runs.with_query(wrong, "a", completion)
+
+
 def test_every_query_has_a_file_of_its_own(tmp_path):
     config = RunConfig(out=str(tmp_path))
     files = {

@@ -150,7 +150,10 @@ FLAGS: Mapping[str, Flag] = {
         panel=DATA,
     ),
     "prompt": Flag(
-        ("--prompt",), str, "One query: this prompt, with --completion.", panel=DATA
+        ("--prompt",),
+        str,
+        "One query: this prompt, with --completion; of text-to-image alone.",
+        panel=DATA,
     ),
     "completion": Flag(
         ("--completion",), str, "The output to explain after --prompt.", panel=DATA

@@ -21,7 +21,9 @@ from datainf.estimators.table import METHODS, build
 from datainf.integrations.diffusion.pipelines import as_module
 from datainf.workflows.checkpoints import Places, chosen_checkpoints, gathered
 from datainf.workflows.collect import collect_options
+from datainf.workflows.drawn_queries import drawn_queries
 from datainf.workflows.fisher import require_collected, require_fisher
+from datainf.workflows.pair import folder_of
 from datainf.workflows.progress import Reporter
 from datainf.workflows.score import score
 
@@ -50,7 +52,8 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
             device.
         train: The examples it was trained on: `datasets.Dataset`, list of dictionaries,
             or any sized indexable.
-        queries: The outputs to explain, likewise.
+        queries: The outputs to explain, likewise; of text-to-image, rows without an
+            image are drawn first, from their prompt and their column `seed`.
         task: A task such as `CausalLM(tokenizer)`, or a loss `(model, batch) -> [B]`.
         method: A name of `datainf.methods()`, or an estimator.
         cache: Folder for the gradient stores, resumed and reused; a temporary one when
@@ -84,19 +87,29 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
         scoring, estimator, collect_options(collecting), over=saved is not None
     )
     collecting |= wanted_factors(estimator)
-    with gathered(
-        model,
-        train,
-        queries,
-        task,
-        saved,
-        estimator,
-        cache=cache,
-        adapter_name=adapter_name,
-        progress=progress,
-        fisher=fisher,
-        **collecting,
-    ) as found:
+    with (
+        folder_of(cache) as folder,
+        gathered(
+            model,
+            train,
+            drawn_queries(
+                model,
+                task,
+                queries,
+                folder,
+                adapter_name=adapter_name,
+                progress=progress,
+            ),
+            task,
+            saved,
+            estimator,
+            cache=folder,
+            adapter_name=adapter_name,
+            progress=progress,
+            fisher=fisher,
+            **collecting,
+        ) as found,
+    ):
         return score(**found.sources, method=method, **scoring)
 
 

@@ -22,6 +22,7 @@ from datainf.core.options import Fisher, Output
 from datainf.core.records import HEAD, Scores
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.integrations.ranks import ALONE, Ranks
+from datainf.integrations.tasks.text_to_image import TextToImage
 from datainf.store.reader import GradientStore
 from datainf.workflows.attribute import check_scoring, take_fisher, wanted_factors
 from datainf.workflows.checkpoints import (
@@ -32,6 +33,7 @@ from datainf.workflows.checkpoints import (
 from datainf.workflows.collect import collect, collect_estimate
 from datainf.workflows.collect_together import collect_together
 from datainf.workflows.data import load_rows, require_data
+from datainf.workflows.drawn_queries import drawn_queries
 from datainf.workflows.estimate import Estimate
 from datainf.workflows.groups import group_facts, require_column, with_columns
 from datainf.workflows.mislabeled import SHOWN, Suspects, explained, mislabeled
@@ -108,6 +110,10 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
         )
     fisher = take_fisher(options, estimator, config.collect, over=saved is not None)
     out, tokens = Path(config.out), None
+    asking = drawn_queries(
+        subject.model, subject.task, queries.dataset, out, progress=reporter
+    )
+    queries = replace(queries, dataset=asking)
     with gathered(
         subject.model,
         train.dataset,
@@ -340,14 +346,16 @@ def estimate_run(
     }
 
 
-def with_query(config: RunConfig, prompt: str, completion: str) -> RunConfig:
-    """Make "this prompt, this output" the run's one query.
+def with_query(
+    config: RunConfig, prompt: str, completion: str | None = None
+) -> RunConfig:
+    """Make "this prompt, this output" the run's one query; of a picture the prompt.
 
     Args:
         config: The run; the query is written into its folder, so that it can be
             replayed.
         prompt: What the model was given.
-        completion: What it answered.
+        completion: What it answered; None for text-to-image, which draws it.
 
     Returns:
         The run with that query.
@@ -360,16 +368,26 @@ def with_query(config: RunConfig, prompt: str, completion: str) -> RunConfig:
             f"--prompt came beside the queries {config.queries.data}; give one of them."
         )
     kind = config.task.get("name", "causal-lm")
-    if kind not in ("causal-lm", "seq2seq"):
+    pictured = kind == TextToImage.name
+    if (completion is None) != pictured:
+        raise OptionError(
+            "--prompt and --completion go together for a language model; for a picture "
+            "give --prompt alone, with --task text-to-image."
+        )
+    if kind not in ("causal-lm", "seq2seq") and not pictured:
         raise OptionError(
             f"--prompt asks a language model, and the task is {kind}; give --queries "
             "FILE with rows like those of the training data."
         )
     names: dict[str, Any] = dict(config.task.get("columns") or {})
-    row = {
-        names.get("prompt", "prompt"): prompt,
-        names.get("completion", "completion"): completion,
-    }
+    row = (
+        {config.task.get("text_column", "text"): prompt}
+        if pictured
+        else {
+            names.get("prompt", "prompt"): prompt,
+            names.get("completion", "completion"): completion,
+        }
+    )
     file = Path(config.out) / f"query-{sha256_of(row)[:8]}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(canonical_json([row]), encoding="utf-8")

@@ -70,11 +70,12 @@ MISLABELED = "mislabeled --adapter {films} --out {out} "
         ),
         (
             "attribute --adapter {lm} --prompt a",
-            "--prompt and --completion go together; one came alone.",
+            "--prompt and --completion go together for a language model; for a picture "
+            "give --prompt alone, with --task text-to-image.",
         ),
         (
             "attribute --adapter {lm} --completion a",
-            "--prompt and --completion go together; one came alone.",
+            "--completion belongs to a --prompt; it came alone.",
         ),
         (
             ATTRIBUTE + "--prompt a --completion b",
@@ -183,8 +184,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(at, line, message):
         (
             {"scor": {}},
             "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
-            "trust_remote_code, task, train, queries, curvature, collect, score, "
-            "recipe, evaluate, group_by, tokens, checkpoints, checkpoint_limit, "
+            "device_map, trust_remote_code, task, train, queries, curvature, collect, "
+            "score, recipe, evaluate, group_by, tokens, checkpoints, checkpoint_limit, "
             "out; did you mean 'score'?.",
         ),
         (

@@ -33,8 +33,8 @@ def attribute(given: Given) -> None:
     """Find the training examples that taught the model these outputs."""
     style, k, order = format_of(given), _count(given), _order(given)
     config = config_of(given)
-    if (given["prompt"] is None) != (given["completion"] is None):
-        raise OptionError("--prompt and --completion go together; one came alone.")
+    if given["prompt"] is None and given["completion"] is not None:
+        raise OptionError("--completion belongs to a --prompt; it came alone.")
     from datainf.workflows import runs
 
     if given["dry_run"]:

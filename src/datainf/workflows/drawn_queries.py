@@ -1,0 +1,96 @@
+"""Queries that are prompts alone: the adapter draws them first.
+
+A query of a task from text to image may lack its image. Then it is drawn with the
+adapter that is asked about, from its column `seed` (0 without one), and kept as
+
+    out/drawn/*.png
+
+named by prompt, seed, base and adapter, so that the same run again draws nothing.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from datainf.core.canonical import sha256_of
+from datainf.core.errors import DataError
+from datainf.core.task import Task
+from datainf.integrations.diffusion.generated import generated
+from datainf.integrations.fingerprint import hash_adapter, hash_base
+from datainf.integrations.peft import adapter_of
+from datainf.integrations.tasks.text_to_image import TextToImage
+from datainf.workflows.progress import Logged, Reporter
+
+DRAWN = "drawn"
+SEED = "seed"
+
+
+def drawn_queries(
+    model: nn.Module,
+    task: Task | Any,
+    queries: Any,
+    folder: Path,
+    *,
+    adapter_name: str | None = None,
+    progress: Reporter | None = None,
+) -> Any:
+    """Draw the queries that have no image.
+
+    Args:
+        model: The adapted model.
+        task: Its task; of any but text-to-image the queries are left as they are.
+        queries: Rows.
+        folder: Where `drawn/` goes.
+        adapter_name: Which adapter draws.
+        progress: Told how far it is.
+
+    Returns:
+        The rows, each with an image; the very rows where none is missing.
+    """
+    if not isinstance(task, TextToImage):
+        return queries
+    rows: list[Mapping[str, Any]] = [queries[i] for i in range(len(queries))]
+    bare = [i for i, row in enumerate(rows) if row.get(task.image_column) is None]
+    if not bare:
+        return queries
+    adapter = adapter_of(model, adapter_name)
+    own = [hash_base(model, adapter), hash_adapter(model, adapter), task.resolution]
+    files = {i: _file(folder, task.caption(rows[i]), _seed(rows[i]), own) for i in bare}
+    missing = [i for i in bare if not files[i].is_file()]
+    reporter = progress or Logged()
+    with (
+        reporter.stage("drawing queries", len(missing)) as advance,
+        adapter.activated(),
+    ):
+        for i in missing:
+            prompt, seed = task.caption(rows[i]), _seed(rows[i])
+            (made,) = generated(
+                model, [prompt], seed=seed, side=task.resolution, on_picture=advance
+            )
+            files[i].parent.mkdir(parents=True, exist_ok=True)
+            whole = files[i].with_suffix(".part")
+            made.save(whole, "PNG")
+            whole.replace(files[i])
+    return [
+        {**row, task.image_column: str(files[i])} if i in files else row
+        for i, row in enumerate(rows)
+    ]
+
+
+def _file(folder: Path, prompt: str, seed: int, own: list[Any]) -> Path:
+    """Name a drawn query by all that it depends on."""
+    return folder / DRAWN / f"{sha256_of([prompt, seed, *own])[:16]}.png"
+
+
+def _seed(row: Mapping[str, Any]) -> int:
+    """Read a query's seed."""
+    seed = row.get(SEED)
+    if seed is None:
+        return 0
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise DataError(
+            f"column {SEED!r} must hold a whole number of at least 0, got {seed!r}."
+        )
+    return seed

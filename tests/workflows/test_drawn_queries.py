@@ -1,0 +1,87 @@
+"""Queries that are prompts alone are drawn with the adapter, once."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from datainf.core.errors import DataError
+from datainf.integrations.diffusion.denoising import denoising_of
+from datainf.integrations.diffusion.generated import generated
+from datainf.integrations.tasks.causal_lm import CausalLM
+from datainf.integrations.tasks.text_to_image import TextToImage
+from datainf.workflows import drawn_queries as module
+from datainf.workflows.attribute import attribute
+from datainf.workflows.drawn_queries import drawn_queries
+from tests.tiny_diffusion import (
+    DIFFUSERS,
+    tiny_images,
+    tiny_pipeline,
+    with_diffusion_lora,
+)
+from tests.tiny_models import tiny_tokenizer
+
+pytestmark = pytest.mark.skipif(not DIFFUSERS, reason="diffusers cannot be imported")
+
+
+@pytest.fixture(scope="module")
+def asked() -> tuple[Any, TextToImage]:
+    model = with_diffusion_lora(tiny_pipeline(dtype=torch.float32))
+    pipeline = denoising_of(model).pipeline
+    return model, TextToImage(pipeline, timesteps=1, resolution=16)
+
+
+def test_rows_without_an_image_are_drawn_with_their_seed_and_kept(
+    asked: tuple[Any, TextToImage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, task = asked
+    own = tiny_images()[0]
+    queries = [{"text": "a"}, own, {"text": "a", "image": None, "seed": 5}]
+    found = drawn_queries(model, task, queries, tmp_path)
+    assert found[1] is own
+    for row, seed in ((found[0], 0), (found[2], 5)):
+        (wanted,) = generated(model, ["a"], seed=seed, side=16)
+        assert np.array_equal(np.array(Image.open(row["image"])), np.array(wanted))
+    monkeypatch.setattr(module, "generated", None)  # nothing is drawn twice
+    assert drawn_queries(model, task, queries, tmp_path) == found
+    assert len(list((tmp_path / "drawn").iterdir())) == 2
+
+
+def test_another_adapter_draws_anew(
+    asked: tuple[Any, TextToImage], tmp_path: Path
+) -> None:
+    model, task = asked
+    (first,) = drawn_queries(model, task, [{"text": "a"}], tmp_path)
+    other = with_diffusion_lora(tiny_pipeline(dtype=torch.float32), seed=1)
+    (second,) = drawn_queries(other, task, [{"text": "a"}], tmp_path)
+    assert first["image"] != second["image"]
+
+
+def test_prompts_are_attributed(asked: tuple[Any, TextToImage], tmp_path: Path) -> None:
+    model, task = asked
+    train = tiny_images()
+    scores = attribute(model, train, [{"text": "a"}], task, cache=tmp_path)
+    assert scores.values.shape == (1, 3)
+    assert "drawn" in scores.queries["text"][0]
+
+
+def test_other_tasks_and_whole_rows_are_left_as_they_are(
+    asked: tuple[Any, TextToImage], tmp_path: Path
+) -> None:
+    model, task = asked
+    rows = [{"text": "a"}]
+    assert drawn_queries(model, CausalLM(tiny_tokenizer()), rows, tmp_path) is rows
+    whole = tiny_images()
+    assert drawn_queries(model, task, whole, tmp_path) is whole
+
+
+@pytest.mark.parametrize("seed", [-1, "1", True, 0.5])
+def test_a_seed_that_is_none_is_refused(
+    asked: tuple[Any, TextToImage], tmp_path: Path, seed: object
+) -> None:
+    model, task = asked
+    with pytest.raises(DataError, match="column 'seed' must hold a whole number"):
+        drawn_queries(model, task, [{"text": "a", "seed": seed}], tmp_path)
