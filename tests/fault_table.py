@@ -17,7 +17,7 @@ METHODS = (
 )
 TASKS = (
     "sequence-classification, causal-lm, seq2seq, token-classification, "
-    "image-classification"
+    "image-classification, text-to-image"
 )
 MASKED = "give it a completion, raise max_length, or take the row out."
 WHOLE = "write or copy it again."
@@ -251,9 +251,9 @@ REFUSED = (
         "unknown key of run.yaml",
         "collect {run_yaml}",
         "run.yaml: scor is unknown: expected one of: model, adapter, precision, "
-        "trust_remote_code, task, train, queries, curvature, collect, score, recipe, "
-        "evaluate, group_by, tokens, checkpoints, checkpoint_limit, out; did you "
-        "mean 'score'?.",
+        "device_map, trust_remote_code, task, train, queries, curvature, collect, "
+        "score, recipe, evaluate, group_by, tokens, checkpoints, checkpoint_limit, "
+        "out; did you mean 'score'?.",
     ),
     Fault(
         "unknown key of a section",

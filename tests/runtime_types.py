@@ -22,7 +22,7 @@ MOST = 10
 """Calls of one function whose shapes are checked within one test."""
 
 _OWN_CHECKS = {"datainf.core.options", "datainf.core.run_config"}
-_beartype = beartype(conf=BeartypeConf(is_pep484_tower=True))
+_beartype = beartype(conf=BeartypeConf(is_pep484_tower=True, violation_type=TypeError))
 _jaxtyped = jaxtyping.jaxtyped
 _calls: Counter[Any] = Counter()
 

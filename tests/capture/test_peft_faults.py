@@ -40,7 +40,7 @@ def test_a_merged_adapter_of_any_type_is_refused(name: str) -> None:
     pattern = (
         r"^adapter 'default' is merged into base_model\.model\.model\.layers\.0\.\S+ "
         r"and \d other modules, so it has no gradient there; call "
-        r"model\.unmerge_adapter\(\) first\.$"
+        r"model\.unmerge_adapter\(\) first, or unfuse_lora\(\) of a pipeline\.$"
     )
     with pytest.raises(AdapterError, match=pattern):
         adapter_of(model)
@@ -53,7 +53,7 @@ def test_an_adapter_that_is_merged_in_one_layer_alone_is_refused() -> None:
     layer.merge()
     message = (
         f"adapter 'default' is merged into {path}, so it has no gradient there; call "
-        "model.unmerge_adapter() first."
+        "model.unmerge_adapter() first, or unfuse_lora() of a pipeline."
     )
     with pytest.raises(AdapterError, match=f"^{re.escape(message)}$"):
         adapter_of(model)

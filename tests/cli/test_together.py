@@ -29,7 +29,7 @@ def test_collect_and_score_by_two_print_once_and_end_as_by_one(stores, lm, tmp_p
     out = tmp_path / "store"
     cut = ("collect", "--adapter", lm.adapter, "--shard-rows", 3)
     worked(*cut, "--out", tmp_path / "one")
-    first, second = launched(tmp_path / "ranks", *cut, "--out", out, "--ranks", 2)
+    first, second = launched(tmp_path / "ranks", *cut, "--out", out, "--world-size", 2)
     assert (first[0], second) == (0, [0, "", ""])
     assert "rows        13" in first[1]
     assert files(out) == files(tmp_path / "one")
@@ -48,9 +48,9 @@ def test_collect_and_score_by_two_print_once_and_end_as_by_one(stores, lm, tmp_p
     ("arguments", "message"),
     [
         (
-            ("score", "--ranks", 3),
-            "--ranks 3 asks for 3 processes, and the launcher started 2; start them "
-            "together: torchrun --nproc-per-node 3 -m datainf ...",
+            ("score", "--world-size", 3),
+            "--world-size 3 asks for 3 processes, and the launcher started 2; start "
+            "them together: torchrun --nproc-per-node 3 -m datainf ...",
         ),
         (
             ("methods",),
@@ -74,9 +74,9 @@ def test_what_all_processes_refuse_is_told_once(tmp_path, arguments, message):
 
 
 def test_fewer_processes_than_were_asked_for_do_not_start():
-    ran = datainf("score", "--ranks", 2)
+    ran = datainf("score", "--world-size", 2)
     assert ran.code == 2
-    assert "--ranks 2 asks for 2 processes, and the launcher started 1" in ran.err
+    assert "--world-size 2 asks for 2 processes, and the launcher started 1" in ran.err
 
 
 def test_what_goes_wrong_in_one_process_is_told_under_its_name(lm, tmp_path):

@@ -34,12 +34,12 @@ def test_another_number_of_processes_than_was_asked_for_is_refused():
     launch.require(None)
     launch.require(8)
     message = (
-        "--ranks 4 asks for 4 processes, and the launcher started 8; start them "
+        "--world-size 4 asks for 4 processes, and the launcher started 8; start them "
         "together: torchrun --nproc-per-node 4 -m datainf ..."
     )
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
         launch.require(4)
-    with pytest.raises(OptionError, match=r"^--ranks must be at least 1, got 0\.$"):
+    with pytest.raises(OptionError, match=r"^--world-size must be at least 1"):
         launch.require(0)
 
 

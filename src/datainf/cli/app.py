@@ -60,7 +60,7 @@ def _add(
     argument: str | None = None,
     to: typer.Typer = app,
 ) -> None:
-    body = body if "ranks" in flags else alone(body)
+    body = body if "world_size" in flags else alone(body)
     to.command(name)(bind(body, (*flags, "traceback"), argument))
 
 

@@ -322,8 +322,8 @@ FLAGS: Mapping[str, Flag] = {
         ("--reduce",), str, "sum (of a group's scores), or mean with an interval."
     ),
     "title": Flag(("--title",), str, "Heading of the report."),
-    "ranks": Flag(
-        ("--ranks",),
+    "world_size": Flag(
+        ("--world-size",),
         int,
         "Refuse to start unless a launcher (torchrun) started so many processes.",
     ),
@@ -351,7 +351,7 @@ FOR_COLLECT = (
     "parameters", "output", "samples", "sample_seed", "dtype", "batch_tokens",
     "shard_rows", "on_nonfinite", "reuse", "factors",
 )  # fmt: skip
-FOR_RANKS = ("ranks", "rank_timeout")
+FOR_RANKS = ("world_size", "rank_timeout")
 FOR_RECIPE = (
     "recipe", "rank", "alpha", "target", "epochs", "batch_size", "lr", "seed"
 )  # fmt: skip

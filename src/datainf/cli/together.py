@@ -41,13 +41,13 @@ def together(given: Given) -> Iterator["Ranks"]:
     """Meet the other processes of a command that can be shared, for the scope.
 
     Args:
-        given: The flags; `--ranks` and `--rank-timeout` are read.
+        given: The flags; `--world-size` and `--rank-timeout` are read.
 
     Yields:
         The processes.
     """
     with _told_once(launch := Launch.read()):
-        launch.require(given["ranks"])  # before torch is loaded
+        launch.require(given["world_size"])  # before torch is loaded
     from datainf.integrations.ranks import TIMEOUT, joined
 
     seconds = given["rank_timeout"]

@@ -78,11 +78,12 @@ class Launch:
         if asked is None:
             return
         if asked < 1:
-            raise OptionError(f"--ranks must be at least 1, got {asked}.")
+            raise OptionError(f"--world-size must be at least 1, got {asked}.")
         if asked != self.ranks:
             raise OptionError(
-                f"--ranks {asked} asks for {asked} processes, and the launcher started "
-                f"{self.ranks}; start them together: {_HOW.replace('N', str(asked))}"
+                f"--world-size {asked} asks for {asked} processes, and the launcher "
+                f"started {self.ranks}; start them together: "
+                f"{_HOW.replace('N', str(asked))}"
             )
 
     def require_alone(self, command: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from datainf.core.records import Scores
 from datainf.core.token_scores import TokenScores
 from tests.cli.command import refused, worked
+from tests.reports.unpacked import packed_part
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,8 @@ def test_the_report_shows_groups_and_tokens_and_so_does_a_later_one(run, tmp_pat
     later = tmp_path / "later.html"
     worked("report", run, "--out", later)
     for file in (run / "report.html", later):
-        assert "By token of the training example" in file.read_text("utf-8")
+        data = packed_part(file.read_text("utf-8"), "data").decode()
+        assert "By token of the training example" in data
     assert "Mean influence by source" in (run / "report.html").read_text("utf-8")
 
 
@@ -113,8 +115,8 @@ def test_tokens_of_a_classifier_are_refused_before_any_work(films, tmp_path):
         (
             ("--group-by", "sourc"),
             "column 'sourc' is not among those of the training examples: expected one "
-            "of: text, source; did you mean 'source'?; attribute with --group-by "
-            "sourc, or give one label an example.",
+            "of: text, completion, source; did you mean 'source'?; attribute with "
+            "--group-by sourc, or give one label an example.",
         ),
         (
             ("--reduce", "mean"),

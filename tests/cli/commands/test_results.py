@@ -25,7 +25,9 @@ def store(stores, tmp_path):
 def test_top_takes_a_run_or_its_scores(attributed, inner):
     ran = worked("top", attributed / inner)
     out = ran.out.splitlines()
-    assert out[0].split() == ["query", "rank", "train", "score", "text"]
+    assert out[0].split() == [
+        *("query", "rank", "train", "score", "text", "completion")
+    ]
     assert len(out) == 1 + 3 * 10
     assert ran.err == ""
 

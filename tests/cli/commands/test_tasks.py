@@ -12,6 +12,7 @@ from datainf.core.records import Scores
 from datainf.integrations.tasks.table import TASKS
 from tests.cli.command import refused, worked
 from tests.cli.conftest import ANSWERS
+from tests.reports.unpacked import page_data
 from tests.tiny_models import (
     tiny_image_processor,
     tiny_t5,
@@ -88,7 +89,8 @@ def test_attribute_reports_them_in_words(made, told, request, tmp_path):
     scores = Scores.load(tmp_path / "scores")
     assert scores.values.shape[0] == 2
     assert scores.queries["text"][0] == told
-    assert told.split(" → ")[0] in (tmp_path / "report.html").read_text("utf-8")
+    shown = json.dumps(page_data(tmp_path / "report.html"), ensure_ascii=False)
+    assert told.split(" → ")[0] in shown
 
 
 @pytest.mark.parametrize("made", ["pairs", "images"])

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not DIFFUSERS, reason="diffusers cannot be impor
 def test_a_picture_follows_from_its_prompt_and_seed_alone() -> None:
     pipeline = tiny_pipeline(dtype=torch.float32)
     pipeline.scheduler.config["num_train_timesteps"] = 1000
-    model, told = Denoising(pipeline).train(), []
+    model, told = Denoising(pipeline).train(), list[int]()
     state = torch.get_rng_state()
     scheduler = pipeline.scheduler
     first, other = generated(model, ["a", "b"], seed=3, side=16, on_picture=told.append)
@@ -28,7 +28,7 @@ def test_a_picture_follows_from_its_prompt_and_seed_alone() -> None:
     assert not np.array_equal(np.array(first), np.array(moved))
     assert pipeline.scheduler is scheduler
     assert scheduler.num_inference_steps is None
-    assert model.unet.training
+    assert pipeline.unet.training
     assert torch.equal(state, torch.get_rng_state())
 
 
