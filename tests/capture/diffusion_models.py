@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import peft
+import pytest
 import torch
+
+pytest.importorskip(
+    "diffusers.models", reason="not with these versions", exc_type=ImportError
+)
+
 from diffusers import (
     FluxTransformer2DModel,
     PixArtTransformer2DModel,

@@ -237,5 +237,7 @@ def test_a_base_that_the_gpus_have_no_room_for_is_refused(tmp_path, bases, monke
     monkeypatch.setattr(LlamaForCausalLM, "hf_device_map", places, raising=False)
     load_adapter(str(tmp_path))  # without a GPU all of it is where it is to be
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
-    with pytest.raises(AdapterError, match=r"^the GPUs have no room for 2 of 3 parts"):
+    with pytest.raises(
+        AdapterError, match=r"^the GPUs have no room for \d of \d parts"
+    ):
         load_adapter(str(tmp_path), device_map="auto")

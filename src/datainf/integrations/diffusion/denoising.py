@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Real
 from peft.tuners.tuners_utils import BaseTunerLayer
-from peft.utils.other import AuxiliaryTrainingWrapper
+from peft.utils import ModulesToSaveWrapper
 from torch import Tensor, nn
 
 from datainf.core.errors import AdapterError
@@ -223,7 +223,7 @@ def adapted(module: nn.Module) -> bool:
         Whether some adapter, active or not, sits in it.
     """
     return any(
-        isinstance(part, BaseTunerLayer | AuxiliaryTrainingWrapper)
+        isinstance(part, BaseTunerLayer | ModulesToSaveWrapper)
         for part in module.modules()
     )
 
