@@ -39,7 +39,7 @@ COMMANDS = {
     "inspect": ("format",),
     "verify": ("format",),
     "methods": ("format",),
-    "doctor": ("model", "adapter", "task", "train", "split", "format"),
+    "doctor": ("model", "adapter", "task", "train", "split", "queries", "format"),
     **dict.fromkeys(
         (
             *("reproduce theorem", "reproduce mislabeled", "reproduce approximation"),

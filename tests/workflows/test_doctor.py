@@ -1,21 +1,19 @@
 """Doctor: what it finds on a sound run, and on runs broken in many ways."""
 
 import json
-import os
 import re
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from datainf.capture.session import CaptureSession
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.integrations.base_models import quiet_loading
-from datainf.workflows.doctor import Finding, examine, machine
+from datainf.workflows.doctor import examine
+from datainf.workflows.findings import Finding
 from tests.tiny_models import (
     tiny_bert_classifier,
     tiny_llama,
@@ -27,7 +25,7 @@ from tests.workflows.collecting import Told
 PACKAGES = ["python", "torch", "transformers", "peft", "datasets"]
 MACHINE = [*PACKAGES, "accelerator", "threads", "memory", "disk"]
 PROMPTS = [{"prompt": "a" * n, "completion": "bc"} for n in (5, 2, 41, 3)]
-TEXTS = [{"text": "ab" * n, "label": n % 3} for n in (5, 2, 7)]
+TEXTS = [{"text": "ab" * n, "label": c} for n, c in ((5, 2), (2, 0), (7, 1))]
 BERT_TASK = {"name": "sequence-classification"}
 
 
@@ -101,6 +99,8 @@ def test_a_sound_run_of_a_language_model(there):
             "<s> a a a a a [b] [c] [</s>] (3 tokens in the loss)",
         ),
         "gradients": ("ok", "two examples agree with autograd"),
+        # 4 rows of 224 numbers and 8 norms, and the texts.
+        "store": ("ok", "gradients take 3.9 KiB on disk"),
     }
 
 
@@ -145,8 +145,43 @@ def test_examples_that_are_cut_are_noted(there):
     )
     assert found["examples"] == (
         "note",
-        "3, of 5 to 11 tokens; 1 are cut at max_length",
+        "3, of 5 to 11 tokens; 1 are cut at max_length: raise it if training did",
     )
+
+
+def test_queries_are_looked_at_with_the_same_eyes(there, tmp_path):
+    run = {
+        "adapter": str(there / "llama-adapter"),
+        "queries": DataConfig(data=str(there / "prompts.jsonl")),
+    }
+    found = told(examined(**run))
+    assert list(found) == ["adapter", "task", "coverage", "queries"]
+    assert found["queries"] == ("ok", "4, of 6 to 45 tokens")
+    broken = write(tmp_path / "rows.jsonl", [{"prompt": "a", "completion": None}])
+    run["queries"] = DataConfig(data=broken)
+    assert fault(examined(**run), "queries").startswith(
+        "example 0: column 'completion'"
+    )
+
+
+def test_a_store_that_will_not_fit_is_to_be_made_smaller(there, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2**11))
+    run = {
+        "adapter": str(there / "llama-adapter"),
+        "train": DataConfig(data=str(there / "prompts.jsonl")),
+    }
+    assert told(examined(**run))["store"] == (
+        "fix",
+        "gradients take 3.9 KiB on disk, and 2.0 KiB are free for runs/datainf; give "
+        "--out on another disk, or --dtype bf16 for half",
+    )
+
+
+def test_data_without_an_adapter_cannot_be_read():
+    said = "not looked at: only with --adapter is it known how to read them"
+    expected = [Finding("data", "note", said)]
+    assert examined(train=DataConfig(data="rows.jsonl")) == expected
+    assert examined(queries=DataConfig(data="rows.jsonl")) == expected
 
 
 def test_without_data_the_adapter_is_looked_at_and_without_one_the_machine_alone(there):
@@ -311,83 +346,6 @@ def test_an_adapter_that_cannot_be_captured_is_the_finding(there, monkeypatch):
         Finding("adapter", "fix", "RuntimeError: the device is gone"),
         Finding("data", "fix", "RuntimeError: the device is gone"),
     ]
-
-
-# --- the machine --------------------------------------------------------------------
-
-
-def on_this_machine(out: str | Path = ".") -> dict[str, tuple[str, str]]:
-    return told(list(machine(Path(out))))
-
-
-def test_the_machine_is_told_by_its_versions_threads_memory_and_disk(tmp_path):
-    found = on_this_machine(tmp_path / "not" / "there" / "yet")
-    assert found["torch"] == ("ok", torch.__version__)
-    assert re.fullmatch(r"3\.\d+\.\d+", found["python"][1])
-    assert re.fullmatch(r"1 of \d+ cores", found["threads"][1])
-    assert re.fullmatch(r"[\d.]+ [GT]iB", found["memory"][1])
-    assert re.fullmatch(
-        rf"[\d.]+ \wiB free for {tmp_path}/not/there/yet(; .+)?", found["disk"][1]
-    )
-
-
-def test_a_missing_package_is_to_be_installed(monkeypatch):
-    def version(name):
-        if name == "peft":
-            raise PackageNotFoundError(name)
-        return "1.0"
-
-    monkeypatch.setattr("datainf.workflows.doctor.version", version)
-    found = on_this_machine()
-    assert found["peft"] == ("fix", "not installed; pip install peft")
-    assert found["datasets"] == ("ok", "1.0")
-
-
-@pytest.mark.parametrize(
-    ("there", "text"), [(False, "none, the CPU computes"), (True, "cuda:0")]
-)
-def test_the_accelerator_is_named_where_there_is_one(monkeypatch, there, text):
-    # A build for CUDA names its device on machines without one too.
-    built_for = torch.device("cuda", 0)
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: built_for)
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: there)
-    assert on_this_machine()["accelerator"] == ("ok", text)
-
-
-@pytest.mark.parametrize(
-    ("cores", "expected"),
-    [
-        (7, ("ok", "5 of 7 cores")),
-        (5, ("ok", "5 of 5 cores")),
-        (3, ("note", "5 of 3 cores; set OMP_NUM_THREADS to the cores you have")),
-        (None, ("note", "5 of 1 cores; set OMP_NUM_THREADS to the cores you have")),
-    ],
-)
-def test_more_threads_than_cores_are_noted(monkeypatch, cores, expected):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert on_this_machine()["threads"] == expected
-
-
-@pytest.mark.parametrize(
-    ("free", "expected"),
-    [
-        (5 * 2**30, ("ok", "5.0 GiB free for runs")),
-        (2**30, ("note", "1.0 GiB free for runs; --dry-run tells what a run needs")),
-    ],
-)
-def test_a_full_disk_is_noted(monkeypatch, tmp_path, free, expected):
-    asked = []
-
-    def usage(path):
-        asked.append(Path(path))
-        return SimpleNamespace(free=free)
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("shutil.disk_usage", usage)
-    assert on_this_machine("runs")["disk"] == expected
-    # The nearest folder that is there: where the run's own would be made.
-    assert asked == [tmp_path]
 
 
 def test_how_each_layer_is_collected_is_shown(there, tmp_path):

@@ -167,7 +167,7 @@ _add("report", results.report, ("report_file", "k", "title"), "SCORES")
 _add("inspect", results.inspect, ("format",), "FOLDER")
 _add("verify", results.verify, ("format",), "STORE")
 _add("methods", about.methods, ("format",))
-_add("doctor", about.doctor, (*_SUBJECT, "train", "split", "format"))
+_add("doctor", about.doctor, (*_SUBJECT, "train", "split", "queries", "format"))
 
 studies = typer.Typer(
     help="Reproduce the paper's experiments, and what retraining says of them."

@@ -1,19 +1,20 @@
 """Doctor: what may stand between a user and a run, found in seconds, with what to do.
 
 The machine (versions, threads, memory, disk) always; with an adapter, its type, task
-and coverage; with data, its columns and the first example as the model sees it.
+and coverage; with data, its columns, rows and labels, the first example as the model
+sees it, two examples' gradients and the room they will take; with queries, their rows.
 """
 
 import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
 import torch
+from packaging.requirements import Requirement
 
 from datainf.capture.session import CaptureSession
 from datainf.core.errors import DatainfError
@@ -25,29 +26,14 @@ from datainf.integrations.tasks.sequence_classification import SequenceClassific
 from datainf.integrations.tasks.vocabulary import token_check
 from datainf.workflows.coverage import coverage_text
 from datainf.workflows.data import load_rows
-from datainf.workflows.estimate import human_bytes
+from datainf.workflows.estimate import human_bytes, store_bytes
+from datainf.workflows.findings import Finding, look_through, row_findings
 from datainf.workflows.progress import Reporter
-from datainf.workflows.rows import look_at
 from datainf.workflows.subject import Subject, load_subject
 
 _PACKAGES = ("torch", "transformers", "peft", "datasets")
 _ENOUGH_DISK = 2 * 2**30
 _TOKENS_SHOWN = 40
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        check: What.
-        state: `ok`, `note` (may matter) or `fix` (a run would fail).
-        found: What was found and, unless it is fine, what to do.
-    """
-
-    check: str
-    state: str
-    found: str
 
 
 def examine(config: RunConfig, progress: Reporter) -> list[Finding]:
@@ -61,9 +47,10 @@ def examine(config: RunConfig, progress: Reporter) -> list[Finding]:
         The findings, in the order of a run.
     """
     found = list(machine(Path(config.out)))
+    train, queries = config.train, config.queries
     if config.adapter is None:
-        if config.train is not None:
-            said = "not looked at: only with --adapter is it known how to read it"
+        if train is not None or queries is not None:
+            said = "not looked at: only with --adapter is it known how to read them"
             found.append(Finding("data", "note", said))
         return found
     loaded: list[Subject] = []
@@ -73,9 +60,10 @@ def examine(config: RunConfig, progress: Reporter) -> list[Finding]:
         return _adapter(loaded[0])
 
     found += _guarded("adapter", load)
-    train = config.train
     if loaded and train is not None:
-        found += _guarded("data", lambda: _data(train, loaded[0], progress))
+        found += _guarded("data", lambda: _data(train, loaded[0], progress, config))
+    if loaded and queries is not None:
+        found += _guarded("queries", lambda: _queries(queries, loaded[0], progress))
     return found
 
 
@@ -89,29 +77,33 @@ def machine(out: Path) -> Iterator[Finding]:
         One finding a matter.
     """
     yield Finding("python", "ok", platform.python_version())
-    for name in _PACKAGES:
+    for needed in _requirements():
+        name = needed.name
         try:
-            yield Finding(name, "ok", version(name))
+            there = version(name)
         except PackageNotFoundError:
-            yield Finding(name, "fix", f"not installed; pip install {name}")
+            yield Finding(name, "fix", f"not installed; pip install {str(needed)!r}")
+            continue
+        if not needed.specifier.contains(there, prereleases=True):
+            said = f"{there} is too old; pip install {str(needed)!r}"
+            yield Finding(name, "fix", said)
+        elif name in _PACKAGES:
+            yield Finding(name, "ok", there)
     # A build for an accelerator may run on a machine without one.
-    there = torch.accelerator.is_available()
-    accelerator = torch.accelerator.current_accelerator() if there else None
+    has = torch.accelerator.is_available()
+    accelerator = torch.accelerator.current_accelerator() if has else None
     yield Finding("accelerator", "ok", str(accelerator or "none, the CPU computes"))
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
-    state = "note" if threads > cores else "ok"
+    too_many = threads > cores
     yield Finding(
         "threads",
-        state,
+        "note" if too_many else "ok",
         f"{threads} of {cores} cores"
-        + ("; set OMP_NUM_THREADS to the cores you have" if state == "note" else ""),
+        + ("; set OMP_NUM_THREADS to the cores you have" if too_many else ""),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     yield Finding("memory", "ok", human_bytes(memory))
-    place = next(
-        path for path in [out.absolute(), *out.absolute().parents] if path.exists()
-    )
-    free = shutil.disk_usage(place).free
+    free = _free(out)
     short = free < _ENOUGH_DISK
     yield Finding(
         "disk",
@@ -119,6 +111,24 @@ def machine(out: Path) -> Iterator[Finding]:
         f"{human_bytes(free)} free for {out}"
         + ("; --dry-run tells what a run needs" if short else ""),
     )
+
+
+def _requirements() -> list[Requirement]:
+    """Give what datainf needs to run, the best known packages first."""
+    try:
+        asked = [Requirement(line) for line in requires("datainf") or ()]
+    except PackageNotFoundError:  # run from its source
+        asked = []
+    needed = {r.name: r for r in asked if r.marker is None}
+    first = [needed.pop(name, Requirement(name)) for name in _PACKAGES]
+    return [*first, *needed.values()]
+
+
+def _free(out: Path) -> int:
+    """Tell the bytes that are free where a folder is, or would be made."""
+    out = out.absolute()
+    place = next(path for path in [out, *out.parents] if path.exists())
+    return shutil.disk_usage(place).free
 
 
 def _guarded(check: str, look: Callable[[], list[Finding]]) -> list[Finding]:
@@ -144,26 +154,36 @@ def _adapter(subject: Subject) -> list[Finding]:
     ]
 
 
-def _data(config: DataConfig, subject: Subject, progress: Reporter) -> list[Finding]:
+def _data(
+    config: DataConfig, subject: Subject, progress: Reporter, run: RunConfig
+) -> list[Finding]:
     rows = load_rows(config, subject.task)
     columns = ", ".join(rows.dataset.column_names)
-    found = [Finding("columns", "ok", columns)]
     check = token_check(subject.task, subject.model)
-    seen = look_at(rows.dataset, subject.task, progress, text=True, check=check)
-    found.append(
-        Finding(
-            "examples",
-            "note" if seen.truncated else "ok",
-            f"{len(seen.table)}, of {min(seen.lengths)} to {max(seen.lengths)} tokens"
-            + (f"; {seen.truncated} are cut at max_length" if seen.truncated else ""),
-        )
-    )
+    seen = look_through(rows.dataset, subject.task, check, progress)
+    found = [Finding("columns", "ok", columns), *row_findings(seen, subject.task)]
     found.append(Finding("first example", "ok", str(seen.table["text"][0])))
     found.append(Finding("as tokens", "ok", _tokens(subject, rows.dataset[0])))
     adapter = adapter_of(subject.model)
     with CaptureSession(subject.model, adapter, subject.task) as session:
         session.probe(seen.probes())
-    return [*found, Finding("gradients", "ok", "two examples agree with autograd")]
+    found.append(Finding("gradients", "ok", "two examples agree with autograd"))
+    needed = store_bytes(seen, adapter.layout, run.collect.dtype)
+    free, said = _free(Path(run.out)), f"gradients take {human_bytes(needed)} on disk"
+    if needed > free:
+        said += (
+            f", and {human_bytes(free)} are free for {run.out}; give --out on another "
+            "disk, or --dtype bf16 for half"
+        )
+    return [*found, Finding("store", "fix" if needed > free else "ok", said)]
+
+
+def _queries(config: DataConfig, subject: Subject, progress: Reporter) -> list[Finding]:
+    dataset = load_rows(config, subject.task).dataset
+    check = token_check(subject.task, subject.model)
+    seen = look_through(dataset, subject.task, check, progress)
+    examples = next(row_findings(seen, subject.task))
+    return [Finding("queries", examples.state, examples.found)]
 
 
 def _settings(settings: dict[str, Any]) -> str:

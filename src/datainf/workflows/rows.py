@@ -175,6 +175,26 @@ def look_at(
     return Rows(dataset, pd.DataFrame(table), cut)
 
 
+def faults(dataset: Any, task: Task, check: Callable[[Example], None]) -> list[int]:
+    """Find every example that `look_at` would refuse, which stops at the first.
+
+    Args:
+        dataset: The examples.
+        task: Says how they are read.
+        check: Refuses an example that the model cannot read.
+
+    Returns:
+        Their numbers.
+    """
+    wrong = []
+    for index, example in numbered(dataset):
+        try:
+            _look(index, example, task, check, text=False)
+        except DataError:
+            wrong.append(index)
+    return wrong
+
+
 def read_by_number(data: Any) -> bool:
     """Tell rows from what only looks like them.
 

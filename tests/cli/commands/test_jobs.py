@@ -16,7 +16,7 @@ from datainf.core.records import Scores
 from datainf.workflows import runs
 from tests.cli.command import datainf, worked
 from tests.cli.conftest import ANSWERS, NASTY
-from tests.reports.unpacked import packed_part
+from tests.reports.unpacked import page_data
 
 # How a table shows the row `NASTY`.
 SHOWN = "[bold]x[/bold] :smile: → [31mred"
@@ -83,8 +83,7 @@ def test_attribute_leaves_stores_scores_report_and_run(attributed):
     names = {path.name.split("-")[0] for path in attributed.iterdir()}
     assert names == {"train", "queries", "scores", "report.html", "run.yaml"}
     assert values(attributed).shape == (3, 13)
-    page = (attributed / "report.html").read_text(encoding="utf-8")
-    assert "say a" in packed_part(page, "data").decode()
+    assert "say a" in str(page_data(attributed / "report.html"))
 
 
 def test_attribute_shows_the_strongest_of_each_query_on_stdout(lm, attributed):
