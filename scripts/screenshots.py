@@ -2,8 +2,8 @@
 
 python -m scripts.screenshots [--run FOLDER]
 
-docs/images/report.png        the overview, and the first query
-docs/images/report-dark.png   the same in dark
+docs/images/report.png            the first query, with what taught it
+docs/images/report-overview.png   the top of the page, in dark
 """
 
 import argparse
@@ -39,13 +39,19 @@ def photograph(report: Path) -> None:
     """Take the pictures of one report."""
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=shutil.which("chromium"))
-        for scheme, name in (("light", "report.png"), ("dark", "report-dark.png")):
+        for scheme, name, part in (
+            ("light", "report.png", "queries"),
+            ("dark", "report-overview.png", "overview"),
+        ):
             page = browser.new_context(
                 viewport={"width": WIDTH, "height": HEIGHT},
                 color_scheme=scheme,  # type: ignore[arg-type]
             ).new_page()
             page.goto(report.absolute().as_uri())
             page.wait_for_selector("html[data-ready]")
+            page.evaluate(
+                "part => document.getElementById(part).scrollIntoView()", part
+            )
             page.screenshot(path=IMAGES / name)
             small = Image.open(IMAGES / name).convert("RGB").quantize(COLORS)
             small.save(IMAGES / name, optimize=True)
