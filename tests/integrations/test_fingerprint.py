@@ -6,6 +6,7 @@ import numpy as np
 import peft
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from datainf.core.errors import DataError
@@ -27,6 +28,17 @@ def test_a_row_hash_depends_on_every_value_and_not_on_column_order() -> None:
     assert hash_row(row) == hash_row(same)
     assert hash_row(row) != hash_row({**same, "label": 4})
     assert hash_row({"x": b"ab"}) != hash_row({"x": b"ac"})
+
+
+def test_images_of_other_colours_or_another_way_up_are_others() -> None:
+    plain, recoloured = (Image.new("P", (2, 3), 1) for _ in range(2))
+    plain.putpalette([0, 0, 0, 255, 0, 0])
+    recoloured.putpalette([0, 0, 0, 0, 255, 0])
+    assert hash_row({"image": plain}) == hash_row({"image": plain.copy()})
+    assert hash_row({"image": plain}) != hash_row({"image": recoloured})
+    lying, upright = (Image.new("RGB", (2, 3)) for _ in range(2))
+    lying.getexif()[0x0112] = 6
+    assert hash_row({"image": lying}) != hash_row({"image": upright})
 
 
 def test_a_value_without_a_fixed_form_is_refused() -> None:

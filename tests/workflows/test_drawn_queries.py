@@ -60,6 +60,20 @@ def test_another_adapter_draws_anew(
     assert first["image"] != second["image"]
 
 
+def test_another_scheduler_or_vae_draws_anew(tmp_path: Path) -> None:
+    from diffusers import DDIMScheduler
+
+    model = with_diffusion_lora(tiny_pipeline(dtype=torch.float32))
+    pipeline = denoising_of(model).pipeline
+    task = TextToImage(pipeline, timesteps=1, resolution=16)
+    drawn = {drawn_queries(model, task, [{"text": "a"}], tmp_path)[0]["image"]}
+    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+    drawn |= {drawn_queries(model, task, [{"text": "a"}], tmp_path)[0]["image"]}
+    pipeline.vae.decoder.conv_out.bias.data += 1
+    drawn |= {drawn_queries(model, task, [{"text": "a"}], tmp_path)[0]["image"]}
+    assert len(drawn) == 3
+
+
 def test_prompts_are_attributed(asked: tuple[Any, TextToImage], tmp_path: Path) -> None:
     model, task = asked
     train = tiny_images()

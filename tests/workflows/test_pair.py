@@ -9,7 +9,7 @@ from pandas import DataFrame
 
 from datainf.core.errors import OptionError, StoreError
 from datainf.core.options import Fisher
-from datainf.workflows.pair import collected, queries_name
+from datainf.workflows.pair import collected, collected_train, queries_name
 from tests.cases import TokenTask, decoder, token_rows
 from tests.workflows.collecting import ROWS
 
@@ -36,6 +36,19 @@ def test_sources_are_what_score_takes(tmp_path):
     }
     assert pair.train.path == tmp_path / "train"
     assert pair.queries.path == tmp_path / queries_name(QUERIES)
+
+
+def test_drawn_labels_of_a_task_without_are_refused_before_the_first_gradient(tmp_path):
+    with pytest.raises(OptionError, match="gives losses alone; use output='loss'"):
+        stores(QUERIES, tmp_path, fisher=Fisher.SAMPLED)
+    with (
+        pytest.raises(OptionError, match="gives losses alone"),
+        collected_train(
+            decoder(), ROWS, TokenTask(), cache=tmp_path, fisher=Fisher.SAMPLED
+        ),
+    ):
+        pass
+    assert not any(tmp_path.iterdir())
 
 
 def test_queries_whose_folders_collide_are_refused(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from datainf.capture.parts import Cut, Losses, batch_size, whole
+from datainf.capture.scaling import scale_for, scaled, unscaled
 from datainf.core.adapter import TrainedParameter
 
 
@@ -46,7 +47,8 @@ def looped_gradients(
         }
         found = _differentiate(model, one, losses, parameters, cut)
         for row, parameter, gradient in zip(rows, parameters, found, strict=True):
-            row.append(torch.zeros_like(parameter) if gradient is None else gradient)
+            none = torch.zeros_like(unscaled(parameter, 1.0))
+            row.append(none if gradient is None else gradient)
     return [torch.stack(row).detach() for row in rows]
 
 
@@ -82,6 +84,7 @@ def _differentiate(
 ) -> tuple[Tensor | None, ...]:
     """Differentiate the summed losses, with `requires_grad` on for the call only."""
     before = [parameter.requires_grad for parameter in parameters]
+    scale = scale_for(model)
     try:
         for parameter in parameters:
             parameter.requires_grad_(True)
@@ -91,11 +94,12 @@ def _differentiate(
             _grads_set_aside(parameters),
         ):
             for _, part in cut(batch):
-                total = losses(model, part).sum()
+                total = scaled(losses(model, part), scale).sum()
                 if total.requires_grad:
                     # backward, not grad: reentrant checkpointing knows backward alone.
                     total.backward()  # type: ignore[no-untyped-call]
-            return tuple(parameter.grad for parameter in parameters)
+            found = (parameter.grad for parameter in parameters)
+            return tuple(None if g is None else unscaled(g, scale) for g in found)
     finally:
         for parameter, flag in zip(parameters, before, strict=True):
             parameter.requires_grad_(flag)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from datainf.capture.finite import nonfinite_rows
 from datainf.capture.looped import looped_gradients
 from datainf.capture.parts import Cut, Losses, batch_size, losses_in_parts, whole
+from datainf.capture.scaling import wide
 from datainf.core.adapter import TrainedParameter
 from datainf.core.errors import AdapterError, NonFiniteError
 
@@ -175,8 +176,8 @@ def refuse_padding(
     largest = float(torch.stack([row.flatten(1).norm(dim=1) for row in padded]).max())
     for i, single in enumerate(singles):
         alone = looped_gradients(model, single, losses, parameters, cut)
-        given = torch.cat([_wide(row[i]).flatten() for row in padded])
-        right = torch.cat([_wide(row).flatten() for row in alone])
+        given = torch.cat([wide(row[i]).flatten() for row in padded])
+        right = torch.cat([wide(row).flatten() for row in alone])
         if not agree(given[None], right[None], tolerance, largest=largest):
             raise AdapterError(
                 "the gradient of an example changes when it is padded: check the "
@@ -201,8 +202,3 @@ def each(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for i in range(batch_size(batch))
     ]
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    """Go to at least float32, so that norms keep their digits."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

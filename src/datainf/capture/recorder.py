@@ -22,6 +22,7 @@ from datainf.capture.readers import Reader
 from datainf.capture.registry import RULES
 from datainf.capture.replay import Call, Key, Replay, tensors_of
 from datainf.capture.rows import Weighted, rows_are_examples, weighted
+from datainf.capture.scaling import scaled, unscaled, wide
 from datainf.capture.tap import tap
 from datainf.core.errors import AdapterError
 from datainf.core.factors import FactorSums
@@ -39,7 +40,11 @@ class Recorder:
     """
 
     def __init__(
-        self, wanted: Callable[[str], bool], *, rows_together: bool = False
+        self,
+        wanted: Callable[[str], bool],
+        *,
+        rows_together: bool = False,
+        scale: float = 1.0,
     ) -> None:
         """Begin with nothing.
 
@@ -47,6 +52,7 @@ class Recorder:
             wanted: Whether a block's gradient is to be taken from its readers' calls.
             rows_together: Whether R · B rows are R of the first example, R of the
                 next, and so on; if not, calls with other than B rows are lost.
+            scale: What losses are multiplied with on the way back (`scaling.py`).
         """
         self.sums: dict[str, Tensor] = {}
         self.lost: set[str] = set()
@@ -55,6 +61,7 @@ class Recorder:
         self._mask: Tensor | None = None
         self.recomputed = self.autocast = False
         self._wanted, self._rows_together = wanted, rows_together
+        self._scale = scale
         self._expected = 0
         self._anchor = torch.zeros(1, requires_grad=True)
         # What the model's running now means: nothing, a forward pass, the check of the
@@ -115,9 +122,10 @@ class Recorder:
                     )
                 if losses.requires_grad:
                     self._phase = "check"
-                    self._weighted = weighted(losses, self._unsure)
+                    larger = scaled(losses, self._scale)
+                    self._weighted = weighted(larger, self._unsure)
                     self._phase = "backward"
-                    losses.sum().backward()  # type: ignore[no-untyped-call]
+                    larger.sum().backward()  # type: ignore[no-untyped-call]
         except BaseException:
             # What a failed pass has summed would hold memory that is needed now.
             self.sums, self.factors = {}, FactorSums()
@@ -188,7 +196,7 @@ class Recorder:
         ruled = [block for block in blocks if reader.by_rule(block)]
         if not ruled:
             return
-        x, g = _wide(inputs), _wide(grad_output)
+        x, g = _wide(inputs), unscaled(grad_output, self._scale)
         # The backward pass may run under the caller's autocast; sums stay exact.
         with torch.autocast(g.device.type, enabled=False):
             for block in ruled:
@@ -217,7 +225,7 @@ class Recorder:
         finally:
             self._phase = "backward"
         for name, gradient in found.items():
-            self._sum(names[name], _wide(gradient))
+            self._sum(names[name], unscaled(gradient, self._scale))
 
     def _has_rows(self, part: Tensor) -> bool:
         """Tell whether a tensor may hold the examples in its first dimension."""
@@ -244,7 +252,7 @@ def _wide(tensor: Tensor) -> Tensor:
     """Detach, in at least float32, so that sums over tokens keep their digits."""
     if not tensor.is_floating_point():
         return tensor.detach()  # an embedding's indices
-    return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32))
+    return wide(tensor.detach())
 
 
 def _without_tensors(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:

@@ -42,7 +42,8 @@ def weighted(
     found: list[list[Weighted]] = [[] for _ in outputs]
     number = torch.arange(len(losses), device=losses.device)
     while outputs and bool(number.any()):
-        weights = (2.0 ** (number % _BASE)).to(losses.dtype)
+        # About 1, so that half precision has room for both ends.
+        weights = (2.0 ** (number % _BASE - _BASE // 2)).to(losses.dtype)
         gradients = torch.autograd.grad(
             losses, outputs, weights, retain_graph=True, allow_unused=True
         )

@@ -34,6 +34,7 @@ from datainf.capture.probe import (
 )
 from datainf.capture.readers import paths_of, readers_of
 from datainf.capture.recorder import Recorder
+from datainf.capture.scaling import scale_for, wide
 from datainf.capture.scope import checkpoints, quiet, unpack
 from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, DatainfWarning
@@ -83,6 +84,7 @@ class CaptureSession:
         self._recorder = Recorder(
             lambda block: self.coverage[block] != LOOPED,
             rows_together=isinstance(task, RepeatingTask) and task.rows_together,
+            scale=scale_for(model),
         )
 
     def __enter__(self) -> "CaptureSession":
@@ -152,7 +154,7 @@ class CaptureSession:
             self._cut,
         )
         for trained, row in zip(looped, rows, strict=True):
-            found[trained.block.name] = _wide(row.flatten(1))
+            found[trained.block.name] = wide(row.flatten(1))
         names = self._adapter.layout.names
         return {name: found[name].cpu() for name in names}, losses.cpu()
 
@@ -209,7 +211,7 @@ class CaptureSession:
         refuse_coupling(self._model, batch, losses, tolerance, cut)
         found, _ = self._passes(batch)
         truth = [
-            _wide(rows)
+            wide(rows)
             for rows in looped_gradients(
                 self._model, batch, losses, [t.parameter for t in trained], cut
             )
@@ -315,8 +317,3 @@ class CaptureSession:
 def _family(block: str) -> str:
     """Name a block's kind: the same tensor of other layers and experts has it too."""
     return re.sub(r"\d+", "#", block)
-
-
-def _wide(tensor: Tensor) -> Tensor:
-    """Detach, in at least float32, so that sums over tokens keep their digits."""
-    return tensor.detach().to(torch.promote_types(tensor.dtype, torch.float32))

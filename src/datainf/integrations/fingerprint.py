@@ -26,6 +26,7 @@ from datainf.integrations.diffusion.injected import configs_of
 from datainf.integrations.peft import owner_of
 
 SAMPLE = 256
+_ORIENTATION = 0x0112
 # Config entries that name places, versions or ways to run rather than the model.
 _NOT_THE_MODEL = {
     "_name_or_path",
@@ -252,6 +253,10 @@ def _plain(value: object) -> Any:
         return {"bytes": hashlib.sha256(value).hexdigest()}
     if is_image(value):
         held: Any = value
-        pixels = hashlib.sha256(held.tobytes()).hexdigest()
-        return {"image": [held.mode, *held.size, pixels]}
+        pixels = hashlib.sha256(held.tobytes())
+        # Without their palette, pixels of mode P are numbers of no colours.
+        pixels.update(bytes(held.getpalette() or ()))
+        # How it is to be turned upright (EXIF), where it says so.
+        upright = [turn] if (turn := held.getexif().get(_ORIENTATION)) else []
+        return {"image": [held.mode, *held.size, pixels.hexdigest(), *upright]}
     raise TypeError(f"a value of type {type(value).__name__} has no fixed form")

@@ -5,7 +5,7 @@ adapter that is asked about, from its column `seed` (0 without one), and kept as
 
     out/drawn/*.png
 
-named by prompt, seed, base and adapter, so that the same run again draws nothing.
+named by prompt, seed, pipeline and adapter, so that the same run again draws nothing.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,9 @@ from torch import nn
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import DataError
 from datainf.core.task import Task
+from datainf.integrations.diffusion.denoising import choices_of, denoising_of
 from datainf.integrations.diffusion.generated import generated
+from datainf.integrations.diffusion.pipelines import pipeline_fingerprint
 from datainf.integrations.fingerprint import hash_adapter, hash_base
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.text_to_image import TextToImage
@@ -56,7 +58,15 @@ def drawn_queries(
     if not bare:
         return queries
     adapter = adapter_of(model, adapter_name)
-    own = [hash_base(model, adapter), hash_adapter(model, adapter), task.resolution]
+    pipeline = denoising_of(model).pipeline
+    own = [
+        hash_base(model, adapter),
+        hash_adapter(model, adapter),
+        pipeline_fingerprint(pipeline),
+        # How it samples, of which training says nothing.
+        f"{type(pipeline.scheduler).__name__} {choices_of(pipeline.scheduler)}",
+        task.resolution,
+    ]
     files = {i: _file(folder, task.caption(rows[i]), _seed(rows[i]), own) for i in bare}
     missing = [i for i in bare if not files[i].is_file()]
     reporter = progress or Logged()

@@ -26,6 +26,7 @@ from datainf.core.errors import OptionError
 from datainf.core.options import CollectOptions, Fisher, Output
 from datainf.core.task import Task
 from datainf.integrations.fingerprint import hash_row
+from datainf.integrations.tasks.outputs import require_predictive
 from datainf.store.reader import GradientStore
 from datainf.workflows.collect import collect, collect_options
 from datainf.workflows.fisher import curvature_name
@@ -91,6 +92,8 @@ def collected(  # noqa: PLR0913 - as attribute
     chosen = collect_options(options)
     reporter = progress or Logged()
     shared = {"adapter_name": adapter_name, "progress": reporter, **_own(options)}
+    if fisher == Fisher.SAMPLED:
+        require_predictive(task, Output.SAMPLED)
     with folder_of(cache) as folder:
         # Queries are few: what is wrong with them shows before the long part.
         reporter.say("queries:")
@@ -133,6 +136,8 @@ def collected_train(
     """
     chosen = collect_options(options)
     shared = {"progress": progress or Logged(), **_own(options)}
+    if fisher == Fisher.SAMPLED:
+        require_predictive(task, Output.SAMPLED)
     with folder_of(cache) as folder:
         yield _rows(model, train, task, folder, fisher, chosen, shared)
 

@@ -36,3 +36,14 @@ def test_a_pipeline_that_fails_names_the_prompt() -> None:
     model = Denoising(tiny_pipeline(dtype=torch.float32))
     with pytest.raises(AdapterError, match="cannot draw 'a': `height` and `width`"):
         next(iter(generated(model, ["a"], side=7)))
+
+
+def test_a_picture_that_was_blacked_out_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipeline = tiny_pipeline(dtype=torch.float32)
+    monkeypatch.setattr(
+        pipeline.vae, "decode", lambda z, **_: (-9 * z.new_ones(z.shape),)
+    )
+    with pytest.raises(AdapterError, match="picture of 'a' is black all over: the"):
+        next(iter(generated(Denoising(pipeline), ["a"], side=16)))

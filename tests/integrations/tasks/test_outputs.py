@@ -145,7 +145,8 @@ def test_a_loss_alone_has_no_other_output(output):
     model = nn.Identity()
     message = (
         "output={!r} needs what the model says of each label, and the task {} gives "
-        "losses alone; use a task of the library, or give yours a method `predictions`."
+        "losses alone; use output='loss' and the empirical Fisher, or give a task of "
+        "your own a method `predictions`."
     )
     options = CollectOptions(output=output)
     with refused(message.format(output, "callable")):

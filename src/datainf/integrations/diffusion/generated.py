@@ -40,7 +40,7 @@ def generated(
         The pictures, in order.
 
     Raises:
-        AdapterError: If the pipeline fails on a prompt.
+        AdapterError: If the pipeline fails on a prompt, or its picture is black.
     """
     pipeline: Any = denoising_of(model).pipeline
     size = {} if side is None else {"height": side, "width": side}
@@ -63,5 +63,13 @@ def generated(
             pipeline.scheduler = scheduler
             for module, mode in modes:
                 module.training = mode
+        picture = made.images[0]
+        if picture.convert("L").getextrema() == (0, 0):
+            raise AdapterError(
+                f"the picture of {prompt!r:.80} is black all over: the pipeline's "
+                "safety checker hid it, or its VAE overflowed in float16; load the "
+                "pipeline with safety_checker=None, or in float32, or give another "
+                "seed."
+            )
         on_picture(1)
-        yield made.images[0]
+        yield picture

@@ -56,15 +56,32 @@ def with_output(task: Task, options: CollectOptions, model: nn.Module) -> Task:
         )
     if options.output == Output.LOSS:
         return task
-    if not isinstance(task, Predictive):
-        raise OptionError(
-            f"output={str(options.output)!r} needs what the model says of each label, "
-            f"and the task {task.settings()['name']} gives losses alone; use a task "
-            "of the library, or give yours a method `predictions`."
-        )
+    predictive = require_predictive(task, options.output)
     if options.output == Output.MARGIN:
-        return MarginTask(task)
-    return SampledTask(task, model, options.samples, options.sample_seed)
+        return MarginTask(predictive)
+    return SampledTask(predictive, model, options.samples, options.sample_seed)
+
+
+def require_predictive(task: Task, output: Output | str) -> Predictive:
+    """Refuse an output that a task has not, before the model works for others.
+
+    Args:
+        task: The task.
+        output: What is to be differentiated, if not the loss.
+
+    Returns:
+        The task.
+
+    Raises:
+        OptionError: If it gives losses alone.
+    """
+    if isinstance(task, Predictive):
+        return task
+    raise OptionError(
+        f"output={str(output)!r} needs what the model says of each label, and the task "
+        f"{task.settings()['name']} gives losses alone; use output='loss' and the "
+        "empirical Fisher, or give a task of your own a method `predictions`."
+    )
 
 
 @dataclass(frozen=True)
