@@ -57,6 +57,17 @@ def test_the_version_is_the_one_of_the_distribution() -> None:
     assert datainf.__version__ == version("datainf")
 
 
+def test_importing_waits_for_no_library() -> None:
+    code = (
+        "import sys; before = {m.partition('.')[0] for m in sys.modules}; "
+        "import datainf; now = {m.partition('.')[0] for m in sys.modules}; "
+        "print(sorted(now - before - set(sys.stdlib_module_names)))"
+    )
+    run = [sys.executable, "-c", code]
+    out = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "['datainf']"
+
+
 def test_importing_changes_nothing_outside() -> None:
     code = """
 import json, logging, os, random, warnings
