@@ -40,7 +40,7 @@ def self_influence(
     Returns:
         Scores `[1, N]`, all ≤ 0: the more negative, the larger the self-influence.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from datainf.store.memory import InMemorySource
         >>> train = InMemorySource({"lora_A": torch.tensor([[1.0, 0.0], [3.0, 4.0]])})

@@ -54,14 +54,12 @@ _NAMES = tuple(name for names in PAIR_SHAPES.values() for name in names)
 
 @dataclass(frozen=True)
 class Seq2Seq(ByToken):
-    """A target text from a source text.
+    """A target text from a source text. Each field's `help` says what it does.
 
     Attributes:
         tokenizer: The tokenizer the adapter was trained with.
-        columns: The rest are choices of tokenisation and loss; each field's `help` says
-            what it does.
 
-    Example:
+    Examples:
         >>> task = Seq2Seq(tokenizer, prefix="summarize: ")           # doctest: +SKIP
         >>> task.describe({"prompt": "long text", "completion": "text"})
         ... # doctest: +SKIP
