@@ -82,7 +82,7 @@ def test_newer_scores_are_refused(tmp_path):
         Scores.load(tmp_path / "s")
     assert str(refused.value) == (
         f"{tmp_path / 's'} holds scores of format 2, this version reads 1; "
-        "score the stores again."
+        "use the datainf that wrote them, or score the stores again."
     )
 
 

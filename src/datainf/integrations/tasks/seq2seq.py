@@ -137,7 +137,10 @@ class Seq2Seq(ByToken):
         require_short(len(source), self._limits[0], example)
         require_short(len(target), self._limits[1], example, "max_target_length")
         if not source:
-            raise DataError(f"no token in the prompt of the row {brief(example)}.")
+            raise DataError(
+                f"no token in the prompt of the row {brief(example)}; fill it or take "
+                "the row out."
+            )
         if all(label == IGNORED for label in target):
             raise DataError(
                 f"no token to learn from in the row {brief(example)}; give it a "
