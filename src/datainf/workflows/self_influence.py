@@ -38,7 +38,7 @@ def self_influence(
         **options: Options of the method itself.
 
     Returns:
-        Scores `[1, N]`, all ≤ 0: the more negative, the larger the self-influence.
+        Scores `[1, N]`, all ≤ 0; the more negative, the larger the self-influence.
 
     Examples:
         >>> import torch
