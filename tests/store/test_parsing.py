@@ -10,7 +10,10 @@ from datainf.core.errors import StoreError
 from datainf.store.parsing import read_manifest
 from tests.store.stores import IDENTITY, LAYOUT, write_store
 
-TAIL = "; the store is altered or of another version of datainf, collect it again."
+TAIL = (
+    "; the store is altered, or of another version of datainf; use that version, or "
+    "collect it again."
+)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,6 @@ from datainf.cli.together import alone
 app = typer.Typer(
     name="datainf",
     help="Which training examples made a LoRA-tuned model behave as it does.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

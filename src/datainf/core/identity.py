@@ -67,7 +67,7 @@ class Identity:
         Returns:
             One phrase a difference; empty when there is none.
 
-        Example:
+        Examples:
             >>> a = Identity("b1", "a1", {"max_length": 128}, "d")
             >>> b = Identity("b1", "a2", {"max_length": 64}, "d")
             >>> a.differences(b)

@@ -115,7 +115,7 @@ class Layout:
         Returns:
             Group name -> names of its blocks, both in layout order.
 
-        Example:
+        Examples:
             >>> shapes = {"h.0.q.lora_A.weight": (2, 5), "h.0.q.lora_B.weight": (3, 2)}
             >>> Layout.from_shapes(shapes).group("module")
             {'h.0.q': ('h.0.q.lora_A.weight', 'h.0.q.lora_B.weight')}

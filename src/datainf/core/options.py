@@ -191,7 +191,7 @@ def number(
     Raises:
         OptionError: If it is none, or outside the range.
 
-    Example:
+    Examples:
         >>> number("1e-3", "damping", least=0)
         0.001
     """

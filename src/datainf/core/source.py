@@ -39,10 +39,11 @@ class GradientSource(Protocol):
     """Per-example gradients that can be read again and again, in the same order.
 
     Laws, held by contract tests on every implementation:
-        - `rows()` yields each row once, in order, and the same numbers every time;
-        - the rows do not depend on `size` or on which other blocks are asked for;
-        - `squared_norms` are those of the rows as they are read;
-        - memory is bounded by one RowBlock: nothing of an earlier one is kept.
+
+    - `rows()` yields each row once, in order, and the same numbers every time;
+    - the rows do not depend on `size` or on which other blocks are asked for;
+    - `squared_norms` are those of the rows as they are read;
+    - memory is bounded by one RowBlock: nothing of an earlier one is kept.
     """
 
     @property

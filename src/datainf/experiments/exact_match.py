@@ -76,7 +76,7 @@ def exact_match(answered: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> f
     Returns:
         The share that is equal, in [0, 1].
 
-    Example:
+    Examples:
         >>> exact_match(["a", "b"], [{"completion": "a"}, {"completion": "c"}])
         0.5
     """

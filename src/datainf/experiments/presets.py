@@ -268,7 +268,7 @@ def study_of(  # noqa: PLR0913 - what a user may replace, by name
     Raises:
         OptionError: If the preset is unknown or a number below 1.
 
-    Example:
+    Examples:
         >>> study_of("paper", seeds=2).recipe_for(rank=2, seed=1, rows=64).peft["r"]
         2
     """

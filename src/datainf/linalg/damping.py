@@ -20,7 +20,7 @@ def block_damping(total: float, *, rows: int, size: int, damping: float) -> floa
     Returns:
         λ in squared-gradient units; 0 when every gradient is zero.
 
-    Example:
+    Examples:
         >>> block_damping(60.0, rows=3, size=2, damping=0.1)
         1.0
     """

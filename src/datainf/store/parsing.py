@@ -52,8 +52,8 @@ def read_manifest(folder: str | Path) -> Manifest:
         check_form(data, value)
     except StoreError as error:
         raise StoreError(
-            f"{path} is refused: {error}; the store is altered or of another version "
-            "of datainf, collect it again."
+            f"{path} is refused: {error}; the store is altered, or of another version "
+            "of datainf; use that version, or collect it again."
         ) from None
     return manifest
 

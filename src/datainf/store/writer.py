@@ -58,7 +58,7 @@ class PendingShard(NamedTuple):
 class StoreWriter:
     """Writes one store; a context manager that holds the folder's lock.
 
-    Example:
+    Examples:
         Shards come in any order; `finish` marks the store complete::
 
             with StoreWriter.open(folder, asked) as writer:

@@ -75,7 +75,7 @@ def collect(
     Returns:
         The finished store, memory-mapped.
 
-    Example:
+    Examples:
         >>> store = collect(model, rows, CausalLM(tokenizer), out="runs/a/train")
         ... # doctest: +SKIP
     """

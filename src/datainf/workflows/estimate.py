@@ -171,7 +171,7 @@ def human_bytes(count: float) -> str:
     Returns:
         As in "1.5 GiB".
 
-    Example:
+    Examples:
         >>> human_bytes(1536 * 2**20)
         '1.5 GiB'
     """
@@ -191,7 +191,7 @@ def human_seconds(seconds: float) -> str:
     Returns:
         As in "3 min 20 s".
 
-    Example:
+    Examples:
         >>> human_seconds(200)
         '3 min 20 s'
     """

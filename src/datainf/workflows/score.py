@@ -76,7 +76,7 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     Raises:
         OptionError: If queries are missing.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from datainf.store.memory import InMemorySource
         >>> train = InMemorySource({"lora_A": torch.tensor([[1.0, 0.0], [-1.0, 0.0]])})

@@ -107,7 +107,7 @@ def token_scores(  # noqa: PLR0913 - as attribute
         A score for each label token of both sides; those of a side sum to the pair's
         score.
 
-    Example:
+    Examples:
         >>> found = token_scores(model, rows, queries, task, top=1)  # doctest: +SKIP
         >>> print(found.show())  # doctest: +SKIP
     """

@@ -70,7 +70,7 @@ class TextToImage:
         weighting: How timesteps count.
         measure: Which number of the denoiser's outputs is differentiated.
 
-    Example:
+    Examples:
         >>> task = TextToImage(pipe)                                # doctest: +SKIP
         >>> task.describe({"image": "cats/7.png", "text": "a cat"}) # doctest: +SKIP
         'cats/7.png, 512 × 512 → a cat'
