@@ -22,8 +22,9 @@ from datainf.evaluation.retrieval import class_detection
 from datainf.experiments.data.math_problems import math_problems
 from datainf.experiments.data.rows import Row
 from datainf.experiments.data.sentence_transformations import sentence_transformations
-from datainf.experiments.exact_match import answers, exact_match
+from datainf.experiments.exact_match import exact_match
 from datainf.integrations.base_models import load_base, load_tokenizer
+from datainf.integrations.generation import answers
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.trainer import train
 from datainf.reports.render import render_report
