@@ -6,7 +6,7 @@ A task says which fields a query has; a page draws them and hands back what was 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from datainf.core.pictures import Pictures
 from datainf.core.records import Scores
@@ -86,6 +86,7 @@ class Answer:
     warnings: tuple[str, ...] = ()
 
 
+@runtime_checkable
 class Asker(Protocol):
     """A finished run that answers queries, one at a time."""
 

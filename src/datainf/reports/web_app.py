@@ -189,4 +189,5 @@ def _theme(ui: Any) -> Any:
         for key, (light, dark) in pages.items()
         for name, colour in ((key, light), (f"{key}_dark", dark))
     }
-    return ui.themes.Base(font=list(_SANS), font_mono=list(_MONO)).set(**both)
+    plain = ui.themes.Base(font=list(_SANS), font_mono=list(_MONO))
+    return plain.set(**both, button_transition="none")
