@@ -70,7 +70,7 @@ def test_the_adapter_says_what_is_left_open(opened):
 
 
 def test_warnings_come_with_the_answer(opened):
-    found = opened.ask({"prompt": "a", "completion": "b" * 300})
+    found = opened.ask({"prompt": "a ", "completion": "b" * 300})
     (warning,) = found.warnings
     assert warning.startswith("1 of 1 examples are longer than max_length=256")
     assert opened.ask(ASKED).warnings == ()

@@ -41,6 +41,7 @@ class Field:
         needed: Whether there is no query without it.
         choices: What can be chosen.
         value: What stands there at first.
+        example: What a training row has there, as an example of a text.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Field:
     needed: bool = False
     choices: tuple[str, ...] = ()
     value: Any = None
+    example: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 from datainf.core.errors import DatainfError, OptionError
 from datainf.core.questions import Answer, Asker, Entry, Field
 from datainf.reports.answer import render_answer, render_failure, render_heading
+from datainf.reports.visible import visible
 
 HOST = "127.0.0.1"
 _STYLE = Path(__file__).parent / "assets" / "app.css"
@@ -28,7 +29,7 @@ _SHOW = """() => {
   if (matchMedia("(max-width: 700px)").matches)
     document.getElementById("answer").scrollIntoView({ block: "start" });
 }"""
-_HOUR = 3600
+_HOUR, _EXAMPLE = 3600, 200
 
 
 def gradio() -> Any:
@@ -152,7 +153,9 @@ def _component(ui: Any, one: Field) -> Any:
     """Draw a field."""
     common = {"label": one.label, "info": one.hint or None, "value": one.value}
     if one.entry is Entry.TEXT:
-        return ui.Textbox(lines=3, max_lines=20, **common)
+        shown = visible(one.example).strip()[:_EXAMPLE]
+        hint = f"such as: {shown}" if shown else None
+        return ui.Textbox(lines=3, max_lines=20, placeholder=hint, **common)
     if one.entry is Entry.CHOICE:
         return ui.Dropdown(list(one.choices), **common)
     if one.entry is Entry.CHOICES:

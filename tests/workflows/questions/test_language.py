@@ -1,9 +1,11 @@
 """A prompt and its answer take the shape of the training rows, whatever that is."""
 
+import warnings
+
 import pytest
 import torch
 
-from datainf.core.errors import OptionError
+from datainf.core.errors import DatainfWarning, OptionError
 from datainf.core.questions import Said
 from datainf.integrations.generation import answer
 from datainf.integrations.tasks.causal_lm import CausalLM
@@ -124,6 +126,43 @@ def test_the_systems_words_stand_there_at_first_where_rows_have_them(tmp_path):
     assert row == {"messages": [long, USER, ASSISTANT]}
     plain = LanguageQuestion(tiny_llama(), task_of({}), [{"text": "a"}])
     assert "system" not in [one.name for one in plain.fields]
+
+
+LINES = [{"prompt": f"{i} + 1\n", "completion": f" {i + 1}"} for i in range(3)]
+
+
+def test_white_space_of_all_training_rows_is_named_and_missed_aloud(tmp_path):
+    question = LanguageQuestion(tiny_llama(), task_of({}), LINES)
+    prompt, completion, _ = question.fields
+    assert prompt.hint == "Ends with a line break, as in training."
+    assert prompt.example == "0 + 1\n"
+    assert completion.hint == "Left empty, the adapter writes it. Begins with a space."
+    with pytest.warns(DatainfWarning) as told:
+        question.posed({"prompt": "2 + 1", "completion": "3"}, tmp_path)
+    never = "and this one does not: the adapter reads what it was never trained on."
+    assert [str(one.message) for one in told] == [
+        f"every training prompt ends with a line break, {never}",
+        f"every training answer begins with a space, {never}",
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        question.posed({"prompt": "2 + 1\n", "completion": " 3"}, tmp_path)
+        question.posed({"prompt": "2 + 1\n", "tokens": 1}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "rows", [[*LINES, {"prompt": "a", "completion": "b"}], [{"text": "a\n"}]]
+)
+def test_white_space_of_some_rows_is_none_of_all(rows):
+    question = LanguageQuestion(tiny_llama(), task_of({}), rows)
+    assert question.fields[0].hint == ""
+    assert question.fields[0].example == rows[0].get("prompt", rows[0].get("text"))
+
+
+def test_a_conversation_gives_its_users_words_as_an_example():
+    rows = [{"messages": [SYSTEM, USER, LATER]}]
+    question = LanguageQuestion(tiny_llama(), task_of({}), rows)
+    assert question.fields[1].example == "2 + 2 ="
 
 
 def test_an_answer_has_at_least_one_token(tmp_path):

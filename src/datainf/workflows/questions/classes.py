@@ -46,7 +46,15 @@ class ClassQuestion(Question):
         if isinstance(self.task, ImageClassification):
             return Field("image", "Image", Entry.PICTURE, needed=True), label
         return (
-            *(Field(name, name.capitalize(), needed=True) for name in self._texts),
+            *(
+                Field(
+                    name,
+                    name.capitalize(),
+                    needed=True,
+                    example=str(self.first[name]),
+                )
+                for name in self._texts
+            ),
             label,
         )
 

@@ -2,13 +2,18 @@
 
 The row has the shape of the training rows: two texts, a conversation, one text, or
 tokens. Left empty, the answer is what the adapter itself writes, by greedy decoding.
+White space that all training prompts end with, or all answers begin with, is easily
+left out of a form: it is named beforehand, and missed aloud.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from datainf.core.errors import DatainfWarning
 from datainf.core.options import number
 from datainf.core.questions import Entry, Field, Said
 from datainf.integrations.generation import MOST_TOKENS, answer
@@ -18,6 +23,9 @@ from datainf.integrations.tasks.seq2seq import Seq2Seq
 from datainf.workflows.questions.base import Posed, Question
 
 _STAND_IN = "a"
+_NAMES = {" ": "a space", "\n": "a line break", "\t": "a tab"}
+_LOOKED_AT = 100
+"""Training rows whose white space is looked at."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +37,22 @@ class LanguageQuestion(Question):
     @property
     def fields(self) -> tuple[Field, ...]:
         """Prompt, answer, and the system's words where the training rows have them."""
-        open_hint = "Left empty, the adapter writes it."
-        if not self._talks:
-            open_hint += " Spaces where the two meet count."
         most = "Most tokens that the adapter writes"
+        after, before = self._edges
         found = [
-            Field("prompt", "Prompt", needed=True),
-            Field("completion", "Answer", hint=open_hint),
+            Field(
+                "prompt",
+                "Prompt",
+                hint=f"Ends with {_named(after)}, as in training." if after else "",
+                needed=True,
+                example=self._example,
+            ),
+            Field(
+                "completion",
+                "Answer",
+                hint="Left empty, the adapter writes it."
+                + (f" Begins with {_named(before)}." if before else ""),
+            ),
             Field("tokens", most, Entry.WHOLE, value=MOST_TOKENS),
         ]
         if self._system is not None:
@@ -45,12 +62,29 @@ class LanguageQuestion(Question):
     def posed(self, given: Mapping[str, Any], folder: Path) -> Posed:
         """Put prompt and answer together."""
         del folder
+        self._tell_edges(given)
         if "completion" in given:
             return Posed(self._row(given, given["completion"]))
         asked = given.get("tokens", MOST_TOKENS)
         most = int(number(asked, "tokens", least=1, whole=True))
         written = answer(self.model, *self._readable(given), max_new_tokens=most)
         return Posed(self._row(given, written), Said("The adapter wrote", written))
+
+    def _tell_edges(self, given: Mapping[str, Any]) -> None:
+        """Warn where white space is missing that every training row has."""
+        after, before = self._edges
+        completion = given.get("completion", before)
+        for missing, edge, where in (
+            (not given["prompt"].endswith(after), after, "prompt ends"),
+            (not completion.startswith(before), before, "answer begins"),
+        ):
+            if missing:
+                warnings.warn(
+                    f"every training {where} with {_named(edge)}, and this one does "
+                    "not: the adapter reads what it was never trained on.",
+                    DatainfWarning,
+                    stacklevel=4,
+                )
 
     def _readable(self, given: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
         """Give a task and a row that tell the prompt from what follows it."""
@@ -66,10 +100,7 @@ class LanguageQuestion(Question):
         def column(name: str) -> str:
             return names.get(name, name)
 
-        user = [
-            *_said("system", given.get("system")),
-            *_said("user", prompt),
-        ]
+        user = [*_said("system", given.get("system")), *_said("user", prompt)]
         assistant = _said("assistant", completion)
         if self._shape == "messages":
             return {column("messages"): [*user, *assistant]}
@@ -87,6 +118,26 @@ class LanguageQuestion(Question):
             else found
         )
         return {column("input_ids"): list(ids), column("labels"): list(labels)}
+
+    @cached_property
+    def _edges(self) -> tuple[str, str]:
+        """The white space after all prompts, and before all answers; mostly none."""
+        if self._shape != "prompt-completion" or self._talks:
+            return "", ""
+        names = [self.task.columns.get(n, n) for n in ("prompt", "completion")]
+        looked = range(min(_LOOKED_AT, len(self.dataset)))
+        rows = [[self.dataset[i][name] for name in names] for i in looked]
+        prompts, answers = zip(*rows, strict=True)
+        return _shared([p[-1:] for p in prompts]), _shared([a[:1] for a in answers])
+
+    @property
+    def _example(self) -> str:
+        """What the first training row asks."""
+        talk = self._messages
+        if talk is not None:
+            return next((str(m["content"]) for m in talk if m["role"] == "user"), "")
+        name = "text" if self._shape == "text" else "prompt"
+        return str(self.first.get(self.task.columns.get(name, name), ""))
 
     @property
     def _shape(self) -> str:
@@ -112,6 +163,17 @@ class LanguageQuestion(Question):
         first = (self._messages or [{}])[0]
         said = first.get("content") if first.get("role") == "system" else None
         return said if isinstance(said, str) else None
+
+
+def _shared(edges: Sequence[str]) -> str:
+    """Give the one white space that all have, if it is one."""
+    different = set(edges)
+    edge = different.pop() if len(different) == 1 else ""
+    return edge if edge.isspace() else ""
+
+
+def _named(edge: str) -> str:
+    return _NAMES.get(edge, "white space")
 
 
 def _said(role: str, content: str | None) -> list[dict[str, str]]:
