@@ -36,6 +36,7 @@ COMMANDS = {
     "score": ("train_store", "query_store", "method", "damping", "k", "scores_folder"),
     "top": ("k", "order", "query", "format"),
     "report": ("report_file", "k", "title"),
+    "ui": ("port", "host", "browse"),
     "inspect": ("format",),
     "verify": ("format",),
     "methods": ("format",),
@@ -66,7 +67,7 @@ ARGUMENTS = {
     **dict.fromkeys(("train", "attribute", "mislabeled", "collect", "score"), "RUN"),
     **dict.fromkeys(("evaluate lds", "evaluate loo", "evaluate prune"), "RUN"),
     **dict.fromkeys(("top", "report"), "SCORES"),
-    **dict.fromkeys(("clean", "select"), "RUN"),
+    **dict.fromkeys(("clean", "select", "ui"), "RUN"),
     "inspect": "FOLDER",
     "verify": "STORE",
 }
@@ -90,7 +91,7 @@ def test_every_command_of_the_package_is_there_and_no_other():
     assert list(get_command(app).commands) == [  # type: ignore[attr-defined]
         *("demo", "train", "attribute", "mislabeled", "clean", "select"),
         *("collect", "score"),
-        *("top", "report", "inspect", "verify", "methods", "doctor", *GROUPS),
+        *("top", "report", "ui", "inspect", "verify", "methods", "doctor", *GROUPS),
     ]
     assert {name.split()[0] for name in COMMANDS} == set(get_command(app).commands)  # type: ignore[attr-defined]
     for group in GROUPS:
@@ -141,7 +142,7 @@ def test_only_commands_that_read_a_run_or_a_folder_take_an_argument(command):
     (shown, expected) = usage.split("[OPTIONS]")[1].strip(), ARGUMENTS.get(command, "")
     assert shown.strip("[]{}").removesuffix(".yaml") == expected
     # Brackets stand for what need not be given.
-    given = ("clean", "select")
+    given = ("clean", "select", "ui")
     assert shown.startswith("[") == (expected == "RUN" and command not in given)
 
 

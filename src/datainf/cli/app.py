@@ -7,7 +7,15 @@ import typer
 
 from datainf.__about__ import __version__
 from datainf.cli.clean_flags import FOR_CLEAN, FOR_SELECT
-from datainf.cli.commands import about, curate, evaluate, jobs, reproduce, results
+from datainf.cli.commands import (
+    about,
+    curate,
+    evaluate,
+    jobs,
+    reproduce,
+    results,
+    ui,
+)
 from datainf.cli.evaluate_flags import FOR_EVALUATE
 from datainf.cli.flag_table import (
     FOR_BASE,
@@ -163,6 +171,7 @@ _add(
     "SCORES",
 )
 _add("report", results.report, ("report_file", "k", "title"), "SCORES")
+_add("ui", ui.ui, ("port", "host", "browse"), "RUN")
 _add("inspect", results.inspect, ("format",), "FOLDER")
 _add("verify", results.verify, ("format",), "STORE")
 _add("methods", about.methods, ("format",))

@@ -322,6 +322,13 @@ FLAGS: Mapping[str, Flag] = {
         ("--reduce",), str, "sum (of a group's scores), or mean with an interval."
     ),
     "title": Flag(("--title",), str, "Heading of the report."),
+    "port": Flag(("--port",), int, "The page's port; the first free one from 7860 on."),
+    "host": Flag(
+        ("--host",),
+        str,
+        "Name or address to serve at; 127.0.0.1, this machine alone, when not given.",
+    ),
+    "browse": Flag(("--open",), bool, "Open the page in the browser."),
     "world_size": Flag(
         ("--world-size",),
         int,
