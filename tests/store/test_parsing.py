@@ -112,8 +112,8 @@ def test_changed_content_does_not_fit_its_checksum(tmp_path, folder):
     [
         (
             {"dtype": "fp64"},
-            "dtype='fp64' is unknown: expected one of: fp32, bf16, fp16; did you mean "
-            "'fp16'?",
+            "dtype='fp64' is unknown: expected one of: fp32, bf16, fp16, int8; did you "
+            "mean 'fp16'?",
         ),
         ({"shard_rows": 0}, "shard_rows must be a whole number of at least 1, got 0"),
         ({"layout": []}, "a layout needs at least one block, got none"),

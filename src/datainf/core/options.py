@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from datainf.core.errors import OptionError, near
+from datainf.core.store_dtype import StoreDtype
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -75,17 +76,6 @@ class Fisher(StrEnum):
     """Those of the training examples, at their labels, as in the paper."""
     SAMPLED = "sampled"
     """Those at labels drawn from the model, an unbiased estimate of its Fisher."""
-
-
-class StoreDtype(StrEnum):
-    """How gradients are kept on disk."""
-
-    FP32 = "fp32"
-    """4 bytes a number."""
-    BF16 = "bf16"
-    """2 bytes, the range of fp32, about 3 digits."""
-    FP16 = "fp16"
-    """2 bytes, about 4 digits, values above 65504 are refused."""
 
 
 class Parameters(StrEnum):
@@ -250,7 +240,9 @@ class CollectOptions:
     """How gradients are gathered and kept."""
 
     dtype: StoreDtype | str = described(
-        StoreDtype.FP32, "Number format of the stored gradients: fp32, bf16 or fp16."
+        StoreDtype.FP32,
+        "Number format of the stored gradients: fp32, bf16, fp16 or int8 (with a scale "
+        "for each row and block).",
     )
     parameters: Parameters | str = described(
         Parameters.ALL,

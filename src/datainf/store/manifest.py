@@ -14,7 +14,8 @@ from typing import Any
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions, StoreDtype
+from datainf.core.options import CollectOptions
+from datainf.core.store_dtype import StoreDtype
 
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -169,8 +170,7 @@ def default_shard_rows(layout: Layout, dtype: StoreDtype | str) -> int:
     Returns:
         At least 1; a function of layout and dtype alone.
     """
-    width = 4 if dtype == StoreDtype.FP32 else 2
-    return max(1, _SHARD_BYTES // (layout.total * width))
+    return max(1, _SHARD_BYTES // (layout.total * StoreDtype(dtype).bytes))
 
 
 def as_json(value: Any) -> Any:

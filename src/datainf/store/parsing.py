@@ -14,7 +14,8 @@ from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.errors import OptionError, StoreError
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions, Parameters, StoreDtype, word
+from datainf.core.options import CollectOptions, Parameters, word
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.atomic import reading
 from datainf.store.manifest import (
     FORMAT_VERSION,
