@@ -62,7 +62,7 @@ class Manifest:
 
     Attributes:
         library_version: The version of datainf that started the store.
-        layout: Names, shapes and order of the blocks.
+        layout: Names, shapes and order of the blocks, as rows hold them.
         identity: Fingerprints of base, adapter, task and data.
         options: How gradients were gathered; `shard_rows` is always a number here.
         coverage: Which rule each parameter's gradients came from.
@@ -129,13 +129,15 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Write the manifest as the bytes of `manifest.json`."""
-        options = self.options
+        options, projection = self.options, self.options.projection
         value: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "library_version": self.library_version,
-            "layout": [{"name": b.name, "shape": list(b.shape)} for b in self.layout],
+            "layout": [
+                {"name": b.name, "shape": list(b.whole or b.shape)} for b in self.layout
+            ],
             "dtype": self.dtype.value,
-            "projection": None,
+            "projection": None if projection is None else projection.to_dict(),
             "identity": self.identity.to_dict(),
             "options": {
                 "batch_tokens": options.batch_tokens,
