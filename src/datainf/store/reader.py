@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
@@ -166,15 +167,30 @@ class GradientStore:
     @property
     def examples(self) -> pd.DataFrame:
         """One row an example: `index`, `hash`, `tokens`, and `text` where kept."""
+        frame: pd.DataFrame = self._table().to_pandas()
+        return frame
+
+    def examples_at(self, places: Sequence[int]) -> pd.DataFrame:
+        """Give the examples of some rows, without a table of all.
+
+        Args:
+            places: Places in the store, in any order.
+
+        Returns:
+            As `examples`.
+        """
+        frame: pd.DataFrame = self._table().take(list(places)).to_pandas()
+        return frame
+
+    def _table(self) -> pa.Table:
+        """Read the table of examples, checked."""
         manifest = self._manifest
-        table = read_examples(
+        return read_examples(
             self._path,
             rows=manifest.rows,
             sha256=manifest.examples.sha256,
             store_text=manifest.options.store_text,
         )
-        frame: pd.DataFrame = table.to_pandas()
-        return frame
 
     def rows(
         self,
