@@ -34,6 +34,7 @@ COMMANDS = {
     "select": ("select_file", "count", "by", "balance", "k", "format"),
     "collect": ("adapter", "train", "dtype", "shard_rows", "store_folder", "dry_run"),
     "score": ("train_store", "query_store", "method", "damping", "k", "scores_folder"),
+    "search": ("train_store", "query_store", "curvature", "method", "k", "order"),
     "top": ("k", "order", "query", "format"),
     "report": ("report_file", "k", "title"),
     "ui": ("port", "host", "browse"),
@@ -90,7 +91,7 @@ def parameters(command):
 def test_every_command_of_the_package_is_there_and_no_other():
     assert list(get_command(app).commands) == [  # type: ignore[attr-defined]
         *("demo", "train", "attribute", "mislabeled", "clean", "select"),
-        *("collect", "score"),
+        *("collect", "score", "search"),
         *("top", "report", "ui", "inspect", "verify", "methods", "doctor", *GROUPS),
     ]
     assert {name.split()[0] for name in COMMANDS} == set(get_command(app).commands)  # type: ignore[attr-defined]

@@ -26,7 +26,7 @@ from datainf.cli.flag_table import (
     FOR_TRAIN,
 )
 from datainf.cli.flags import Given, bind
-from datainf.cli.score_flags import FOR_SCORE
+from datainf.cli.score_flags import FOR_SCORE, FOR_SEARCH
 from datainf.cli.study_flags import FOR_JUDGING, FOR_STUDY
 from datainf.cli.together import alone
 
@@ -163,6 +163,19 @@ _add(
         "format",
     ),
     "[RUN.yaml]",
+)
+_add(
+    "search",
+    jobs.search,
+    (
+        "train_store",
+        "query_store",
+        "curvature",
+        *FOR_SEARCH,
+        "k",
+        "order",
+        "format",
+    ),
 )
 _add(
     "top",

@@ -20,7 +20,7 @@ class RowBlock:
     Attributes:
         start: Position of the first row in the source.
         gradients: `[n, d]` for each block that was asked for, in the stored number
-            format.
+            format; int8 as float32, multiplied with its scale.
         squared_norms: `[n, L]` float64, the squared length of each row in every block
             of the layout (in its order), whichever blocks were asked for.
     """

@@ -4,7 +4,7 @@
 
 that is, damping × the mean squared entry of the block's gradients (Kwon et al., ICLR
 2024, arXiv:2310.00902, section 5, where damping is 0.1). N training examples, d_l
-parameters.
+parameters, counted before any projection: it keeps ‖g_li‖ on average, so that λ stays.
 """
 
 
