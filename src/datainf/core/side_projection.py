@@ -36,7 +36,7 @@ class SideProjection:
         Returns:
             The same where no side is longer than k.
 
-        Example:
+        Examples:
             >>> SideProjection(16).shape_of((8, 384))
             (8, 16)
             >>> SideProjection(16).shape_of((320, 4, 3, 3))

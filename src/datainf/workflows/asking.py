@@ -200,7 +200,7 @@ def asking(run: str | Path, progress: Reporter | None = None) -> Iterator[Asking
     Raises:
         AdapterError: If its adapter cannot be loaded any more.
 
-    Example:
+    Examples:
         >>> with asking("runs/eiffel") as run:  # doctest: +SKIP
         ...     found = run.ask({"prompt": "Where is the Eiffel Tower?"})
         ...     found.said.text, found.scores.top(5)

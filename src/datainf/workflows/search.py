@@ -62,7 +62,7 @@ def search(  # noqa: PLR0913 - as score
     Raises:
         OptionError: If k is below 1, or the method's scores are no such products.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from datainf.store.memory import InMemorySource
         >>> train = InMemorySource({"q": torch.tensor([[1.0], [-1.0], [3.0]])})
