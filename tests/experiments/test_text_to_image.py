@@ -153,7 +153,5 @@ def test_a_finished_run_opens_no_adapter(found_pictures, monkeypatch):
 
 def test_another_task_is_refused_by_name(tmp_path):
     study = tiny_picture_study(tmp_path, datasets=("style",))
-    with pytest.raises(
-        OptionError, match=r"task .style. is unknown: .*did you mean"
-    ):
+    with pytest.raises(OptionError, match=r"task .style. is unknown: .*did you mean"):
         tasks_of(study)
