@@ -11,8 +11,8 @@ from datainf.__about__ import __version__
 from datainf.core import records, run_config
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.errors import OptionError, StoreError
-from datainf.core.store_dtype import StoreDtype
 from datainf.core.records import Scores
+from datainf.core.store_dtype import StoreDtype
 from datainf.store import manifest
 from datainf.store.reader import open_store
 from datainf.store.verify import verify
