@@ -36,7 +36,7 @@ COMMANDS = {
     "score": ("train_store", "query_store", "method", "damping", "k", "scores_folder"),
     "top": ("k", "order", "query", "format"),
     "report": ("report_file", "k", "title"),
-    "ui": ("port", "host", "browse"),
+    "ui": ("port", "host", "open"),
     "inspect": ("format",),
     "verify": ("format",),
     "methods": ("format",),
