@@ -1,9 +1,10 @@
-"""Make the pictures of README and docs: the demo's report in Debian's chromium.
+"""Make the pictures of README and docs: the demo in Debian's chromium.
 
 python -m scripts.screenshots [--run FOLDER]
 
 docs/images/report.png            the first query, with what taught it
 docs/images/report-overview.png   the top of the page, in dark
+docs/images/ui.png                the web app, asked about a new prompt
 """
 
 import argparse
@@ -12,15 +13,19 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from datainf.experiments.demo import run_demo
+from datainf.reports.web_app import served
+from datainf.workflows.asking import asking
 from datainf.workflows.progress import Logged
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 WIDTH, HEIGHT = 1100, 1000
 COLORS = 128
 """Enough for a page of text and a few colours, at a third of the bytes."""
+PROMPT = "ka mo ru ti: shop clay glad\n"
+"""Of the demo's first kind: the words come back in reverse."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,6 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
         if run is None:
             run = run_demo(Path(folder) / "demo", progress=Logged()).report.parent
         photograph(run / "report.html")
+        photograph_app(run)
 
 
 def photograph(report: Path) -> None:
@@ -52,11 +58,35 @@ def photograph(report: Path) -> None:
             page.evaluate(
                 "part => document.getElementById(part).scrollIntoView()", part
             )
-            page.screenshot(path=IMAGES / name)
-            small = Image.open(IMAGES / name).convert("RGB").quantize(COLORS)
-            small.save(IMAGES / name, optimize=True)
-            print(IMAGES / name)
+            _save(page, name)
         browser.close()
+
+
+def photograph_app(run: Path) -> None:
+    """Take the picture of the web app over a run of the demo."""
+    with (
+        asking(run) as asker,
+        served(asker) as address,
+        sync_playwright() as started,
+    ):
+        browser = started.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.goto(address)
+        page.get_by_label("Prompt").fill(PROMPT)
+        page.get_by_role("button", name="Find its sources").click()
+        page.locator("#answer .sides").wait_for()
+        page.mouse.move(0, 0)
+        page.wait_for_function("!document.getAnimations().length")
+        _save(page, "ui.png")
+        browser.close()
+
+
+def _save(page: Page, name: str) -> None:
+    """Photograph what is in view."""
+    page.screenshot(path=IMAGES / name)
+    small = Image.open(IMAGES / name).convert("RGB").quantize(COLORS)
+    small.save(IMAGES / name, optimize=True)
+    print(IMAGES / name)
 
 
 if __name__ == "__main__":

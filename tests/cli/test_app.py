@@ -37,7 +37,7 @@ COMMANDS = {
     "search": ("train_store", "query_store", "curvature", "method", "k", "order"),
     "top": ("k", "order", "query", "format"),
     "report": ("report_file", "k", "title"),
-    "ui": ("port", "host", "browse"),
+    "ui": ("port", "host", "open"),
     "inspect": ("format",),
     "verify": ("format",),
     "methods": ("format",),

@@ -15,5 +15,5 @@ def test_an_answer_need_not_have_more_than_scores_and_their_query():
     none = np.empty((1, 0))
     scores = Scores(np.array([[-1.0]]), (), none, none, Provenance("dot"))
     found = Answer(scores, "a query")
-    assert found.said is found.picture is found.pictures is None
+    assert (found.said, found.picture, found.pictures) == (None, None, None)
     assert found.warnings == ()

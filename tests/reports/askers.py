@@ -1,5 +1,6 @@
 """A run that answers at once, for the tests of the web app: every kind of field."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -50,7 +51,7 @@ class Fake:
 
     name = "runs/<i>fake</i>"
     scores = ALL
-    fields = FIELDS
+    fields: Sequence[Field] = FIELDS
 
     def __init__(self):
         self.asked = []

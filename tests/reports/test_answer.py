@@ -107,5 +107,6 @@ def test_what_is_refused_is_an_alert():
 def test_the_heading_says_whose_sources_they_are():
     seen = Seen(render_heading("runs/<i>a</i>", ALL))
     assert "17 training examples of the run runs/<i>a</i>" in seen.text
-    assert "method datainf" in seen.text
+    assert "method datainf · damping 0.1 · blocks tensor" in seen.text
+    assert "normalize" not in seen.text
     assert seen.tags <= OURS

@@ -89,8 +89,14 @@ def test_a_query_is_answered_in_the_page(page):
     expect(sources.locator("section.opponents li[data-train]")).not_to_have_count(0)
     expect(sources).to_contain_text("What retraining would show was not tested here")
     given, k = asker.asked[-1]
-    expected = {"class": None, "several": [], "number": 0.5, "tokens": 48}
-    assert given == {"prompt": "who?", "image": None, **expected}
+    assert given == {
+        "prompt": "who?",
+        "class": None,
+        "several": [],
+        "number": 0.5,
+        "tokens": 48,
+        "image": None,
+    }
     assert k == 5
     assert found.faults == []
 

@@ -184,7 +184,7 @@ _add(
     "SCORES",
 )
 _add("report", results.report, ("report_file", "k", "title"), "SCORES")
-_add("ui", ui.ui, ("port", "host", "browse"), "RUN")
+_add("ui", ui.ui, ("port", "host", "open"), "RUN")
 _add("inspect", results.inspect, ("format",), "FOLDER")
 _add("verify", results.verify, ("format",), "STORE")
 _add("methods", about.methods, ("format",))

@@ -342,7 +342,7 @@ FLAGS: Mapping[str, Flag] = {
         str,
         "Name or address to serve at; 127.0.0.1, this machine alone, when not given.",
     ),
-    "browse": Flag(("--open",), bool, "Open the page in the browser."),
+    "open": Flag(("--open",), bool, "Open the page in the browser."),
     "world_size": Flag(
         ("--world-size",),
         int,

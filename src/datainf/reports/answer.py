@@ -15,6 +15,7 @@ from datainf.core.records import Scores
 from datainf.core.token_scores import Side as Whose
 from datainf.reports import overview, wording
 from datainf.reports.queries import Neighbour, Side, query_sections
+from datainf.reports.sections import Setting
 from datainf.reports.templating import environment
 from datainf.reports.visible import (
     Passage,
@@ -31,6 +32,7 @@ _MEANING = {
     "opponents": "Training on it more would raise this query's loss: it pulls away.",
 }
 _OF_THE_RUN = ("adapter", "base model", "method")
+_CHOICES = ("damping", "blocks", "normalize", "fisher")
 _SIGN = {"proponents": "negative", "opponents": "positive"}
 
 
@@ -110,6 +112,12 @@ def render_heading(name: str, scores: Scores) -> str:
         HTML.
     """
     lines = [line for line in overview.glance(scores) if line.name in _OF_THE_RUN]
+    options = scores.provenance.options
+    lines += [
+        Setting(name, shown(options[name]))
+        for name in _CHOICES
+        if options.get(name) not in (None, "none")
+    ]
     return _rendered(
         "heading.html.j2",
         name=visible(name),

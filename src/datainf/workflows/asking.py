@@ -241,25 +241,19 @@ def _opened(run: Finished) -> list[_Held]:
     )
     fisher = take_fisher(options, estimator, config.collect, over=saved is not None)
 
-    def stores(place: Path) -> dict[str, GradientStore]:
-        names = {"train": TRAIN}
-        if fisher == Fisher.SAMPLED:
-            names["curvature"] = curvature_name(config.collect)
-        for name in names.values():
-            if not (place / name).is_dir():
-                raise StoreError(
-                    f"{run.folder} has no gradients of its training rows any more: "
-                    f"{place / name} is not there; run it again."
-                )
-        return {key: open_store(place / name) for key, name in names.items()}
+    def held_in(place: Path, checkpoint: Path | None = None, **facts: Any) -> _Held:
+        train = _store(run, place / TRAIN)
+        drawn = place / curvature_name(config.collect)
+        sampled = fisher == Fisher.SAMPLED
+        return _Held(train, _store(run, drawn) if sampled else None, checkpoint, facts)
 
     if saved is None:
-        held = [_Held(**stores(run.folder))]
+        held = [held_in(run.folder)]
     else:
         adapter = adapter_of(subject.model, None, config.collect.parameters)
         facts = checkpoint_facts(subject.model, adapter, saved, estimator)
         held = [
-            _Held(**stores(run.folder / one.name), checkpoint=one, facts=about)
+            held_in(run.folder / one.name, one, **about)
             for one, about in zip(saved, facts, strict=True)
         ]
     scored = Identity.from_dict(run.scores.provenance.sources["train"])
@@ -270,6 +264,16 @@ def _opened(run: Finished) -> list[_Held]:
             f"{'; '.join(differ)}; run it again."
         )
     return held
+
+
+def _store(run: Finished, place: Path) -> GradientStore:
+    """Open gradients of a run, which are there as long as nobody removed them."""
+    if not place.is_dir():
+        raise StoreError(
+            f"{run.folder} has no gradients of its training rows any more: {place} is "
+            "not there; run it again."
+        )
+    return open_store(place)
 
 
 def _require_as_collected(run: Finished, held: _Held) -> None:

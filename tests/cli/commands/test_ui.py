@@ -24,7 +24,8 @@ def _swept():
 
 @needs_chromium
 def test_a_run_is_asked_in_the_browser(attributed, monkeypatch, capfd):
-    told, seen = [], []
+    told: list[str] = []
+    seen: list[str] = []
     monkeypatch.setattr(ui, "tell", told.append)
 
     def ask() -> None:
@@ -53,7 +54,7 @@ def test_ctrl_c_ends_it(monkeypatch):
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ui.threading.Event, "wait", interrupted)
+    monkeypatch.setattr("threading.Event.wait", interrupted)
     ui.wait()
 
 

@@ -32,7 +32,7 @@ def ui(given: Given) -> None:
     run = given.argument or ""
     with (
         asking(run, Bars()) as asker,
-        served(asker, host=host, port=port, browse=bool(given["browse"])) as address,
+        served(asker, host=host, port=port, browse=bool(given["open"])) as address,
     ):
         tell(f"ask {run} at {address} (Ctrl-C ends it)")
         wait()
