@@ -53,3 +53,10 @@ def test_other_images_are_refused(tmp_path, colours):
     keep_rows(tmp_path, {"train": pictured(7, 9)})
     with pytest.raises(OptionError, match="holds other rows than these"):
         keep_rows(tmp_path, {"train": pictured(*colours)})
+
+
+def test_what_a_file_says_besides_its_pixels_is_no_difference(tmp_path):
+    rows = pictured(7)
+    keep_rows(tmp_path, {"train": rows})
+    rows[0]["image"].info["dpi"] = (72, 72)
+    keep_rows(tmp_path, {"train": rows})
