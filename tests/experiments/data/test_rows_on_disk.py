@@ -41,7 +41,7 @@ def pictured(*colours):
 
 def test_rows_with_images_become_a_folder_of_images(tmp_path):
     first = keep_rows(tmp_path, {"train": pictured(7, 9)})
-    assert first["train"].data == str(tmp_path / "train")
+    assert first["train"].data == str(tmp_path / "train-images")
     rows = load_examples(first["train"])
     assert [(row["text"], row["class"]) for row in rows] == [("7", "x"), ("9", "x")]
     assert open_image(rows[1]["image"], "image").getpixel((0, 0)) == (9, 0, 0)

@@ -30,7 +30,7 @@ def keep_rows(
         parts: Name -> rows.
 
     Returns:
-        Name -> where the rows lie: `NAME.jsonl`, or the folder `NAME` of images.
+        Name -> where the rows lie: `NAME.jsonl`, or the folder `NAME-images`.
 
     Raises:
         OptionError: If the folder holds other rows: what was made of those would stand
@@ -54,7 +54,7 @@ def _keep_pictures(
     folder: Path, name: str, rows: Sequence[Mapping[str, Any]]
 ) -> DataConfig:
     """Write images as PNG, which loses nothing, and their table last."""
-    own = folder / name
+    own = folder / f"{name}-images"
     told = []
     for number, row in enumerate(rows):
         file = own / f"{number:04}.png"
