@@ -15,7 +15,7 @@ TESTS = ROOT / "tests"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 OPTIONAL = {
     re.split(r"[^A-Za-z0-9_-]", requirement)[0]
-    for extra in ("diffusion", "quantized", "ui")
+    for extra in ("diffusion", "faiss", "quantized", "ui")
     for requirement in PROJECT["project"]["optional-dependencies"][extra]
 }
 CONTRACTS = PROJECT["tool"]["importlinter"]["contracts"]
@@ -30,12 +30,13 @@ NOT_MIRRORED = {
     "__main__.py": "one call of the command line: tests/cli",
 }
 # Distributions whose import name is another.
-IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml"}
+IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml", "faiss-cpu": "faiss"}
 # Libraries that one layer or file alone may import (H19), relative to the package.
 HOMES = {
     "plotly": "reports/plots.py",
     "diffusers": "integrations/diffusion/pipelines.py",
     "gradio": "reports/web_app.py",
+    "faiss": "integrations/faiss_index.py",
 }
 
 
@@ -146,7 +147,7 @@ def test_every_imported_library_is_a_declared_dependency() -> None:
     allowed = {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in declared}
     allowed |= set(sys.stdlib_module_names) | {"datainf"}
     # Of an extra, which need not be installed, one file knows what to say without it.
-    allowed |= {name for name in HOMES if name in OPTIONAL}
+    allowed |= {IMPORT_NAMES.get(n, n) for n in OPTIONAL} & set(HOMES)
     found = {
         f"{name_of(path)}: {module}"
         for path in SOURCES

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from datainf.workflows.attribute import attribute
     from datainf.workflows.clean import clean
     from datainf.workflows.collect import collect
+    from datainf.workflows.index import build_index
     from datainf.workflows.influence import influence
     from datainf.workflows.influence_callback import InfluenceCallback
     from datainf.workflows.pictures import pictures
@@ -73,6 +74,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "open_store",
     "score",
     "search",
+    "build_index",
     "token_scores",
     "self_influence",
     "influence",
@@ -132,6 +134,7 @@ _HOME = {
     "open_store": "store.reader",
     "score": "workflows.score",
     "search": "workflows.search",
+    "build_index": "workflows.index",
     "token_scores": "workflows.token_scores",
     "self_influence": "workflows.self_influence",
     "influence": "workflows.influence",

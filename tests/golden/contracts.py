@@ -42,6 +42,7 @@ CALLS = (
     "open_store",
     "score",
     "search",
+    "build_index",
     "influence",
     "attribute",
     "report",

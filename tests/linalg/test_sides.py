@@ -1,5 +1,8 @@
 """Projection of both sides: what it keeps, and that factors may go first."""
 
+import hashlib
+
+import numpy as np
 import torch
 
 from datainf.linalg.sides import INPUTS, OUTPUTS, project_sides, side_matrix
@@ -72,3 +75,21 @@ def test_blocks_sides_and_seeds_have_matrices_of_their_own():
     for i, one in enumerate(square):
         for other in square[:i]:
             assert not torch.equal(one, other)
+
+
+def test_the_matrix_is_the_one_that_the_format_page_describes():
+    """Written from FORMAT.md alone: another language must be able to."""
+    seed, size, width = 3, 300, 5
+    rows = []
+    for slab in range(2):
+        name = f"{seed} {slab} inputs of h.0.q".encode()
+        first = int.from_bytes(hashlib.sha256(name).digest()[:16], "little")
+        words = np.random.PCG64(first).random_raw(256 * width // 64)
+        data = b"".join(int(word).to_bytes(8, "little") for word in words)
+        bits = "".join(f"{byte:08b}" for byte in data)
+        rows += [bits[at : at + width] for at in range(0, 256 * width, width)]
+    right = [[(1 if bit == "1" else -1) / width**0.5 for bit in row] for row in rows]
+    made = side_matrix("h.0.q", INPUTS, size=size, width=width, seed=seed, like=LIKE)
+    torch.testing.assert_close(
+        made, torch.tensor(right[:size], dtype=torch.float64), rtol=1e-12, atol=0
+    )

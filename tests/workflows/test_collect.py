@@ -295,9 +295,9 @@ def test_truncated_texts_are_counted(tmp_path):
 
 def test_an_unknown_option_is_refused_with_the_near_one(tmp_path):
     message = (
-        "option 'dtyp' is unknown: expected one of: dtype, parameters, output, "
-        "samples, sample_seed, batch_tokens, shard_rows, store_text, on_nonfinite, "
-        "reuse, factors; did you mean 'dtype'?."
+        "option 'dtyp' is unknown: expected one of: dtype, project, project_seed, "
+        "parameters, output, samples, sample_seed, batch_tokens, shard_rows, "
+        "store_text, on_nonfinite, reuse, factors; did you mean 'dtype'?."
     )
     with refused(message, OptionError):
         collect(decoder(), ROWS, TokenTask(), out=tmp_path / "store", dtyp="bf16")

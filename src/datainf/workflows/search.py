@@ -6,6 +6,7 @@ For a large store that is asked again and again: one reading a call, nothing of
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from datainf.estimators.base import Estimator
 from datainf.estimators.search import search_rows
 from datainf.estimators.table import build
 from datainf.store.reader import GradientStore
+from datainf.workflows.index import shortlisted
 from datainf.workflows.score import fitting
 
 
@@ -33,6 +35,7 @@ def search(  # noqa: PLR0913 - as score
     damping: float | str | None = None,
     blocks: Blocks | str | None = None,
     normalize: Normalize | str | None = None,
+    index: str | Path | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """List the training examples that matter most to each query, of very many.
@@ -52,6 +55,8 @@ def search(  # noqa: PLR0913 - as score
         damping: As for `score`.
         blocks: As for `score`.
         normalize: As for `score`; not `relatif`.
+        index: Folder of an index of `train` (`build_index`): the answer is approximate,
+            some of the k best may be missing, as often as the index's recall says.
         **options: Options of the method itself.
 
     Returns:
@@ -82,16 +87,18 @@ def search(  # noqa: PLR0913 - as score
             "name a method."
         )
     ground = fitting(train, queries, curvature, estimator)
-    found = search_rows(
-        estimator.precondition(estimator.fit(ground), queries),
-        train,
-        k=k,
-        order=chosen,
-        normalize=word(Normalize, estimator.normalize, "normalize"),
-    )
+    scale = word(Normalize, estimator.normalize, "normalize")
+    candidates, places = train, None
+    if index is not None:
+        _require_indexed(train, scale)
+    vectors = estimator.precondition(estimator.fit(ground), queries)
+    if index is not None and isinstance(train, GradientStore):
+        candidates, places = shortlisted(index, train, vectors, k=k, order=chosen)
+    found = search_rows(vectors, candidates, k=k, order=chosen, normalize=scale)
     count, each = found.places.shape
     asked = _named(queries, range(count))
-    listed = _named(train, found.places.flatten().tolist())
+    best = found.places.flatten().tolist()
+    listed = _named(train, best if places is None else [places[at] for at in best])
     table = {
         "query": np.repeat(asked["index"].to_numpy(), each),
         "rank": np.tile(np.arange(1, each + 1), count),
@@ -102,6 +109,20 @@ def search(  # noqa: PLR0913 - as score
     if "text" in listed:
         table["text"] = listed["text"].to_numpy()
     return pd.DataFrame(table)
+
+
+def _require_indexed(train: GradientSource, scale: Normalize) -> None:
+    """Refuse to ask an index for products that it was not made for."""
+    if not isinstance(train, GradientStore):
+        raise OptionError(
+            f"an index is of a store on disk, got {type(train).__name__}; leave index= "
+            "out."
+        )
+    if scale != Normalize.NONE:
+        raise OptionError(
+            f"an index compares rows as they are, got normalize={str(scale)!r}; leave "
+            "index= out, or use normalize='none'."
+        )
 
 
 def _named(source: GradientSource, places: Sequence[int]) -> pd.DataFrame:
