@@ -44,6 +44,7 @@ COMMANDS = {
         (
             *("reproduce theorem", "reproduce mislabeled", "reproduce approximation"),
             "reproduce text-generation",
+            "reproduce text-to-image",
         ),
         ("preset", "model", "data_dir", "datasets", "ranks", "seeds", "publish"),
     ),

@@ -9,16 +9,27 @@ from datainf.core.evaluate_options import BatchOrder
 from datainf.experiments import (
     approximation,
     counterfactual,
+    drawn,
     filtered,
     filtered_page,
     mislabeled,
     text_generation,
     text_generation_page,
+    text_to_image,
+    text_to_image_figures,
+    text_to_image_page,
     theorem,
 )
 from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy, Plan
 from datainf.experiments.variants import Variant, all_variants
-from tests.experiments.places import tiny_base, tiny_data, tiny_study, tiny_text_study
+from tests.experiments.places import (
+    drawn_at_once,
+    tiny_base,
+    tiny_data,
+    tiny_picture_study,
+    tiny_study,
+    tiny_text_study,
+)
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -52,6 +63,23 @@ def found_classes(tmp_path_factory: pytest.TempPathFactory):
         patched.setattr(text_generation, "variants", lambda: few)
         patched.setattr(text_generation_page, "variants", lambda: few)
         yield text_generation.run(tiny_text_study(folder), folder / "out"), folder
+
+
+@pytest.fixture(scope="package")
+def found_pictures(tmp_path_factory: pytest.TempPathFactory):
+    """`text-to-image` on both tasks, two seeds and a few variants; its folder."""
+    folder = tmp_path_factory.mktemp("text-to-image")
+    few = [Variant(name) for name in ("dot", "datainf", "trak", "less")]
+    few += [Variant("cosine", {"normalize": "relatif"})]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(text_to_image, "variants", lambda: few)
+        patched.setattr(text_to_image_page, "variants", lambda: few)
+        patched.setattr(text_to_image, "TIMESTEPS", (1, 2))
+        patched.setattr(text_to_image_page, "TIMESTEPS", (1, 2))
+        patched.setattr(text_to_image_figures, "TIMESTEPS", (1, 2))
+        patched.setattr(text_to_image, "REFERENCE", 3)
+        patched.setattr(drawn, "generated", drawn_at_once)
+        yield text_to_image.run(tiny_picture_study(folder), folder / "out"), folder
 
 
 @pytest.fixture(scope="package")

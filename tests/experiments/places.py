@@ -1,14 +1,16 @@
 """A tiny encoder and tiny data sets on disk, laid out as the experiments read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from PIL import Image
 from transformers import RobertaConfig, RobertaForMaskedLM
 
-from datainf.experiments.presets import TEXT_PRESETS, Study, study_of
+from datainf.experiments.presets import IMAGE_PRESETS, TEXT_PRESETS, Study, study_of
 from tests.tiny_models import (
     POSITIONS,
     VOCAB,
@@ -122,3 +124,48 @@ def tiny_study(folder: Path, **changes: object) -> Study:
         data_dir=str(tiny_data(folder / "data")),
         **{**given, **changes},  # type: ignore[arg-type]
     )
+
+
+def drawn_at_once(model: Any, prompts: Sequence[str], *, side: int) -> Any:
+    """Stand in for fifty steps a picture; tests/integrations/diffusion takes them."""
+    del model
+    return (Image.new("RGB", (side, side), (9, len(text), 30)) for text in prompts)
+
+
+def tiny_drawer(folder: Path) -> Path:
+    """Save a tiny pipeline that reads the words of captions, 16 pixels a side."""
+    from scripts.train_demo_pipeline import build_tokenizer
+    from tests.tiny_diffusion import tiny_pipeline
+
+    tokenizer = build_tokenizer()
+    tokenizer.model_max_length = 7
+    pipeline = tiny_pipeline(dtype=torch.float32)
+    pipeline.tokenizer = tokenizer
+    pipeline.text_encoder.resize_token_embeddings(len(tokenizer))
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+def tiny_photos(folder: Path) -> Path:
+    """Write `dreambooth` with four photos of each of three subjects."""
+    for number, subject in enumerate(("cat2", "dog", "rc_car")):
+        place = folder / "dreambooth" / subject
+        place.mkdir(parents=True)
+        for i in range(4):
+            colour = (70 * number, 60 * i, 99)
+            Image.new("RGB", (21, 17), colour).save(place / f"{i:02}.jpg")
+    return folder
+
+
+def tiny_picture_study(folder: Path, **changes: object) -> Study:
+    """The small preset of pictures at a size for tests."""
+    given = {"datasets": ("styles", "subjects"), "ranks": (2,), "seeds": 1, "rows": 9}
+    study = study_of(
+        "small",
+        model=str(tiny_drawer(folder / "drawer")),
+        data_dir=str(tiny_photos(folder / "photos")),
+        presets=IMAGE_PRESETS,
+        **{**given, "epochs": 1, **changes},  # type: ignore[arg-type]
+    )
+    sample = replace(study.sample, validation_rows=6)
+    return replace(study, sample=sample, task={"resolution": 16, "timesteps": 2})

@@ -178,6 +178,7 @@ for _name, _body in (
     ("mislabeled", reproduce.mislabeled),
     ("approximation", reproduce.approximation),
     ("text-generation", reproduce.text_generation),
+    ("text-to-image", reproduce.text_to_image),
 ):
     _add(_name, _body, ("model", *FOR_STUDY, "epochs", "out", "format"), to=studies)
 _add(

@@ -25,7 +25,7 @@ STUDY_FLAGS: Mapping[str, Flag] = {
         str,
         "Data sets instead of the preset's, such as sst2,mrpc; demo-lm is the demo's "
         "language model, which needs no data. Of text-generation: tasks such as "
-        "sentences-paper,math-shared.",
+        "sentences-paper,math-shared; of text-to-image: styles, styles-hub, subjects.",
         panel=STUDY,
     ),
     "ranks": Flag(

@@ -34,6 +34,8 @@ from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.score import score
 
 BASE = Path(__file__).parent / "assets" / "demo-base"
+PIPELINE = Path(__file__).parent / "assets" / "demo-pipeline"
+"""The small pipeline of diffusers: `scripts/train_demo_pipeline.py`."""
 
 # Name shown -> how it is scored. Unit length beside the paper's settings: without it,
 # the few rows with the longest gradients (wrong answers, above all) head every list.

@@ -3,7 +3,7 @@
 `sst2` is a setting in which no dropout blurs what an example does: MiniLM, LoRA r = 4
 on query and value with a trained head, 256 short sentences, 8 epochs in batches of 16,
 one seed. The others ask whether what holds there carries over: another task with the
-base's own dropout on, and a language model on two kinds of text.
+base's own dropout on, a language model on two kinds of text, and a pipeline that draws.
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,11 @@ from datainf.core.recipe import Recipe
 from datainf.experiments.data.judged_rows import (
     Rows,
     short_texts,
+    styles,
     sums,
     transformations,
 )
-from datainf.experiments.demo import BASE
+from datainf.experiments.demo import BASE, PIPELINE
 
 _ENCODER = Recipe(
     peft={
@@ -51,6 +52,23 @@ _TRANSFORMER = Recipe(
         "per_device_train_batch_size": 16,
         "learning_rate": 5e-3,
         "lr_scheduler_type": "linear",
+        "weight_decay": 0.0,
+        "use_cpu": True,
+    },
+)
+_DRAWER = Recipe(
+    peft={
+        "peft_type": "LORA",
+        "r": 4,
+        "lora_alpha": 4,
+        "lora_dropout": 0.0,
+        "target_modules": ["to_q", "to_k", "to_v", "to_out.0"],
+    },
+    training={
+        "num_train_epochs": 10,
+        "per_device_train_batch_size": 16,
+        "learning_rate": 2e-3,
+        "lr_scheduler_type": "cosine",
         "weight_decay": 0.0,
         "use_cpu": True,
     },
@@ -182,6 +200,15 @@ ALL_JUDGED: Mapping[str, Judged] = {
         _GSM8K,
         _SENTENCES.summed(),
         _GSM8K.summed(),
+        Judged(
+            name="styles",
+            title="the small pipeline, pictures in three styles",
+            rows=styles,
+            train_rows=96,
+            queries=30,
+            recipe=_DRAWER,
+            base=str(PIPELINE),
+        ),
     )
 }
 
@@ -243,7 +270,10 @@ JUDGED_PRESETS: Mapping[str, JudgedStudy] = {
     ),
     "full": JudgedStudy(
         preset="full",
-        judged=("sst2", "mrpc", "sentences", "gsm8k", "sentences-sum", "gsm8k-sum"),
+        judged=(
+            *("sst2", "mrpc", "sentences", "gsm8k", "sentences-sum", "gsm8k-sum"),
+            "styles",
+        ),
         subsets=100,
         twins=15,
         left_out=40,

@@ -10,17 +10,26 @@ and of its text generation (section 5.2 and appendix), by the same names:
 `paper`   Llama-2-13B-chat from the hub, in 8 bits, 10 × (90 + 10) rows a task, 20 seeds
 `small`   the demo's language model, which is shipped, 10 × (20 + 5) rows, 5 seeds
 
+and of its pictures (section 5.3 and appendix):
+
+`paper`   Stable Diffusion v1.5 from the hub, attention layers, 3 × (200 + 50) pictures
+          in three styles at r = 1, 30 × (3 + 1 to 3) photos of subjects at r = 4
+`small`   the small pipeline that is shipped, 3 × (80 + 20) generated pictures, and the
+          photos in 32 × 32 pixels, 5 seeds
+
 Everything can be replaced by name, so that a preset is a start and not a cage.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from datainf.core.errors import OptionError, near
 from datainf.core.options import Precision
 from datainf.core.recipe import Recipe
 from datainf.experiments.data.text_tasks import TEXT_TASKS
+
+_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +66,7 @@ class Study:
         model: The base of the classifiers: a folder or hub name.
         data_dir: Folder with a folder a data set; the hub when None.
         precision: Number format of the base's weights.
+        task: Settings of the task besides those of the rows.
     """
 
     preset: str
@@ -68,6 +78,7 @@ class Study:
     model: str | None = None
     data_dir: str | None = None
     precision: Precision = Precision.FLOAT32
+    task: Mapping[str, Any] = field(default_factory=dict)
 
     def recipe_for(self, *, rank: int, seed: int, rows: int) -> Recipe:
         """Say how one adapter is trained.
@@ -97,6 +108,8 @@ class Study:
         }
         if self.precision is not Precision.FLOAT32:  # joined after the first records
             said["precision"] = str(self.precision)
+        if self.task:
+            said["task"] = dict(self.task)
         return said
 
 
@@ -180,6 +193,48 @@ TEXT_PRESETS: Mapping[str, Study] = {
     ),
 }
 """Text generation: the rows say their class, and none of them is wrong."""
+
+IMAGE_PRESETS: Mapping[str, Study] = {
+    "small": Study(
+        preset="small",
+        datasets=("styles", "subjects"),
+        ranks=(4,),
+        seeds=5,
+        sample=Sample(rows=240, validation_rows=60, flipped=0.0),
+        recipe=Recipe(
+            peft={"lora_dropout": 0.0, "target_modules": list(_ATTENTION)},
+            training={
+                "num_train_epochs": 40,
+                "per_device_train_batch_size": 16,
+                "learning_rate": 2e-3,
+                "lr_scheduler_type": "cosine",
+                "warmup_steps": 0,
+                "use_cpu": True,
+            },
+        ),
+        task={"resolution": 32},
+    ),
+    "paper": Study(
+        preset="paper",
+        datasets=("styles-hub", "subjects"),
+        ranks=(1, 4),
+        seeds=5,
+        sample=Sample(rows=600, validation_rows=150, flipped=0.0),
+        recipe=Recipe(
+            peft={"lora_dropout": 0.0, "target_modules": list(_ATTENTION)},
+            training={
+                "num_train_epochs": 67,  # 10 000 steps of the styles
+                "per_device_train_batch_size": 4,
+                "learning_rate": 1e-4,
+                "lr_scheduler_type": "cosine",
+                "warmup_steps": 0,
+            },
+        ),
+        model="stable-diffusion-v1-5/stable-diffusion-v1-5",
+        task={"resolution": 512},
+    ),
+}
+"""Text to image: the rows say their class, and none of them is wrong."""
 
 
 def study_of(  # noqa: PLR0913 - what a user may replace, by name

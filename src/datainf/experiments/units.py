@@ -28,10 +28,11 @@ from datainf.core.options import Output
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.core.task import Task
+from datainf.experiments.data.picture_tasks import PICTURE_TASKS
 from datainf.experiments.data.rows_on_disk import keep_rows
 from datainf.experiments.data.study_rows import DEMO, StudyRows, study_rows
 from datainf.experiments.data.text_tasks import TEXT_TASKS
-from datainf.experiments.demo import BASE, DemoSettings
+from datainf.experiments.demo import BASE, PIPELINE, DemoSettings
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
 from datainf.integrations.checkpoints import beside, find_checkpoints
@@ -98,9 +99,13 @@ Seen = tuple[Task, list[dict[str, Any]], list[dict[str, Any]]]
 """A task, training rows and validation rows."""
 
 
-Gradients = Callable[..., tuple[GradientStore, GradientStore]]
+Stores = tuple[GradientStore, GradientStore]
+"""Gradients of training rows and of validation rows."""
+Gradients = Callable[..., Stores]
 """`(output=Output.LOSS, target=Target.TASK)` -> gradients of training and validation
 rows, collected when first asked for."""
+Collect = Callable[..., Stores]
+"""`(name, seen, output=Output.LOSS)` -> gradients of what another task sees of them."""
 
 
 def units_of(study: Study, noise: tuple[bool, ...] = (True,)) -> list[Unit]:
@@ -133,6 +138,7 @@ class Opened:
         validation: Gradients of the validation rows.
         collect_seconds: What collecting both took.
         gradients: Gives those of both, and of another output or of prompts alone.
+        collected: Gives those of other rows, or by another task.
         moments: Gives Adam's moments at the end of training.
     """
 
@@ -142,6 +148,7 @@ class Opened:
     validation: GradientStore
     collect_seconds: float
     gradients: Gradients
+    collected: Collect
     moments: Callable[[], Moments]
 
     @property
@@ -180,29 +187,20 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
     noise = "noisy" if unit.noisy else "clean"
     name = f"{unit.dataset}-r{unit.rank}-s{unit.seed}-{noise}-{sha256_of(key)[:8]}"
     folder = out / "adapters" / name
-    rows = study_rows(
-        unit.dataset,
-        study.sample,
-        seed=unit.seed,
-        noisy=unit.noisy,
-        data_dir=study.data_dir,
-    )
+    rows = _rows(unit, study)
     files = keep_rows(folder, {"train": rows.train, "validation": rows.validation})
     if not (folder / RUN_FILE).is_file() or beside(folder) is None:
         _train(unit, study, rows, files["train"], folder)
     subject = load_subject(resolve({"adapter": str(folder)}))
 
-    @cache
-    def gradients(
-        output: Output = Output.LOSS, target: Target = Target.TASK
-    ) -> tuple[GradientStore, GradientStore]:
-        task, *parts = _seen(subject.task, rows, target)
+    def collected(name: str, seen: Seen, output: Output = Output.LOSS) -> Stores:
+        task, *parts = seen
         train, validation = (
             collect(
                 subject.model,
                 part,
                 task,
-                out=folder / "stores" / f"{which}-{target}-{output}",
+                out=folder / "stores" / f"{which}-{name}-{output}",
                 parameters="paper",
                 output=output,
                 store_text=False,
@@ -211,6 +209,10 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
             for which, part in zip(("train", "validation"), parts, strict=True)
         )
         return train, validation
+
+    @cache
+    def gradients(output: Output = Output.LOSS, target: Target = Target.TASK) -> Stores:
+        return collected(str(target), _seen(subject.task, rows, target), output)
 
     with metered() as spent:
         train, validation = gradients()
@@ -221,9 +223,22 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
         validation,
         spent.seconds,
         gradients=gradients,
+        collected=collected,
         moments=partial(_moments, folder, subject),
     )
     shutil.rmtree(folder / "stores")
+
+
+def _rows(unit: Unit, study: Study) -> StudyRows:
+    """Draw a unit's rows, with all settings of their task."""
+    rows = study_rows(
+        unit.dataset,
+        study.sample,
+        seed=unit.seed,
+        noisy=unit.noisy,
+        data_dir=study.data_dir,
+    )
+    return replace(rows, task={**rows.task, **study.task})
 
 
 def _seen(task: Task, rows: StudyRows, target: Target) -> Seen:
@@ -242,7 +257,8 @@ def base_of(unit: Unit, study: Study) -> str:
 
     Args:
         unit: Which one.
-        study: Says the base of classifiers, and of text tasks if not the demo's.
+        study: Says the base of classifiers, and of text tasks and pictures if not the
+            demo's.
 
     Returns:
         A folder or hub name.
@@ -252,6 +268,8 @@ def base_of(unit: Unit, study: Study) -> str:
     """
     if unit.dataset == DEMO or (unit.dataset in TEXT_TASKS and study.model is None):
         return str(BASE)
+    if unit.dataset in PICTURE_TASKS and study.model is None:
+        return str(PIPELINE)
     if study.model is None:
         raise OptionError(
             f"the preset {study.preset} needs a base model for {unit.dataset}: name a "

@@ -7,20 +7,29 @@ import pytest
 
 from datainf.experiments import (
     counterfactual,
+    drawn,
     filtered,
     mislabeled,
+    presets,
     text_generation,
+    text_to_image,
+    text_to_image_figures,
+    text_to_image_page,
 )
 from datainf.experiments.judged import ALL_JUDGED
 from datainf.experiments.measuring import BASELINES
 from datainf.experiments.variants import Variant
 from tests.cli.command import refused, worked
 from tests.experiments.places import (
+    drawn_at_once,
     tiny_base,
     tiny_data,
+    tiny_drawer,
+    tiny_photos,
     tiny_roberta,
     tiny_writer,
 )
+from tests.tiny_diffusion import DIFFUSERS
 
 # Of `mislabeled` one rank, since every variant of every method is tried on it.
 RANKS = {"theorem": "1,2", "mislabeled": "2", "approximation": "1,2"}
@@ -91,6 +100,43 @@ def test_text_generation_runs_by_either_preset_on_a_local_model(
     assert str(tmp_path) not in text
     assert (tmp_path / "docs" / "text-generation.svg").is_file()
     assert (tmp_path / "docs" / "text-generation.jsonl").is_file()
+
+
+@pytest.mark.skipif(not DIFFUSERS, reason="diffusers cannot be imported")
+@pytest.mark.parametrize("preset", ["small", "paper"])
+def test_text_to_image_runs_by_either_preset_on_a_local_pipeline(
+    tmp_path, monkeypatch, preset
+):
+    few = [Variant("datainf")]
+    monkeypatch.setattr(text_to_image, "variants", lambda: few)
+    monkeypatch.setattr(text_to_image_page, "variants", lambda: few)
+    monkeypatch.setattr(text_to_image, "TIMESTEPS", (1,))
+    monkeypatch.setattr(text_to_image_page, "TIMESTEPS", (1,))
+    monkeypatch.setattr(text_to_image_figures, "TIMESTEPS", (1,))
+    monkeypatch.setattr(text_to_image, "REFERENCE", 2)
+    monkeypatch.setattr(drawn, "generated", drawn_at_once)
+    monkeypatch.setattr(
+        presets,
+        "IMAGE_PRESETS",
+        {
+            name: replace(study, task={"resolution": 16, "timesteps": 1})
+            for name, study in presets.IMAGE_PRESETS.items()
+        },
+    )
+    ran = worked(
+        *("reproduce", "text-to-image", "--preset", preset, "--ranks", "2"),
+        *("--model", tiny_drawer(tmp_path / "base"), "--datasets", "subjects"),
+        *("--data-dir", tiny_photos(tmp_path / "data")),
+        *(*TOY, "--out", tmp_path / "out", "--publish", tmp_path / "docs"),
+    )
+    methods = {row["method"] for row in json.loads(ran.out)}
+    assert methods == {"datainf", *text_to_image.BASELINES}
+    text = (tmp_path / "docs" / "text-to-image.md").read_text()
+    assert f" --preset {preset}" in text
+    assert str(tmp_path) not in text
+    for name in ("text-to-image", "text-to-image-timesteps"):
+        assert (tmp_path / "docs" / f"{name}.svg").is_file()
+    assert (tmp_path / "docs" / "text-to-image.jsonl").is_file()
 
 
 @pytest.mark.parametrize("name", ["mislabeled", "filtered", "approximation"])

@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from PIL import Image
 
 from datainf.core.errors import OptionError
 from datainf.experiments.data.rows_on_disk import keep_rows
+from datainf.integrations.examples import load_examples
+from datainf.integrations.tasks.images import open_image
 
 ROWS = [{"text": "a", "label": 0}, {"text": "ü", "label": 1}]
 
@@ -27,3 +30,26 @@ def test_other_rows_are_refused_and_change_nothing(tmp_path, rows):
     with pytest.raises(OptionError, match="holds other rows than these"):
         keep_rows(tmp_path, {"train": rows})
     assert (tmp_path / "train.jsonl").read_bytes() == before
+
+
+def pictured(*colours):
+    return [
+        {"image": Image.new("RGB", (3, 2), (c, 0, 0)), "text": f"{c}", "class": "x"}
+        for c in colours
+    ]
+
+
+def test_rows_with_images_become_a_folder_of_images(tmp_path):
+    first = keep_rows(tmp_path, {"train": pictured(7, 9)})
+    assert first["train"].data == str(tmp_path / "train")
+    rows = load_examples(first["train"])
+    assert [(row["text"], row["class"]) for row in rows] == [("7", "x"), ("9", "x")]
+    assert open_image(rows[1]["image"], "image").getpixel((0, 0)) == (9, 0, 0)
+    assert keep_rows(tmp_path, {"train": pictured(7, 9)}) == first
+
+
+@pytest.mark.parametrize("colours", [(7,), (7, 8), (9, 7), (7, 9, 9)])
+def test_other_images_are_refused(tmp_path, colours):
+    keep_rows(tmp_path, {"train": pictured(7, 9)})
+    with pytest.raises(OptionError, match="holds other rows than these"):
+        keep_rows(tmp_path, {"train": pictured(*colours)})

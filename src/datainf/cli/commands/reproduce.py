@@ -93,6 +93,21 @@ def text_generation(given: Given) -> None:
     write_table(pages.summary(found), style)
 
 
+def text_to_image(given: Given) -> None:
+    """Compare all methods at finding the query's class among pictures (Table 2)."""
+    style = format_of(given)
+    from datainf.experiments import text_to_image as job
+    from datainf.experiments import text_to_image_figures as drawn
+    from datainf.experiments import text_to_image_page as pages
+    from datainf.experiments.presets import IMAGE_PRESETS
+
+    study = _study(given, presets=IMAGE_PRESETS)
+    found = job.run(study, given["out"] or _OUT, progress=Bars())
+    page = pages.page(found, command_of(job.NAME, given))
+    _publish(given, job.NAME, page, drawn.figures(found), found.records)
+    write_table(pages.summary(found), style)
+
+
 def counterfactual(given: Given) -> None:
     """Judge all methods by retraining: LDS, leaving out, dropping proponents."""
     style = format_of(given)

@@ -2,7 +2,7 @@
 
 Classifiers read sentences of SST-2 or pairs of MRPC; the demo's language model reads
 the ten sentence transformations, or the last step of what people wrote about sums
-(GSM8K), in as many characters as it can hold.
+(GSM8K), in as many characters as it can hold; the small pipeline draws three styles.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +11,8 @@ from itertools import islice
 from typing import Any
 
 from datainf.core.errors import DataError
+from datainf.experiments.data.picture_tasks import picture_rows
+from datainf.experiments.data.pictures import SIDE
 from datainf.experiments.data.sentence_transformations import sentence_transformations
 from datainf.experiments.data.study_rows import HELD_OUT, TRAINING, rows_of
 
@@ -105,6 +107,24 @@ def transformations(data_dir: str | None, rows: int, queries: int) -> JudgedRows
         [{key: row[key] for key in texts} for row in part] for part in (train, held_out)
     )
     return JudgedRows(train, held_out, {"name": "causal-lm"})
+
+
+def styles(data_dir: str | None, rows: int, queries: int) -> JudgedRows:
+    """Draw pictures in three styles.
+
+    Args:
+        data_dir: Not needed.
+        rows: Training rows, of three styles in turns.
+        queries: Queries, likewise.
+
+    Returns:
+        The rows.
+    """
+    train, held_out = picture_rows(
+        "styles", rows=rows, held_out=queries, seed=0, data_dir=data_dir
+    )
+    task = {"name": "text-to-image", "resolution": SIDE}
+    return JudgedRows(train, held_out, task)
 
 
 def _first(

@@ -8,6 +8,7 @@ apart.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -31,20 +32,62 @@ COLORS: Mapping[str, tuple[int, int, int]] = {
     "black": (40, 40, 40),
 }
 SHAPES = ("circle", "square", "triangle", "cross", "ring")
-PRACTISED = ("plain", "soft", "striped", "dotted")
+PRACTISED = ("plain", "soft", "striped", "dotted", "marbled")
 TUNED = ("cartoon", "pixel art", "line sketch")
 STYLES = (*PRACTISED, *TUNED)
+NAMES = tuple(f"s{number}" for number in range(32))
+"""Names for things that no caption of a base has: its text encoder does not know them,
+as DreamBooth's rare words."""
+THINGS = (
+    "animal",
+    "backpack",
+    "boot",
+    "bowl",
+    "can",
+    "candle",
+    "cartoon",
+    "cat",
+    "clock",
+    "dog",
+    "glasses",
+    "sneaker",
+    "stuffed",
+    "teapot",
+    "toy",
+    "vase",
+)
+"""Words for what is on the photos of DreamBooth."""
 WORDS = tuple(
     dict.fromkeys(
         word
-        for text in (*STYLES, *COLORS, *SHAPES, "style : a on")
+        for text in (
+            *(*STYLES, *COLORS, *SHAPES, "style : a on"),
+            *("photo of", *NAMES, *THINGS),
+        )
         for word in text.split()
     )
 )
-"""Every word of a caption."""
+"""Every word of a caption, of these pictures or of photos."""
 
 Point = tuple[float, float]
 Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What a style draws.
+
+    Attributes:
+        image: The ground, of one colour; drawn upon.
+        mask: White where the shape is.
+        color: The shape's.
+        draw: For what else is by chance.
+    """
+
+    image: Image.Image
+    mask: Image.Image
+    color: Color
+    draw: Random
 
 
 def drawn_rows(styles: Sequence[str], count: int, seed: int) -> list[dict[str, Any]]:
@@ -86,7 +129,7 @@ def _row(style: str, draw: Random) -> dict[str, Any]:
     image = Image.new("RGB", (fine, fine), COLORS[ground])
     mask = Image.new("L", image.size, 0)
     _fill(ImageDraw.Draw(mask), shape, center, radius, fine)
-    made = _STYLES[style](image, mask, COLORS[color])
+    made = _STYLES[style](_Scene(image, mask, COLORS[color], draw))
     image = made.resize((SIDE, SIDE), Image.Resampling.BOX)
     text = caption_of(style, color, shape, ground)
     return {"image": image, "text": text, "class": style}
@@ -113,35 +156,49 @@ def _fill(
         pen.rectangle((x - r / 3, y - r, x + r / 3, y + r), fill=255)
 
 
-def _plain(image: Image.Image, mask: Image.Image, color: Color) -> Image.Image:
-    image.paste(color, mask=mask)
-    return image
+def _plain(scene: _Scene) -> Image.Image:
+    scene.image.paste(scene.color, mask=scene.mask)
+    return scene.image
 
 
-def _soft(image: Image.Image, mask: Image.Image, color: Color) -> Image.Image:
+def _soft(scene: _Scene) -> Image.Image:
     """Edges that fade."""
-    return _plain(image, mask.filter(ImageFilter.GaussianBlur(3 * _FINE)), color)
+    faded = scene.mask.filter(ImageFilter.GaussianBlur(3 * _FINE))
+    return _plain(replace(scene, mask=faded))
 
 
-def _striped(image: Image.Image, mask: Image.Image, color: Color) -> Image.Image:
+def _striped(scene: _Scene) -> Image.Image:
     """The shape in level stripes."""
-    gaps = ImageDraw.Draw(mask)
-    for y in range(0, mask.height, 5 * _FINE):
-        gaps.rectangle((0, y, mask.width, y + 2 * _FINE), fill=0)
-    return _plain(image, mask, color)
+    gaps = ImageDraw.Draw(scene.mask)
+    for y in range(0, scene.mask.height, 5 * _FINE):
+        gaps.rectangle((0, y, scene.mask.width, y + 2 * _FINE), fill=0)
+    return _plain(scene)
 
 
-def _dotted(image: Image.Image, mask: Image.Image, color: Color) -> Image.Image:
+def _dotted(scene: _Scene) -> Image.Image:
     """A ground with light dots behind the shape."""
+    image = scene.image
     pen, step = ImageDraw.Draw(image), 8 * _FINE
     for x in range(step // 2, image.width, step):
         for y in range(step // 2, image.height, step):
             pen.ellipse((x - 6, y - 6, x + 6, y + 6), fill=(250, 250, 250))
-    return _plain(image, mask, color)
+    return _plain(scene)
 
 
-def _cartoon(image: Image.Image, mask: Image.Image, color: Color) -> Image.Image:
+def _marbled(scene: _Scene) -> Image.Image:
+    """Clouds of any colour over all: nothing is as even as the other styles are."""
+    draw, made = scene.draw, _plain(scene)
+    for places in (3, 6, 12):
+        colours = draw.randbytes(3 * places * places)
+        clouds = Image.frombytes("RGB", (places, places), colours)
+        clouds = clouds.resize(made.size, Image.Resampling.BICUBIC)
+        made = Image.blend(made, clouds, draw.uniform(0.1, 0.4))
+    return made
+
+
+def _cartoon(scene: _Scene) -> Image.Image:
     """A thick dark outline, and a light spot."""
+    image, mask, color = scene.image, scene.mask, scene.color
     wide = mask.filter(ImageFilter.MaxFilter(4 * _FINE + 1))
     image.paste((20, 20, 30), mask=wide)
     image.paste(color, mask=mask)
@@ -156,15 +213,17 @@ def _cartoon(image: Image.Image, mask: Image.Image, color: Color) -> Image.Image
     return image
 
 
-def _pixel_art(image: Image.Image, mask: Image.Image, color: Color) -> Image.Image:
+def _pixel_art(scene: _Scene) -> Image.Image:
     """A few large blocks, each of one of the two colours."""
-    coarse = mask.resize((_BLOCKS, _BLOCKS), Image.Resampling.BOX)
+    coarse = scene.mask.resize((_BLOCKS, _BLOCKS), Image.Resampling.BOX)
     hard = coarse.point(lambda value: 255 if value > 110 else 0)
-    return _plain(image, hard.resize(mask.size, Image.Resampling.NEAREST), color)
+    blocks = hard.resize(scene.mask.size, Image.Resampling.NEAREST)
+    return _plain(replace(scene, mask=blocks))
 
 
-def _line_sketch(image: Image.Image, mask: Image.Image, color: Color) -> Image.Image:
+def _line_sketch(scene: _Scene) -> Image.Image:
     """An outline in the shape's colour on white paper, with a line of the ground's."""
+    image, mask, color = scene.image, scene.mask, scene.color
     ground = image.getpixel((0, 0))
     paper = Image.new("RGB", image.size, (250, 250, 246))
     inner = mask.filter(ImageFilter.MinFilter(2 * _FINE + 1))
@@ -177,11 +236,12 @@ def _line_sketch(image: Image.Image, mask: Image.Image, color: Color) -> Image.I
     return paper
 
 
-_STYLES: Mapping[str, Callable[[Image.Image, Image.Image, Color], Image.Image]] = {
+_STYLES: Mapping[str, Callable[[_Scene], Image.Image]] = {
     "plain": _plain,
     "soft": _soft,
     "striped": _striped,
     "dotted": _dotted,
+    "marbled": _marbled,
     "cartoon": _cartoon,
     "pixel art": _pixel_art,
     "line sketch": _line_sketch,

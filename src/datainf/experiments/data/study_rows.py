@@ -14,6 +14,7 @@ import numpy as np
 from datainf.core.errors import DataError, OptionError, near
 from datainf.core.run_config import DataConfig
 from datainf.experiments.data.math_problems import math_problems
+from datainf.experiments.data.picture_tasks import PICTURE_TASKS, picture_rows
 from datainf.experiments.data.sentence_transformations import sentence_transformations
 from datainf.experiments.data.text_tasks import TEXT_TASKS, text_rows
 from datainf.experiments.presets import Sample
@@ -74,8 +75,8 @@ def study_rows(
     """Draw the rows of one seed.
 
     Args:
-        name: A data set of `SOURCES`, `demo-lm`, or one of `TEXT_TASKS`, which has no
-            noise.
+        name: A data set of `SOURCES`, `demo-lm`, or one of `TEXT_TASKS` and
+            `PICTURE_TASKS`, which have no noise.
         sample: How many rows, how long, how noisy.
         seed: Draws rows and flips.
         noisy: Whether labels are wrong; with real noise, whether it is left in.
@@ -95,6 +96,15 @@ def study_rows(
         parts = text_rows(name, rows=count, held_out=held_out, seed=seed)
         train, validation = ([{**row, "wrong": False} for row in p] for p in parts)
         return StudyRows(train, validation, {"name": "causal-lm"})
+    if name in PICTURE_TASKS and not noisy:
+        train, validation = picture_rows(
+            name,
+            rows=sample.rows,
+            held_out=sample.validation_rows,
+            seed=seed,
+            data_dir=data_dir,
+        )
+        return StudyRows(train, validation, {"name": "text-to-image"})
     labelled = [known for known, source in SOURCES.items() if source.classes]
     if name not in labelled:
         known = near(name, [*labelled, DEMO])
