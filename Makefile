@@ -20,7 +20,7 @@ PYTEST_FLAGS := -n $(WORKERS) --dist worksteal -q
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test unit lowest check gates bench docs clean
+.PHONY: help install demo test unit lowest check gates bench docs package clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ bench: $(READY)  ## run benchmarks (ONLY=name picks some)
 
 docs: $(READY)  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+package: $(READY)  ## build wheel and sdist into dist/, look into them, install the wheel
+	@$(BIN)/python -m scripts.check_package
 
 clean:  ## remove environments, caches and outputs
 	rm -rf $(VENV) $(LOWEST) site build dist htmlcov .coverage .coverage.* \

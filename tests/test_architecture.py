@@ -15,7 +15,7 @@ TESTS = ROOT / "tests"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 OPTIONAL = {
     re.split(r"[^A-Za-z0-9_-]", requirement)[0]
-    for extra in ("diffusion", "quantized")
+    for extra in ("diffusion", "quantized", "ui")
     for requirement in PROJECT["project"]["optional-dependencies"][extra]
 }
 CONTRACTS = PROJECT["tool"]["importlinter"]["contracts"]
@@ -35,6 +35,7 @@ IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml"}
 HOMES = {
     "plotly": "reports/plots.py",
     "diffusers": "integrations/diffusion/pipelines.py",
+    "gradio": "reports/web_app.py",
 }
 
 

@@ -51,10 +51,43 @@ def test_every_public_name_is_in_the_docs(name: str, prose: str) -> None:
     assert re.search(rf"\b{name}\b", prose), f"{name} is in no page of docs/ or README"
 
 
+def test_every_public_name_is_in_the_reference_exactly_once() -> None:
+    pages = sorted((ROOT / "docs" / "reference").glob("*.md"))
+    listed = [
+        name
+        for page in pages
+        for name in re.findall(
+            r"^::: datainf\.(\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    ]
+    assert sorted(listed) == sorted(VISIBLE)
+    # A page has its names in the order of `__all__`.
+    places = {name: number for number, name in enumerate(datainf.__all__)}
+    for page in pages:
+        own = re.findall(r"::: datainf\.(\S+)", page.read_text(encoding="utf-8"))
+        assert own == sorted(own, key=places.__getitem__), page.name
+
+
+@pytest.mark.parametrize("name", sorted(VISIBLE))
+def test_examples_stand_under_a_heading_that_the_reference_reads(name: str) -> None:
+    assert "Example:" not in (getattr(datainf, name).__doc__ or "")
+
+
 def test_the_version_is_the_one_of_the_distribution() -> None:
     from importlib.metadata import version
 
     assert datainf.__version__ == version("datainf")
+
+
+def test_importing_waits_for_no_library() -> None:
+    code = (
+        "import sys; before = {m.partition('.')[0] for m in sys.modules}; "
+        "import datainf; now = {m.partition('.')[0] for m in sys.modules}; "
+        "print(sorted(now - before - set(sys.stdlib_module_names)))"
+    )
+    run = [sys.executable, "-c", code]
+    out = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "['datainf']"
 
 
 def test_importing_changes_nothing_outside() -> None:

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from datainf.workflows.pictures import pictures
     from datainf.workflows.report import report
     from datainf.workflows.score import score
+    from datainf.workflows.search import search
     from datainf.workflows.selection import select
     from datainf.workflows.self_influence import self_influence
     from datainf.workflows.token_scores import token_scores
@@ -71,6 +72,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "collect",
     "open_store",
     "score",
+    "search",
     "token_scores",
     "self_influence",
     "influence",
@@ -129,6 +131,7 @@ _HOME = {
     "collect": "workflows.collect",
     "open_store": "store.reader",
     "score": "workflows.score",
+    "search": "workflows.search",
     "token_scores": "workflows.token_scores",
     "self_influence": "workflows.self_influence",
     "influence": "workflows.influence",

@@ -34,8 +34,10 @@ COMMANDS = {
     "select": ("select_file", "count", "by", "balance", "k", "format"),
     "collect": ("adapter", "train", "dtype", "shard_rows", "store_folder", "dry_run"),
     "score": ("train_store", "query_store", "method", "damping", "k", "scores_folder"),
+    "search": ("train_store", "query_store", "curvature", "method", "k", "order"),
     "top": ("k", "order", "query", "format"),
     "report": ("report_file", "k", "title"),
+    "ui": ("port", "host", "browse"),
     "inspect": ("format",),
     "verify": ("format",),
     "methods": ("format",),
@@ -66,7 +68,7 @@ ARGUMENTS = {
     **dict.fromkeys(("train", "attribute", "mislabeled", "collect", "score"), "RUN"),
     **dict.fromkeys(("evaluate lds", "evaluate loo", "evaluate prune"), "RUN"),
     **dict.fromkeys(("top", "report"), "SCORES"),
-    **dict.fromkeys(("clean", "select"), "RUN"),
+    **dict.fromkeys(("clean", "select", "ui"), "RUN"),
     "inspect": "FOLDER",
     "verify": "STORE",
 }
@@ -89,8 +91,8 @@ def parameters(command):
 def test_every_command_of_the_package_is_there_and_no_other():
     assert list(get_command(app).commands) == [  # type: ignore[attr-defined]
         *("demo", "train", "attribute", "mislabeled", "clean", "select"),
-        *("collect", "score"),
-        *("top", "report", "inspect", "verify", "methods", "doctor", *GROUPS),
+        *("collect", "score", "search"),
+        *("top", "report", "ui", "inspect", "verify", "methods", "doctor", *GROUPS),
     ]
     assert {name.split()[0] for name in COMMANDS} == set(get_command(app).commands)  # type: ignore[attr-defined]
     for group in GROUPS:
@@ -141,7 +143,7 @@ def test_only_commands_that_read_a_run_or_a_folder_take_an_argument(command):
     (shown, expected) = usage.split("[OPTIONS]")[1].strip(), ARGUMENTS.get(command, "")
     assert shown.strip("[]{}").removesuffix(".yaml") == expected
     # Brackets stand for what need not be given.
-    given = ("clean", "select")
+    given = ("clean", "select", "ui")
     assert shown.startswith("[") == (expected == "RUN" and command not in given)
 
 
@@ -155,10 +157,12 @@ def test_the_version_is_told():
     assert (ran.code, ran.out, ran.err) == (0, f"datainf {__version__}\n", "")
 
 
-def test_help_does_not_wait_for_the_model_libraries():
+@pytest.mark.parametrize("command", [[], ["attribute"]])
+def test_help_does_not_wait_for_the_model_libraries(command):
+    heavy = ("torch", "transformers", "pandas", "numpy")
     code = (
-        "import sys; from datainf.cli.entry import run; run(['attribute', '--help']); "
-        "print([m for m in ('torch', 'transformers', 'pandas') if m in sys.modules])"
+        f"import sys; from datainf.cli.entry import run; run({[*command, '--help']}); "
+        f"print([m for m in {heavy} if m in sys.modules])"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

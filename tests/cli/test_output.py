@@ -11,7 +11,7 @@ import pytest
 from datainf.cli.flags import Given
 from datainf.cli.output import Format, format_of, heading, write_facts, write_table
 from datainf.core.errors import OptionError
-from datainf.core.options import StoreDtype
+from datainf.core.store_dtype import StoreDtype
 
 # Digits that are lost when a number is written with ten decimals.
 TINY = -3.828938847840607e-13

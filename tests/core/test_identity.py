@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from datainf.core.identity import Identity, identity_of
+from datainf.core.side_projection import SideProjection
 
 MINE = Identity("base", "adapter", {"max_length": 128, "name": "t"}, "data", {"p": "x"})
 
@@ -24,6 +25,14 @@ def test_model_leaves_data_and_names_for_people_out():
             "task max_length: 128 against 64",
         ),
         ({"task": {"name": "t"}}, "task max_length: 128 against None"),
+        (
+            {"task": MINE.projected(SideProjection(5, 3)).task},
+            "projection: none against project=5, project_seed=3",
+        ),
+        (
+            {"task": {**MINE.task, "projection": "linear"}},
+            "task projection: None against 'linear'",
+        ),
         (
             {"task": {"max_length": 128, "name": "t", "turns": "all"}},
             "task turns: None against 'all'",

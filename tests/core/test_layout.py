@@ -6,6 +6,7 @@ import pytest
 
 from datainf.core.errors import OptionError, StoreError
 from datainf.core.layout import Block, Layout
+from datainf.core.side_projection import SideProjection
 
 SHAPES = {
     "model.layers.0.attn.q_proj.lora_A.weight": (2, 5),
@@ -118,3 +119,20 @@ def test_a_missing_block_is_told():
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
         layout().require_same(short, "train", "queries")
+
+
+def test_a_projected_layout_has_the_same_blocks_and_knows_the_whole_tensors():
+    made = layout().projected(SideProjection(3))
+    assert made.names == tuple(SHAPES)
+    assert [block.shape for block in made][:2] == [(2, 3), (3, 2)]
+    assert [block.whole for block in made] == [(2, 5), (7, 2), (2, 5), (3, 7), None]
+    assert made.sizes["classifier.weight"] == 9
+    assert made.parameters == layout().sizes
+    assert layout().projected(None) == layout()
+
+
+def test_a_projected_block_is_not_the_whole_one_of_its_shape():
+    with pytest.raises(StoreError, match="hold gradients of different tensors"):
+        Layout((Block("w", (3,)),)).require_same(
+            Layout((Block("w", (3,), whole=(7,)),)), "train", "queries"
+        )

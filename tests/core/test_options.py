@@ -14,13 +14,13 @@ from datainf.core.options import (
     Parameters,
     Reduction,
     ScoreOptions,
-    StoreDtype,
     described,
     help_of,
     number,
     word,
 )
 from datainf.core.run_config import DataConfig, RunConfig
+from datainf.core.store_dtype import StoreDtype
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,11 @@ def test_an_unknown_word_is_refused_with_those_there_are():
             "output='labels' is unknown: expected one of: loss, margin, sampled.",
         ),
         ({"samples": 0}, "samples must be a whole number of at least 1, got 0."),
+        ({"project": 0}, "project must be a whole number of at least 1, got 0."),
+        (
+            {"project_seed": -1},
+            "project_seed must be a whole number of at least 0, got -1.",
+        ),
         (
             {"sample_seed": -1},
             "sample_seed must be a whole number of at least 0, got -1.",

@@ -204,8 +204,8 @@ def test_scores_of_another_format_are_refused(tmp_path):
     head = json.loads((tmp_path / "scores.json").read_text())
     (tmp_path / "scores.json").write_text(json.dumps({**head, "format": 99}))
     message = (
-        f"{tmp_path} holds scores of format 99, this version reads 1; score the stores "
-        "again."
+        f"{tmp_path} holds scores of format 99, this version reads 1; use the datainf "
+        "that wrote them, or score the stores again."
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):
         Scores.load(tmp_path)

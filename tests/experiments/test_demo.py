@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from datainf.experiments.demo import DemoResult, DemoSettings, demo_rows, run_demo
+from datainf.workflows.asking import asking
 
 SMALL = DemoSettings(train_per_class=3, test_per_class=1, planted=0.1, epochs=1)
 
@@ -35,6 +37,16 @@ def test_the_result_holds_every_figure(small: DemoResult) -> None:
 def test_the_report_shows_the_queries(small: DemoResult) -> None:
     page = Path(small.report).read_text(encoding="utf-8")
     assert "Held-out exact match" in page
+
+
+def test_what_is_left_is_a_finished_run_that_can_be_asked(small: DemoResult) -> None:
+    _, (first, *_) = demo_rows(SMALL)
+    with asking(small.report.parent) as run:
+        found = run.ask({name: first[name] for name in ("prompt", "completion")})
+    np.testing.assert_allclose(
+        found.scores.values[0], small.scores.values[0], rtol=1e-3, atol=1e-5
+    )
+    assert found.scores.train["planted"].sum() == 6
 
 
 def test_the_same_seed_gives_the_same_scores_to_the_bit(

@@ -11,10 +11,10 @@ def test_presets_name_adapters_that_there_are():
         assert set(preset.judged) <= set(ALL_JUDGED)
 
 
-def test_the_full_preset_judges_a_hundred_subsets_of_four_adapters():
+def test_the_full_preset_judges_a_hundred_subsets_of_five_adapters():
     full = JUDGED_PRESETS["full"]
     assert full.subsets == 100
-    assert sum(ALL_JUDGED[name].like is None for name in full.judged) == 4
+    assert sum(ALL_JUDGED[name].like is None for name in full.judged) == 5
     plans = {(str(p.order), p.removed) for p in ALL_JUDGED["sst2"].plans}
     assert plans == {(o, r) for o in ("reshuffled", "kept") for r in (0.5, 0.2, 0.05)}
 

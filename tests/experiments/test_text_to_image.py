@@ -50,7 +50,7 @@ def detected(scores, rows):
 def test_every_unit_has_every_cell_with_both_gradients(found_pictures):
     measured, _ = found_pictures
     assert len(measured.units) == 2
-    keys = [v.key for v in text_to_image.variants()]
+    keys = [v.key for v in vars(text_to_image)["variants"]()]
     keys = [key for key in keys if Variant(**key).label not in measured.refused]
     keys += [Variant(name).key for name in BASELINES]
     for unit in measured.units:
@@ -153,7 +153,5 @@ def test_a_finished_run_opens_no_adapter(found_pictures, monkeypatch):
 
 def test_another_task_is_refused_by_name(tmp_path):
     study = tiny_picture_study(tmp_path, datasets=("style",))
-    with pytest.raises(
-        OptionError, match=r"task .style. is unknown: .*did you mean"
-    ):
+    with pytest.raises(OptionError, match=r"task .style. is unknown: .*did you mean"):
         tasks_of(study)

@@ -41,6 +41,7 @@ CALLS = (
     "collect",
     "open_store",
     "score",
+    "search",
     "influence",
     "attribute",
     "report",

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from datainf.core.canonical import canonical_json
-from datainf.core.options import CollectOptions, ScoreOptions, StoreDtype
+from datainf.core.options import CollectOptions, ScoreOptions
 from datainf.core.recipe import Recipe
 from datainf.core.records import Provenance, Scores
 from datainf.core.run_config import DataConfig, RunConfig
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.lock import LOCK_NAME
 from datainf.workflows.run_file import write_run
 from tests.golden.contracts import frozen

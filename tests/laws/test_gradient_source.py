@@ -10,8 +10,9 @@ from torch import Tensor
 
 from datainf.core.errors import OptionError
 from datainf.core.source import GradientSource
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.memory import InMemorySource
-from tests.store.stores import LAYOUT, N, gradients, write_store
+from tests.store.stores import LAYOUT, N, gradients, rounds_to, write_store
 
 A, B = LAYOUT.names
 
@@ -24,11 +25,20 @@ def on_disk_rounded(folder: Path) -> GradientSource:
     return write_store(folder / "store", "bf16")
 
 
+def on_disk_in_bytes(folder: Path) -> GradientSource:
+    return write_store(folder / "store", "int8")
+
+
 def in_memory(_folder: Path) -> GradientSource:
     return InMemorySource(gradients(), LAYOUT)
 
 
-SOURCES: list[Callable[[Path], GradientSource]] = [on_disk, on_disk_rounded, in_memory]
+SOURCES: list[Callable[[Path], GradientSource]] = [
+    on_disk,
+    on_disk_rounded,
+    on_disk_in_bytes,
+    in_memory,
+]
 
 
 @pytest.fixture(scope="module", params=SOURCES, ids=lambda make: make.__name__)
@@ -67,7 +77,8 @@ def test_rows_come_once_and_in_order_and_no_portion_is_larger_than_asked(source,
 def test_the_rows_are_those_that_were_given(source):
     found = together(source)
     for name, rows in gradients().items():
-        assert torch.equal(found[name].float(), rows)
+        kind = getattr(source, "dtype", StoreDtype.FP32)
+        assert rounds_to(found[name], rows, kind)
 
 
 def test_reading_again_gives_the_same_numbers(source):

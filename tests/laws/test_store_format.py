@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 
-from datainf.core.options import StoreDtype
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.reader import open_store
 from datainf.store.rounding import TORCH_DTYPES
 from datainf.store.verify import verify
@@ -29,6 +29,7 @@ from tests.store.stores import (
     files,
     gradients,
     losses,
+    rounds_to,
     write_store,
 )
 
@@ -74,10 +75,11 @@ def test_the_golden_store_is_read_as_it_was_meant(dtype):
     parts = list(store.rows())
     for column, (name, rows) in enumerate(gradients().items()):
         found = torch.cat([part.gradients[name] for part in parts])
-        assert found.dtype == TORCH_DTYPES[dtype]
-        assert torch.equal(found.float(), rows)
+        kind = torch.float32 if dtype.scaled else TORCH_DTYPES[dtype]
+        assert found.dtype == kind
+        assert rounds_to(found, rows, dtype)
         norms = torch.cat([part.squared_norms[:, column] for part in parts])
-        assert torch.equal(norms, rows.double().square().sum(dim=1))
+        assert torch.equal(norms, found.double().square().sum(dim=1))
 
 
 def read_by_the_page(folder: Path) -> dict[str, np.ndarray]:
@@ -105,19 +107,24 @@ def read_by_the_page(folder: Path) -> dict[str, np.ndarray]:
             rows = numbers(data[8 + length :][begin:end], tensor["dtype"])
             shape = [shard["rows"]]
             shape += [widths[name]] if name in widths else []
-            shape += [len(widths)] if name == "squared_norms" else []
+            shape += [len(widths)] if name in ("squared_norms", "scales") else []
             assert tensor["shape"] == shape
             parts.setdefault(name, []).append(rows.reshape(shape))
-    return {name: np.concatenate(rows) for name, rows in parts.items()}
+    found = {name: np.concatenate(rows) for name, rows in parts.items()}
+    if manifest["dtype"] == "int8":
+        scales = found.pop("scales")
+        for column, block in enumerate(manifest["layout"]):
+            name = block["name"]
+            found[name] = found[name].astype("<f4") * scales[:, column, None]
+    return found
 
 
 def numbers(data: bytes, dtype: str) -> np.ndarray:
     if dtype == "BF16":  # the upper half of a float32
         halves = np.frombuffer(data, "<u2").astype("<u4")
         return (halves << 16).view("<f4")
-    return np.frombuffer(
-        data, {"I64": "<i8", "F64": "<f8", "F32": "<f4", "F16": "<f2"}[dtype]
-    )
+    kinds = {"I64": "<i8", "F64": "<f8", "F32": "<f4", "F16": "<f2", "I8": "i1"}
+    return np.frombuffer(data, kinds[dtype])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -126,8 +133,9 @@ def test_the_page_is_all_that_a_reader_needs(dtype):
     names = {*LAYOUT.names, "index", "loss", "squared_norms"}
     assert set(found) == names
     for name, rows in gradients().items():
-        assert found[name].astype(np.float32).tolist() == rows.tolist()
+        assert rounds_to(torch.tensor(found[name].astype(np.float32)), rows, dtype)
     assert found["index"].tolist() == list(INDEX)
     assert found["loss"].tolist() == losses().tolist()
-    squares = [rows.double().square().sum(dim=1) for rows in gradients().values()]
-    assert found["squared_norms"].tolist() == torch.stack(squares, dim=1).tolist()
+    squares = [found[name].astype("f8") ** 2 for name in LAYOUT.names]
+    sums = np.stack([each.sum(axis=1) for each in squares], axis=1)
+    assert found["squared_norms"].tolist() == sums.tolist()

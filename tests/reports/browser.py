@@ -42,13 +42,24 @@ class Opened:
 @contextmanager
 def opened(browser: Browser, file: Path, **context: Any) -> Iterator[Opened]:
     """Open a file; no request may leave it, and no script may complain."""
+    with visited(browser, file.as_uri(), "file:", **context) as found:
+        if context.get("java_script_enabled", True):
+            found.page.wait_for_selector("html[data-ready]")
+        yield found
+
+
+@contextmanager
+def visited(
+    browser: Browser, address: str, within: str = "", **context: Any
+) -> Iterator[Opened]:
+    """Go to a page; requests beyond it, and complaints of its scripts, are faults."""
     inside = browser.new_context(**context)
     inside.set_default_timeout(10_000)
     found = Opened(inside.new_page())
     page, faults = found.page, found.faults
 
     def watch(route: Any) -> None:
-        if route.request.url.startswith(("file:", "data:", "blob:")):
+        if route.request.url.startswith((within or address, "data:", "blob:")):
             route.continue_()
         else:
             faults.append(f"request of {route.request.url}")
@@ -63,9 +74,7 @@ def opened(browser: Browser, file: Path, **context: Any) -> Iterator[Opened]:
     page.on("console", heard)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("dialog", lambda asked: faults.append(f"dialog {asked.message}"))
-    page.goto(file.as_uri())
-    if context.get("java_script_enabled", True):
-        page.wait_for_selector("html[data-ready]")
+    page.goto(address)
     yield found
     inside.close()
     found.require_sound()

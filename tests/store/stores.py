@@ -15,7 +15,8 @@ from torch import Tensor
 
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions, StoreDtype
+from datainf.core.options import CollectOptions
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.reader import GradientStore, open_store
 from datainf.store.start import Asked
 from datainf.store.writer import PendingShard, StoreWriter
@@ -111,6 +112,14 @@ def write_store(path: Path, dtype: StoreDtype | str = StoreDtype.FP32) -> Gradie
         write_pending(writer)
         writer.finish()
     return open_store(path)
+
+
+def rounds_to(found: Tensor, rows: Tensor, dtype: StoreDtype) -> bool:
+    """Say whether rows were read as their format must give the tiny store's."""
+    if dtype is not StoreDtype.INT8:
+        return bool(torch.equal(found.float(), rows))
+    half = rows.abs().amax(dim=1, keepdim=True) / 254 * (1 + 2**-15)
+    return bool(((found - rows).abs() <= half).all())
 
 
 def big_store(path: Path, *, rows: int, size: int, shard_rows: int) -> GradientStore:

@@ -34,7 +34,7 @@ def test_a_row_of_another_hash_stays():
 def test_a_table_of_which_nothing_is_left_is_refused():
     message = (
         "none of 1 examples is left: of each the loss or a gradient is NaN or "
-        "infinite, of example 3 its loss is nan; check the model's weights and number "
+        "infinite (example 3: its loss is nan); check the model's weights and number "
         "format."
     )
     with pytest.raises(NonFiniteError, match=f"^{re.escape(message)}$"):

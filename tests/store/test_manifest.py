@@ -6,7 +6,8 @@ import pytest
 
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions, StoreDtype
+from datainf.core.options import CollectOptions
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.manifest import (
     Examples,
     Manifest,
@@ -71,6 +72,7 @@ def test_shard_names_keep_five_digits_and_grow():
         (2**20, StoreDtype.FP32, 16),
         (2**20, StoreDtype.BF16, 32),
         (2**20, StoreDtype.FP16, 32),
+        (2**20, StoreDtype.INT8, 64),
         (2**30, StoreDtype.FP32, 1),
     ],
 )

@@ -10,7 +10,10 @@ from datainf.core.errors import StoreError
 from datainf.store.parsing import read_manifest
 from tests.store.stores import IDENTITY, LAYOUT, write_store
 
-TAIL = "; the store is altered or of another version of datainf, collect it again."
+TAIL = (
+    "; the store is altered, or of another version of datainf; use that version, or "
+    "collect it again."
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +39,13 @@ def signed(value: dict) -> bytes:
 
 def changed(folder, **changes) -> bytes:
     return signed({**json.loads((folder / "manifest.json").read_bytes()), **changes})
+
+
+def projected(**changes) -> dict:
+    """Say twice, as must be, how gradients are projected."""
+    how = {"kind": "sides", "width": 2, "seed": 0, **changes}
+    identity = {**IDENTITY.to_dict(), "task": {"name": "t", "projection": how}}
+    return {"projection": how, "identity": identity}
 
 
 def test_a_written_manifest_is_read_back_the_same(folder):
@@ -112,10 +122,17 @@ def test_changed_content_does_not_fit_its_checksum(tmp_path, folder):
     [
         (
             {"dtype": "fp64"},
-            "dtype='fp64' is unknown: expected one of: fp32, bf16, fp16; did you mean "
-            "'fp16'?",
+            "dtype='fp64' is unknown: expected one of: fp32, bf16, fp16, int8; did you "
+            "mean 'fp16'?",
         ),
         ({"shard_rows": 0}, "shard_rows must be a whole number of at least 1, got 0"),
+        (
+            {"projection": {"kind": "sides", "width": 2, "seed": 0}},
+            "key 'projection' is {'kind': 'sides', 'seed': 0, 'width': 2} and "
+            "'identity.task.projection' None, which must be the same",
+        ),
+        (projected(kind="rows"), "key 'projection.kind' must be 'sides', got 'rows'"),
+        (projected(width=0), "project must be a whole number of at least 1, got 0"),
         ({"layout": []}, "a layout needs at least one block, got none"),
         (
             {"layout": [{"name": "a", "shape": [2]}, {"name": "a", "shape": [2]}]},

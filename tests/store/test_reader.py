@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from datainf.core.errors import OptionError, StoreError
-from datainf.core.options import StoreDtype
 from datainf.core.source import GradientSource
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.reader import open_store
 from datainf.store.rounding import TORCH_DTYPES
 from tests.store.stores import (
@@ -22,6 +22,7 @@ from tests.store.stores import (
     gradients,
     losses,
     opened,
+    rounds_to,
     write_pending,
     write_store,
 )
@@ -53,8 +54,10 @@ def test_rows_are_those_that_were_written(tmp_path, dtype):
     store = write_store(tmp_path / "store", dtype)
     for name, rows in gradients().items():
         found = torch.cat([part.gradients[name] for part in store.rows([name])])
-        assert found.dtype == TORCH_DTYPES[dtype]
-        assert torch.equal(found.float(), rows)
+        assert found.dtype == (torch.float32 if dtype.scaled else TORCH_DTYPES[dtype])
+        assert rounds_to(found, rows, dtype)
+        taken, _ = store.take([5, 0, 6])
+        assert torch.equal(taken[name], found[[5, 0, 6]])
 
 
 def test_no_portion_goes_beyond_a_shard(store):

@@ -8,7 +8,8 @@ import pytest
 
 from datainf.core.errors import DatainfWarning, StoreError
 from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions, StoreDtype
+from datainf.core.options import CollectOptions
+from datainf.core.store_dtype import StoreDtype
 from tests.store.stores import (
     IDENTITY,
     OPTIONS,

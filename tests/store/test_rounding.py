@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from datainf.core.errors import DatainfWarning, NonFiniteError
-from datainf.core.options import StoreDtype
+from datainf.core.store_dtype import StoreDtype
 from datainf.store import rounding
+from datainf.store.int8 import quantised, restored
 from datainf.store.rounding import TORCH_DTYPES, rounded, squared_norms, warn_of_loss
 
 INDEX = (0, 2, 5, 7, 11, 13, 17)
@@ -16,12 +17,18 @@ INDEX = (0, 2, 5, 7, 11, 13, 17)
 @pytest.mark.parametrize("dtype", list(StoreDtype))
 def test_rows_come_out_rounded_contiguous_and_without_autograd(dtype):
     rows = torch.randn(5, 7, dtype=torch.float64, requires_grad=True).T
-    stored, norms = rounded(rows, dtype, name="w", index=INDEX)
+    stored, norms, scales = rounded(rows, dtype, name="w", index=INDEX)
     assert stored.dtype == TORCH_DTYPES[dtype]
     assert stored.is_contiguous()
     assert not stored.requires_grad
-    assert torch.equal(stored, rows.detach().to(TORCH_DTYPES[dtype]))
-    assert torch.equal(norms, squared_norms(stored))
+    if scales is None:
+        assert torch.equal(stored, rows.detach().to(TORCH_DTYPES[dtype]))
+        assert torch.equal(norms, squared_norms(stored))
+    else:
+        steps, right = quantised(rows.detach())
+        assert torch.equal(stored, steps)
+        assert torch.equal(scales, right)
+        assert torch.equal(norms, squared_norms(restored(stored, scales)))
 
 
 @pytest.mark.parametrize("piece", [1, 10, 2**20])
@@ -34,8 +41,9 @@ def test_squared_norms_are_float64_sums_whatever_the_piece(monkeypatch, piece):
     torch.testing.assert_close(found, torch.tensor(slow, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("dtype", [StoreDtype.FP32, StoreDtype.INT8])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_gradient_that_is_no_number_is_refused_by_example_and_block(value):
+def test_a_gradient_that_is_no_number_is_refused_by_example_and_block(value, dtype):
     rows = torch.ones(7, 5)
     rows[3, 1] = rows[5, 0] = value
     message = (
@@ -43,7 +51,7 @@ def test_a_gradient_that_is_no_number_is_refused_by_example_and_block(value):
         "shard); leave such examples out, or compute in float32."
     )
     with pytest.raises(NonFiniteError, match=f"^{re.escape(message)}$"):
-        rounded(rows, StoreDtype.FP32, name="w", index=INDEX)
+        rounded(rows, dtype, name="w", index=INDEX)
 
 
 def test_a_gradient_beyond_the_range_of_fp16_is_refused():
@@ -69,3 +77,8 @@ def test_gradients_that_fp16_rounds_away_are_said_and_counted():
     with pytest.warns(DatainfWarning, match=f"^{re.escape(message)}$"):
         warn_of_loss(norms, stored, "shard-00001.safetensors")
     warn_of_loss(norms[:1], stored[:1], "nothing is lost here")
+    with pytest.warns(
+        DatainfWarning,
+        match=r"int8 is too coarse .* \(numbers below a 254th of a row's",
+    ):
+        warn_of_loss(norms, stored, "shard-00001.safetensors", StoreDtype.INT8)

@@ -5,12 +5,12 @@ import re
 import pytest
 
 from datainf.core.errors import StoreError
-from datainf.store.schema import MANIFEST, SHA256, Map, check_schema
+from datainf.store.schema import MANIFEST, SHA256, Map, Maybe, check_schema
 
 SCHEMA = {
     "count": int,
     "names": [str],
-    "nothing": None,
+    "nothing": Maybe({"flag": bool}),
     "hash": SHA256,
     "by_number": Map(r"[0-9]+", "a number", [int]),
     "free": dict,
@@ -29,6 +29,7 @@ GOOD = {
 
 def test_a_fitting_value_passes():
     check_schema(GOOD, SCHEMA)
+    check_schema({**GOOD, "nothing": {"flag": True}}, SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,8 @@ def test_a_fitting_value_passes():
         ({"count": 1.0}, "key 'count' must be a whole number of at least 0, got '1.0'"),
         ({"names": "ab"}, "key 'names' must be a list, got 'ab'"),
         ({"names": ["a", 3]}, "key 'names[1]' must be a string, got '3'"),
-        ({"nothing": 0}, "key 'nothing' must be null, got '0'"),
+        ({"nothing": 0}, "key 'nothing' must be an object, got '0'"),
+        ({"nothing": {}}, "key 'nothing.flag' is missing"),
         ({"hash": 5}, "key 'hash' must be 64 hexadecimal digits, got '5'"),
         ({"hash": "xyz"}, "key 'hash' must be 64 hexadecimal digits, got 'xyz'"),
         ({"by_number": []}, "key 'by_number' must be an object, got '[]'"),

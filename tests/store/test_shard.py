@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save
 
 from datainf.core.errors import StoreError
 from datainf.core.layout import Layout
-from datainf.core.options import StoreDtype
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.rounding import TORCH_DTYPES
 from datainf.store.shard import ShardFile, ShardForm, write_shard
 
@@ -19,7 +19,9 @@ ROWS = 7
 
 def tensors(dtype: StoreDtype) -> dict[str, torch.Tensor]:
     kind = TORCH_DTYPES[dtype]
+    scales = {"scales": torch.randn(ROWS, 2)} if dtype.scaled else {}
     return {
+        **scales,
         "z": torch.randn(ROWS, 5).to(kind),
         "ä": torch.randn(ROWS, 6).to(kind),
         "index": torch.arange(ROWS),

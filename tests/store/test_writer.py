@@ -15,7 +15,7 @@ from datainf.core.errors import (
     StoreBusyError,
     StoreError,
 )
-from datainf.core.options import StoreDtype
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.reader import open_store
 from tests.store.stores import (
     INDEX,

@@ -51,9 +51,12 @@ def rows_of(lengths: Any, *, text: bool = True) -> Rows:
     return Rows(list(ROWS), table, 0)
 
 
-@pytest.mark.parametrize(("dtype", "width"), [("fp32", 4), ("bf16", 2), ("fp16", 2)])
-def test_the_store_holds_numbers_norms_loss_index_and_texts(dtype, width):
-    row = 13 * width + 2 * 8 + 16
+@pytest.mark.parametrize(
+    ("dtype", "width", "scales"),
+    [("fp32", 4, 0), ("bf16", 2, 0), ("fp16", 2, 0), ("int8", 1, 2 * 4)],
+)
+def test_the_store_holds_numbers_norms_loss_index_and_texts(dtype, width, scales):
+    row = 13 * width + scales + 2 * 8 + 16
     assert store_bytes(rows_of(LENGTHS), LAYOUT, dtype) == N * row + sum(LENGTHS)
     assert store_bytes(rows_of(LENGTHS, text=False), LAYOUT, dtype) == N * row
 

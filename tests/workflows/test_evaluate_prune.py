@@ -106,8 +106,8 @@ def test_a_full_training_that_diverges_is_refused(reviews, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"each": Q + 1}, "each=6, but there are 5 queries."),
-        ({"drop": [3, N]}, "drop=11 leaves none of 11 training examples."),
+        ({"each": Q + 1}, "each=6, but there are 5 queries; ask for at most as many."),
+        ({"drop": [3, N]}, "drop=11 leaves none of 11 training examples; drop fewer."),
         ({"drop": [9]}, "without 9 of 11 examples, 2 are left, fewer than a batch of "
          "4; remove fewer, train with a smaller batch, or keep the batch order "
          "(--batch-order kept)."),

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,17 @@ from datasets import ClassLabel, Dataset, Features
 from PIL import Image
 from transformers import PreTrainedModel
 
+from datainf.core.options import ScoreOptions
+from datainf.core.questions import Entry
 from datainf.core.run_config import DataConfig, RunConfig
+from datainf.core.task import PicturedTask
 from datainf.integrations.examples import load_examples
+from datainf.workflows.asking import asking
 from datainf.workflows.attribute import attribute
 from datainf.workflows.doctor import examine
 from datainf.workflows.mislabeled import mislabeled
 from datainf.workflows.run_file import read_run, resolve
+from datainf.workflows.runs import attribute_run
 from datainf.workflows.subject import load_subject
 from datainf.workflows.training import train_run
 from tests.tiny_diffusion import DIFFUSERS, tiny_pipeline
@@ -93,6 +98,11 @@ PICTURES = [
     {"image": {"bytes": picture(i), "path": f"{i}.png"}, "label": i % 3}
     for i in range(N + Q)
 ]
+NEW = {
+    Entry.TEXT: "fine",
+    Entry.NUMBER: 1.5,
+    Entry.PICTURE: Image.new("RGB", (24, 16), (9, 90, 200)),
+}
 VIT = ("query", "value", "q_proj", "v_proj")  # by version
 KINDS = {
     "images in parquet": Kind(
@@ -256,3 +266,20 @@ def test_doctor_shows_the_first_example_as_the_model_reads_it(trained):
     found = {f.check: f for f in examine(run, Told())}
     assert not [f for f in found.values() if f.state == "fix"]
     assert kind.shown in found["as tokens"].found
+
+
+@pytest.mark.parametrize("trained", ["images in parquet", "words"], indirect=True)
+def test_a_finished_run_is_asked_about_something_new(trained, tmp_path, monkeypatch):
+    _, config = trained
+    monkeypatch.setattr("datainf.workflows.runs.report", lambda *_, **__: tmp_path)
+    run = resolve({"adapter": config.out})
+    asked = ScoreOptions(method="dot", agreement=False)
+    attribute_run(replace(run, queries=config.queries, score=asked, out=str(tmp_path)))
+    with asking(tmp_path) as question:
+        given = {f.name: NEW[f.entry] for f in question.fields if f.needed}
+        found = question.ask(given, k=2)
+    assert found.said is not None
+    assert found.scores.values.shape == (1, N)
+    assert found.scores.values.any()
+    pictured = isinstance(question.run.subject.task, PicturedTask)
+    assert (found.picture is not None) == (found.pictures is not None) == pictured

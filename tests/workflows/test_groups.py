@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from datasets import Dataset
 
 from datainf.core.errors import DataError, OptionError
 from datainf.core.records import Provenance, Scores
@@ -143,3 +144,9 @@ def test_the_column_that_was_asked_for_goes_along_in_any_case():
     rows = [{"own": i} for i in range(4)]
     assert list(with_columns(scores(), None, rows).train) == ["index"]
     assert with_columns(scores(), "own", rows).train["own"].tolist() == [0, 1, 3]
+
+
+def test_data_of_lists_alone_have_no_such_column():
+    # `datasets` gives no row at all of data without columns.
+    rows = Dataset.from_list([{"tokens": ["a"], "ner_tags": [0]}] * 3)
+    assert few_words(rows, [0, 1, 2]) == {}

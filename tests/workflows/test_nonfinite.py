@@ -225,7 +225,7 @@ def test_a_store_that_leaves_rows_out_is_refused_to_who_wants_all(tmp_path):
 def test_a_model_of_which_nothing_is_a_number_is_refused_by_the_probe(tmp_path):
     message = (
         "each of the 7 shortest examples has a loss or gradient that is NaN or "
-        "infinite (of example 5 its loss is nan); check the model's weights and number "
+        "infinite (example 5: its loss is nan); check the model's weights and number "
         "format."
     )
     with refused(message):
@@ -250,7 +250,7 @@ class Crowded(TokenTask):
 
 def test_an_example_that_is_no_number_beside_others_alone_is_not_left_out(tmp_path):
     message = (
-        r"of example \d its loss is nan in a batch with others, but not alone; collect "
+        r"example \d: its loss is nan, in a batch with others and not alone; collect "
         r"with batch_tokens=1\."
     )
     options: dict[str, Any] = {"batch_tokens": 400, "on_nonfinite": "skip"}

@@ -142,8 +142,8 @@ def refuse_nonfinite(
     if bad:
         row, reason = next(iter(bad.items()))
         raise NonFiniteError(
-            f"of number {row} of the first examples {reason}; check the model's "
-            "weights and number format.",
+            f"number {row} of the first examples: {reason}; check the model's weights "
+            "and number format.",
             bad,
         )
 

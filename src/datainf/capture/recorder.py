@@ -18,8 +18,9 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from datainf.capture.factors import token_sums
+from datainf.capture.projector import Projector
 from datainf.capture.readers import Reader
-from datainf.capture.registry import RULES
+from datainf.capture.registry import OUTER_PRODUCTS, RULES
 from datainf.capture.replay import Call, Key, Replay, tensors_of
 from datainf.capture.rows import Weighted, rows_are_examples, weighted
 from datainf.capture.scaling import scaled, unscaled, wide
@@ -43,6 +44,7 @@ class Recorder:
         self,
         wanted: Callable[[str], bool],
         *,
+        projector: Projector | None = None,
         rows_together: bool = False,
         scale: float = 1.0,
     ) -> None:
@@ -50,6 +52,7 @@ class Recorder:
 
         Args:
             wanted: Whether a block's gradient is to be taken from its readers' calls.
+            projector: Brings gradients to their stored shape; None leaves them whole.
             rows_together: Whether R · B rows are R of the first example, R of the
                 next, and so on; if not, calls with other than B rows are lost.
             scale: What losses are multiplied with on the way back (`scaling.py`).
@@ -61,7 +64,7 @@ class Recorder:
         self._mask: Tensor | None = None
         self.recomputed = self.autocast = False
         self._wanted, self._rows_together = wanted, rows_together
-        self._scale = scale
+        self._scale, self._projector = scale, projector or Projector()
         self._expected = 0
         self._anchor = torch.zeros(1, requires_grad=True)
         # What the model's running now means: nothing, a forward pass, the check of the
@@ -201,9 +204,13 @@ class Recorder:
         with torch.autocast(g.device.type, enabled=False):
             for block in ruled:
                 rule = RULES[type(reader.module)][reader.names[block]]
-                found = rule(reader.module, self._by_example(x), self._by_example(g))
-                self._sum(block, found)
-                if block in self._factored and (sums := token_sums(x, g, self._mask)):
+                outer = rule in OUTER_PRODUCTS
+                pair = self._projector.factors(block, x, g) if outer else (x, g)
+                found = rule(reader.module, *map(self._by_example, pair))
+                self._sum(
+                    block, found if outer else self._projector.finished(block, found)
+                )
+                if block in self._factored and (sums := token_sums(*pair, self._mask)):
                     self.factors.add({block: sums})
 
     def _by_replay(
@@ -225,7 +232,8 @@ class Recorder:
         finally:
             self._phase = "backward"
         for name, gradient in found.items():
-            self._sum(names[name], unscaled(gradient, self._scale))
+            whole = unscaled(gradient, self._scale)
+            self._sum(names[name], self._projector.finished(names[name], whole))
 
     def _has_rows(self, part: Tensor) -> bool:
         """Tell whether a tensor may hold the examples in its first dimension."""

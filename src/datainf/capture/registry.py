@@ -18,6 +18,10 @@ from datainf.capture.linear import linear_bias, linear_weight
 
 Rule = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
+OUTER_PRODUCTS = frozenset({linear_weight})
+"""Rules whose gradient is Σ_t g_t x_tᵀ, with one number of g and x for each output and
+input: projecting its sides is projecting g and x."""
+
 RULES: dict[type[nn.Module], Mapping[str, Rule]] = {
     nn.Conv1d: {"weight": conv_weight, "bias": conv_bias},
     nn.Conv2d: {"weight": conv_weight, "bias": conv_bias},

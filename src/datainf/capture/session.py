@@ -32,6 +32,7 @@ from datainf.capture.probe import (
     refuse_padding,
     tolerance_for,
 )
+from datainf.capture.projector import Projector
 from datainf.capture.readers import paths_of, readers_of
 from datainf.capture.recorder import Recorder
 from datainf.capture.scaling import scale_for, wide
@@ -39,6 +40,7 @@ from datainf.capture.scope import checkpoints, quiet, unpack
 from datainf.core.adapter import Adapter, TrainedParameter
 from datainf.core.errors import AdapterError, DatainfWarning
 from datainf.core.factors import FactorSums
+from datainf.core.side_projection import SideProjection
 from datainf.core.task import Example, RepeatingTask, Task
 
 LOOPED = "looped"
@@ -51,13 +53,20 @@ class CaptureSession:
         coverage: Block name -> `"rule Linear"` or `"looped"`.
     """
 
-    def __init__(self, model: nn.Module, adapter: Adapter, task: Task) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        adapter: Adapter,
+        task: Task,
+        projection: SideProjection | None = None,
+    ) -> None:
         """Prepare; nothing is changed on the model before the scope is entered.
 
         Args:
             model: Any module; for a PEFT model the outermost one.
             adapter: Which of its parameters to collect.
             task: Gives the losses.
+            projection: How gradients are projected; None leaves them whole.
 
         Raises:
             AdapterError: If the adapter has nothing to collect or is another model's.
@@ -81,8 +90,11 @@ class CaptureSession:
                 "this model; find the adapter in the very model that is given."
             )
         self.coverage = paths_of(self._readers, adapter.layout.names)
+        self._layout = adapter.layout.projected(projection)
+        self._projector = Projector(adapter.layout, projection)
         self._recorder = Recorder(
             lambda block: self.coverage[block] != LOOPED,
+            projector=self._projector,
             rows_together=isinstance(task, RepeatingTask) and task.rows_together,
             scale=scale_for(model),
         )
@@ -135,8 +147,8 @@ class CaptureSession:
             factors: Gets the batch's Kronecker sums, once all went well.
 
         Returns:
-            Block -> `[B, d]` in the layout's order (float32; float64 for a float64
-            model), and the losses `[B]`. Both on the CPU.
+            Block -> `[B, d]` in the layout's order, projected where asked (float32;
+            float64 for a float64 model), and the losses `[B]`. Both on the CPU.
 
         Raises:
             AdapterError: If a parameter took no part in the forward pass.
@@ -154,7 +166,8 @@ class CaptureSession:
             self._cut,
         )
         for trained, row in zip(looped, rows, strict=True):
-            found[trained.block.name] = wide(row.flatten(1))
+            name = trained.block.name
+            found[name] = self._projector.finished(name, wide(row)).flatten(1)
         names = self._adapter.layout.names
         return {name: found[name].cpu() for name in names}, losses.cpu()
 
@@ -223,8 +236,9 @@ class CaptureSession:
         largest = max(float(right.norm()) for right in truth)
         for parameter, right in zip(trained, truth, strict=True):
             name = parameter.block.name
+            stored = self._projector.finished(name, right).flatten(1)
             if name not in found or not agree(
-                found[name], right.flatten(1), tolerance, largest=largest
+                found[name], stored, tolerance, largest=largest
             ):
                 self.coverage[name] = LOOPED
         self._warn_looped()
@@ -251,7 +265,7 @@ class CaptureSession:
     def unfactored(self) -> dict[str, str]:
         """Blocks that have no Kronecker factors, each with the reason."""
         looped = [name for name, path in self.coverage.items() if path == LOOPED]
-        return unfactored(self._readers, self._adapter.layout, looped)
+        return unfactored(self._readers, self._layout, looped)
 
     def _passes(
         self, batch: Mapping[str, Any], factors: FactorSums | None = None

@@ -7,7 +7,15 @@ import typer
 
 from datainf.__about__ import __version__
 from datainf.cli.clean_flags import FOR_CLEAN, FOR_SELECT
-from datainf.cli.commands import about, curate, evaluate, jobs, reproduce, results
+from datainf.cli.commands import (
+    about,
+    curate,
+    evaluate,
+    jobs,
+    reproduce,
+    results,
+    ui,
+)
 from datainf.cli.evaluate_flags import FOR_EVALUATE
 from datainf.cli.flag_table import (
     FOR_BASE,
@@ -18,14 +26,13 @@ from datainf.cli.flag_table import (
     FOR_TRAIN,
 )
 from datainf.cli.flags import Given, bind
-from datainf.cli.score_flags import FOR_SCORE
+from datainf.cli.score_flags import FOR_SCORE, FOR_SEARCH
 from datainf.cli.study_flags import FOR_JUDGING, FOR_STUDY
 from datainf.cli.together import alone
 
 app = typer.Typer(
     name="datainf",
     help="Which training examples made a LoRA-tuned model behave as it does.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -158,12 +165,26 @@ _add(
     "[RUN.yaml]",
 )
 _add(
+    "search",
+    jobs.search,
+    (
+        "train_store",
+        "query_store",
+        "curvature",
+        *FOR_SEARCH,
+        "k",
+        "order",
+        "format",
+    ),
+)
+_add(
     "top",
     results.top,
     ("k", "order", "query", "group_by", "rows", "reduce", "format"),
     "SCORES",
 )
 _add("report", results.report, ("report_file", "k", "title"), "SCORES")
+_add("ui", ui.ui, ("port", "host", "browse"), "RUN")
 _add("inspect", results.inspect, ("format",), "FOLDER")
 _add("verify", results.verify, ("format",), "STORE")
 _add("methods", about.methods, ("format",))

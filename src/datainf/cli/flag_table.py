@@ -194,6 +194,20 @@ FLAGS: Mapping[str, Flag] = {
         ("collect", "dtype"),
         panel=COLLECT,
     ),
+    "project": Flag(
+        ("--project",),
+        int,
+        help_of(CollectOptions, "project"),
+        ("collect", "project"),
+        panel=COLLECT,
+    ),
+    "project_seed": Flag(
+        ("--project-seed",),
+        int,
+        help_of(CollectOptions, "project_seed"),
+        ("collect", "project_seed"),
+        panel=COLLECT,
+    ),
     "batch_tokens": Flag(
         ("--batch-tokens",),
         int,
@@ -322,6 +336,13 @@ FLAGS: Mapping[str, Flag] = {
         ("--reduce",), str, "sum (of a group's scores), or mean with an interval."
     ),
     "title": Flag(("--title",), str, "Heading of the report."),
+    "port": Flag(("--port",), int, "The page's port; the first free one from 7860 on."),
+    "host": Flag(
+        ("--host",),
+        str,
+        "Name or address to serve at; 127.0.0.1, this machine alone, when not given.",
+    ),
+    "browse": Flag(("--open",), bool, "Open the page in the browser."),
     "world_size": Flag(
         ("--world-size",),
         int,
@@ -348,8 +369,8 @@ FOR_TASK = (
 )  # fmt: skip
 FOR_TRAIN = ("train", "split", "limit", "truth", "flip_labels", "flip_seed")
 FOR_COLLECT = (
-    "parameters", "output", "samples", "sample_seed", "dtype", "batch_tokens",
-    "shard_rows", "on_nonfinite", "reuse", "factors",
+    "parameters", "output", "samples", "sample_seed", "dtype", "project",
+    "project_seed", "batch_tokens", "shard_rows", "on_nonfinite", "reuse", "factors",
 )  # fmt: skip
 FOR_RANKS = ("world_size", "rank_timeout")
 FOR_RECIPE = (

@@ -119,7 +119,7 @@ def value_of(text: str) -> Any:
     Returns:
         The value; the text itself where it is no YAML.
 
-    Example:
+    Examples:
         >>> [value_of(text) for text in ("50", "1e-3", "no", "mean")]
         [50, 0.001, False, 'mean']
     """

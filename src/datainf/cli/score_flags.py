@@ -89,7 +89,5 @@ SCORE_FLAGS: Mapping[str, Flag] = {
         panel=SCORE,
     ),
 }
-FOR_SCORE = (
-    *("method", "damping", "blocks", "normalize", "option", "agreement"),
-    "keep_blocks",
-)
+FOR_SEARCH = ("method", "damping", "blocks", "normalize", "option")
+FOR_SCORE = (*FOR_SEARCH, "agreement", "keep_blocks")

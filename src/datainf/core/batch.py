@@ -25,7 +25,7 @@ def plan_batches(
         Positions within the shard, batch by batch, longest examples first (so that the
         batch that needs most memory comes at once). Ties keep the data's order.
 
-    Example:
+    Examples:
         >>> plan_batches([3, 9, 2, 3], budget=10)
         [[1], [0, 3, 2]]
         >>> plan_batches([3, 9, 2, 3], budget=10, halved_at=[1])

@@ -29,7 +29,7 @@ def sha256_of(value: Any) -> str:
     Returns:
         64 hexadecimal digits.
 
-    Example:
+    Examples:
         >>> sha256_of({"b": 1, "a": 2}) == sha256_of({"a": 2, "b": 1})
         True
     """

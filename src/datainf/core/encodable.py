@@ -21,7 +21,7 @@ def encodable(value: Any) -> Any:
     Returns:
         The same, of texts that encode as UTF-8.
 
-    Example:
+    Examples:
         >>> encodable(["half " + chr(0xD83D), 7]) == ["half " + chr(0xFFFD), 7]
         True
     """

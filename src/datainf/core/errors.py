@@ -87,7 +87,7 @@ def near(given: str, known: Iterable[str]) -> str:
         `"expected one of: a, b"`, followed by `"; did you mean 'b'?"` where one is
         close.
 
-    Example:
+    Examples:
         >>> near("datinf", ["dot", "datainf"])
         "expected one of: dot, datainf; did you mean 'datainf'?"
     """

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from datainf.core.canonical import sha256_of
+from datainf.core.side_projection import SideProjection, said
 
 OUTPUT = "output"
 """Among a task's settings: what is differentiated, where that is not the loss."""
+PROJECTION = "projection"
+"""Among them: how gradients are projected, where they are."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,21 @@ class Identity:
         return found if known and isinstance(found, Mapping) else {"name": "loss"}
 
     @property
+    def projection(self) -> Mapping[str, Any] | None:
+        """How gradients are projected, by `kind`; None where they are whole.
+
+        A task's own setting of that name, which is no such description, does not count.
+        """
+        found = self.task.get(PROJECTION)
+        return found if isinstance(found, Mapping) and "kind" in found else None
+
+    def projected(self, projection: SideProjection | None) -> "Identity":
+        """The same, of projected gradients."""
+        if projection is None:
+            return self
+        return replace(self, task={**self.task, PROJECTION: projection.to_dict()})
+
+    @property
     def of_the_loss(self) -> "Identity":
         """The same model, adapter, task and data, were the loss differentiated."""
         if self.output["name"] == "loss":
@@ -67,7 +85,7 @@ class Identity:
         Returns:
             One phrase a difference; empty when there is none.
 
-        Example:
+        Examples:
             >>> a = Identity("b1", "a1", {"max_length": 128}, "d")
             >>> b = Identity("b1", "a2", {"max_length": 64}, "d")
             >>> a.differences(b)
@@ -81,11 +99,17 @@ class Identity:
         # Two tasks share few settings: where their names differ, that says it.
         same = self.task.get("name") == other.task.get("name")
         mine, theirs = self.of_the_loss.task, other.of_the_loss.task
-        for key in sorted({*mine, *theirs}) if same else ["name"]:
+        projected = self.projection or other.projection
+        skipped = {PROJECTION} if projected else set()
+        for key in sorted({*mine, *theirs} - skipped) if same else ["name"]:
             if mine.get(key) != theirs.get(key):
                 found.append(
                     f"task {key}: {mine.get(key)!r} against {theirs.get(key)!r}"
                 )
+        if self.projection != other.projection:
+            found.append(
+                f"projection: {said(self.projection)} against {said(other.projection)}"
+            )
         mine, theirs = self.output, other.output
         alike = mine["name"] == theirs["name"]
         for key in sorted({*mine, *theirs}) if alike else ["name"]:

@@ -35,7 +35,7 @@ def require_kinds(
     Raises:
         OptionError: If a value is of the wrong kind; the message names its key.
 
-    Example:
+    Examples:
         >>> from dataclasses import make_dataclass
         >>> owner = make_dataclass("Options", [("count", int)])
         >>> require_kinds({"count": 2.5}, owner, "my.")

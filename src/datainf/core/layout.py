@@ -3,7 +3,9 @@
 A *block* is one adapter tensor, the paper's θ_l. Names are the parameter's path in the
 base model with PEFT's wrapping taken out
 ("model.layers.0.self_attn.q_proj.lora_A.weight"), so that they do not depend on the
-adapter's name. L blocks, d parameters of a block, D = Σ d.
+adapter's name. Rows may hold a projection of each tensor's gradient
+(`core/side_projection.py`); a block's shape is then that of the projection, and `whole`
+that of the tensor. L blocks, d numbers of a block in a row, D = Σ d.
 """
 
 import math
@@ -14,6 +16,7 @@ from functools import cached_property
 
 from datainf.core.errors import OptionError, StoreError
 from datainf.core.options import Blocks, word
+from datainf.core.side_projection import SideProjection
 
 # Name components with which PEFT's tuners begin their own parameters.
 _TUNERS = (
@@ -26,15 +29,27 @@ TUNER = re.compile(rf"^({'|'.join(_TUNERS.split())})_")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One adapter tensor: its name and shape."""
+    """One adapter tensor: its name and shape.
+
+    Attributes:
+        name: The parameter's path.
+        shape: Of its gradient as rows hold it.
+        whole: The tensor's own shape, where rows hold a projection; None where not.
+    """
 
     name: str
     shape: tuple[int, ...]
+    whole: tuple[int, ...] | None = None
 
     @property
     def size(self) -> int:
-        """Number of parameters, d."""
+        """Numbers in a row, d; of a whole gradient, the number of parameters."""
         return math.prod(self.shape)
+
+    @property
+    def parameters(self) -> int:
+        """Number of the tensor's parameters."""
+        return math.prod(self.shape if self.whole is None else self.whole)
 
     @property
     def module(self) -> str:
@@ -98,13 +113,37 @@ class Layout:
 
     @cached_property
     def sizes(self) -> dict[str, int]:
-        """Parameters of each block, d."""
+        """Numbers of each block in a row, d."""
         return {block.name: block.size for block in self.blocks}
+
+    @cached_property
+    def parameters(self) -> dict[str, int]:
+        """Parameters of each block, of its whole tensor: what λ is counted over."""
+        return {block.name: block.parameters for block in self.blocks}
 
     @property
     def total(self) -> int:
-        """Parameters of all blocks, D."""
+        """Numbers of all blocks, D."""
         return sum(self.sizes.values())
+
+    def projected(self, projection: SideProjection | None) -> "Layout":
+        """Give the layout of projected rows.
+
+        Args:
+            projection: How they are projected; None for not at all.
+
+        Returns:
+            The same blocks, with the shapes that rows have then.
+        """
+        if projection is None:
+            return self
+        shapes = [(block, projection.shape_of(block.shape)) for block in self.blocks]
+        return Layout(
+            tuple(
+                block if shape == block.shape else Block(block.name, shape, block.shape)
+                for block, shape in shapes
+            )
+        )
 
     def group(self, by: Blocks | str) -> dict[str, tuple[str, ...]]:
         """Gather block names into curvature groups.
@@ -115,7 +154,7 @@ class Layout:
         Returns:
             Group name -> names of its blocks, both in layout order.
 
-        Example:
+        Examples:
             >>> shapes = {"h.0.q.lora_A.weight": (2, 5), "h.0.q.lora_B.weight": (3, 2)}
             >>> Layout.from_shapes(shapes).group("module")
             {'h.0.q': ('h.0.q.lora_A.weight', 'h.0.q.lora_B.weight')}

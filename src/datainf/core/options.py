@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from datainf.core.errors import OptionError, near
+from datainf.core.side_projection import SideProjection
+from datainf.core.store_dtype import StoreDtype
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -75,17 +77,6 @@ class Fisher(StrEnum):
     """Those of the training examples, at their labels, as in the paper."""
     SAMPLED = "sampled"
     """Those at labels drawn from the model, an unbiased estimate of its Fisher."""
-
-
-class StoreDtype(StrEnum):
-    """How gradients are kept on disk."""
-
-    FP32 = "fp32"
-    """4 bytes a number."""
-    BF16 = "bf16"
-    """2 bytes, the range of fp32, about 3 digits."""
-    FP16 = "fp16"
-    """2 bytes, about 4 digits, values above 65504 are refused."""
 
 
 class Parameters(StrEnum):
@@ -191,7 +182,7 @@ def number(
     Raises:
         OptionError: If it is none, or outside the range.
 
-    Example:
+    Examples:
         >>> number("1e-3", "damping", least=0)
         0.001
     """
@@ -250,8 +241,17 @@ class CollectOptions:
     """How gradients are gathered and kept."""
 
     dtype: StoreDtype | str = described(
-        StoreDtype.FP32, "Number format of the stored gradients: fp32, bf16 or fp16."
+        StoreDtype.FP32,
+        "Number format of the stored gradients: fp32, bf16, fp16 or int8 (with a scale "
+        "for each row and block).",
     )
+    project: int | None = described(
+        None,
+        "Small stores: each side of a tensor's gradient is projected at random to at "
+        "most so many numbers; not at all when not given.",
+        late=True,
+    )
+    project_seed: int = described(0, "Chooses the projection.", late=True)
     parameters: Parameters | str = described(
         Parameters.ALL,
         "Which trained parameters: all, or paper (LoRA matrices and the head's last "
@@ -312,13 +312,21 @@ class CollectOptions:
         if self.reuse is not None:  # a Path in a program, a text in run.yaml
             object.__setattr__(self, "reuse", str(self.reuse))
         object.__setattr__(self, "output", word(Output, self.output, "output"))
-        for name in ("batch_tokens", "shard_rows", "samples"):
+        for name in ("batch_tokens", "shard_rows", "samples", "project"):
             given = getattr(self, name)
             if given is not None:
                 value = number(given, name, least=1, whole=True)
                 object.__setattr__(self, name, value)
-        seed = number(self.sample_seed, "sample_seed", least=0, whole=True)
-        object.__setattr__(self, "sample_seed", seed)
+        for name in ("sample_seed", "project_seed"):
+            seed = number(getattr(self, name), name, least=0, whole=True)
+            object.__setattr__(self, name, seed)
+
+    @property
+    def projection(self) -> SideProjection | None:
+        """How gradients are projected; None for not at all."""
+        if self.project is None:
+            return None
+        return SideProjection(self.project, self.project_seed)
 
     @property
     def draws(self) -> bool:

@@ -18,7 +18,7 @@ def local_path(place: str | Path) -> Path:
         OptionError: If it is an address such as `s3://bucket/store`, which as a path
             would be a folder of that name here.
 
-    Example:
+    Examples:
         >>> local_path("runs/train").name
         'train'
     """

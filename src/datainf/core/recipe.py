@@ -23,7 +23,7 @@ class Recipe:
             less `output_dir` and `seed`.
         seed: Seeds initialisation, batch order and dropout.
 
-    Example:
+    Examples:
         >>> recipe = Recipe(peft={"r": 4}, training={"num_train_epochs": 3})
         >>> Recipe.from_dict(recipe.to_dict()) == recipe
         True

@@ -329,7 +329,8 @@ class Scores:
             if head["format"] != SCORES_FORMAT:
                 raise StoreError(
                     f"{folder} holds scores of format {head['format']!r}, this version "
-                    f"reads {SCORES_FORMAT}; score the stores again."
+                    f"reads {SCORES_FORMAT}; use the datainf that wrote them, or score "
+                    "the stores again."
                 )
             made = head["provenance"]
             return cls(

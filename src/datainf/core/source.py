@@ -20,7 +20,7 @@ class RowBlock:
     Attributes:
         start: Position of the first row in the source.
         gradients: `[n, d]` for each block that was asked for, in the stored number
-            format.
+            format; int8 as float32, multiplied with its scale.
         squared_norms: `[n, L]` float64, the squared length of each row in every block
             of the layout (in its order), whichever blocks were asked for.
     """
@@ -39,10 +39,11 @@ class GradientSource(Protocol):
     """Per-example gradients that can be read again and again, in the same order.
 
     Laws, held by contract tests on every implementation:
-        - `rows()` yields each row once, in order, and the same numbers every time;
-        - the rows do not depend on `size` or on which other blocks are asked for;
-        - `squared_norms` are those of the rows as they are read;
-        - memory is bounded by one RowBlock: nothing of an earlier one is kept.
+
+    - `rows()` yields each row once, in order, and the same numbers every time;
+    - the rows do not depend on `size` or on which other blocks are asked for;
+    - `squared_norms` are those of the rows as they are read;
+    - memory is bounded by one RowBlock: nothing of an earlier one is kept.
     """
 
     @property

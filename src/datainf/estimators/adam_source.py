@@ -36,8 +36,15 @@ class AdamSource:
             moments: Of the same blocks; others are refused.
 
         Raises:
-            OptionError: If processes share the rows.
+            OptionError: If processes share the rows, or they are projected.
         """
+        projected = [b.name for b in source.layout if b.whole is not None]
+        if projected:
+            raise OptionError(
+                f"Adam divides each entry of a gradient by its own moment, and rows of "
+                f"{len(projected)} blocks are projections ({projected[0]}); collect "
+                "without project= for less, which projects by itself."
+            )
         if share_of(source, len(source)).ranks > 1:
             raise OptionError(
                 "Adam steps are taken by one process; leave the other ranks out."

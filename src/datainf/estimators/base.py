@@ -25,7 +25,7 @@ from datainf.core.layout import Layout
 from datainf.core.options import AUTO, Blocks, Normalize, word
 from datainf.core.records import Provenance, Scores
 from datainf.core.source import GradientSource
-from datainf.estimators.census import take_census
+from datainf.estimators.census import by_group, take_census
 from datainf.estimators.checks import require_positive
 from datainf.estimators.combine import combined
 from datainf.estimators.directions import (
@@ -143,17 +143,12 @@ class Estimator(ABC):
             The state that `score` takes.
         """
         groups = self.groups_of(curvature.layout)
-        sizes = {
-            group: sum(curvature.layout.sizes[name] for name in members)
-            for group, members in groups.items()
-        }
-        self.require_room(sizes, len(curvature))
+        self.require_room(by_group(curvature.layout.sizes, groups), len(curvature))
         scale = word(Normalize, self.normalize, "normalize")
         census = take_census(curvature, "curvature rows", scale)
-        totals = {
-            group: sum(census.totals[name] for name in members)
-            for group, members in groups.items()
-        }
+        totals = by_group(census.totals, groups)
+        # Of whole tensors: a projection keeps lengths, not the number of entries.
+        counts = by_group(curvature.layout.parameters, groups)
         chosen: Mapping[str, float] = {}
         if self.damping == AUTO:
             chosen = judged_dampings(
@@ -163,7 +158,7 @@ class Estimator(ABC):
             chosen = dict.fromkeys(groups, float(self.damping))
         damping = {
             group: block_damping(
-                totals[group], rows=len(curvature), size=sizes[group], damping=each
+                totals[group], rows=len(curvature), size=counts[group], damping=each
             )
             for group, each in chosen.items()
         }

@@ -4,8 +4,9 @@ N rows, L blocks. Finds what must be refused (no rows, NaN, infinity) before the
 product is made.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float64
@@ -16,6 +17,8 @@ from datainf.core.options import Normalize
 from datainf.core.share import share_of
 from datainf.core.source import GradientSource
 from datainf.estimators.stream import divisors, lengths
+
+_Number = TypeVar("_Number", int, float)
 
 
 @dataclass(frozen=True)
@@ -72,3 +75,18 @@ def take_census(source: GradientSource, what: str, normalize: Normalize) -> Cens
         add_up(found),
         int(add_up(zero_rows)),
     )
+
+
+def by_group(
+    numbers: Mapping[str, _Number], groups: Mapping[str, Sequence[str]]
+) -> dict[str, _Number]:
+    """Add up a number of each block, group by group.
+
+    Args:
+        numbers: Block -> number.
+        groups: Group name -> its blocks.
+
+    Returns:
+        Group name -> sum.
+    """
+    return {g: sum(numbers[name] for name in members) for g, members in groups.items()}

@@ -286,7 +286,7 @@ def bytes_of(given: object, option: str) -> int:
     Raises:
         OptionError: If it is no such amount.
 
-    Example:
+    Examples:
         >>> bytes_of("2GiB", "max_memory") == bytes_of(2**31, "max_memory")
         True
     """

@@ -82,7 +82,7 @@ def judged_dampings(
         rows = GroupRows(
             group, curvature, tuple(members), torch.float64, _CPU, normalize
         )
-        unit = totals[group] / (len(curvature) * rows.size)
+        unit = totals[group] / (len(curvature) * rows.parameters)
         gram = gram_matrix(rows.slabs(chosen), count=len(chosen))
         if not bool(gram.diagonal().any()):
             found[group] = GRID[-1]

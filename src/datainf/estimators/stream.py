@@ -129,6 +129,12 @@ class GroupRows:
                 del slab
                 number += 1
 
+    @property
+    def parameters(self) -> int:
+        """Parameters of the group's tensors, more than d where rows are projected."""
+        known = self.source.layout.parameters
+        return sum(known[name] for name in self.members)
+
     def in_float64(self) -> "GroupRows":
         """Give the same rows in float64."""
         return replace(self, dtype=torch.float64)

@@ -144,7 +144,7 @@ def methods() -> pd.DataFrame:
     Returns:
         One row a method; `name` is what `method=` takes.
 
-    Example:
+    Examples:
         >>> list(methods()["name"])
         ['dot', 'scaled-dot', 'cosine', 'datainf', 'exact', 'cg', 'lissa', 'ekfac',
          'tracin', 'trak', 'less', 'auto']
@@ -177,7 +177,7 @@ def build(
     Raises:
         OptionError: If a name is unknown, or options come beside an instance.
 
-    Example:
+    Examples:
         >>> build("lissa", options={"steps": 20}).steps
         20
     """

@@ -64,7 +64,7 @@ def tfidf_scores(
     Raises:
         DataError: If no training text has a term.
 
-    Example:
+    Examples:
         >>> tfidf_scores(["two apples", "one pear"], ["two pears"]).round(2).tolist()
         [[-0.71, 0.0]]
     """
@@ -125,7 +125,7 @@ def neighbour_suspicion(
     Raises:
         DataError: If scores and labels are not of the same rows.
 
-    Example:
+    Examples:
         >>> scores = [[-1.0, -1.0], [0.0, 0.0]]
         >>> neighbour_suspicion(scores, ["a", "b"], ["a", "b"]).tolist()
         [-1.0, 1.0]

@@ -54,7 +54,7 @@ def bootstrap_interval(
         DataError: If columns differ in length, or hold too few rows of a kind for the
             measure to be defined on half of the resamples.
 
-    Example:
+    Examples:
         >>> low, high = bootstrap_interval(np.mean, [1.0, 2.0, 3.0, 4.0, 5.0], seed=1)
         >>> 1 < low < 3 < high < 5
         True

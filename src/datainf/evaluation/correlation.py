@@ -25,7 +25,7 @@ def pearson(first: ArrayLike, second: ArrayLike) -> float:
     Returns:
         Pearson's r in [−1, 1]; NaN where one of them does not vary.
 
-    Example:
+    Examples:
         >>> round(pearson([1.0, 2.0, 3.0], [2.0, 4.0, 7.0]), 3)
         0.993
     """
@@ -46,7 +46,7 @@ def spearman(first: ArrayLike, second: ArrayLike) -> float:
     Returns:
         Spearman's ρ in [−1, 1]; NaN where one of them does not vary.
 
-    Example:
+    Examples:
         >>> spearman([1.0, 2.0, 3.0], [2.0, 4.0, 700.0])
         1.0
     """

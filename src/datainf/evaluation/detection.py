@@ -30,7 +30,7 @@ def detection_auc(suspicion: ArrayLike, flipped: ArrayLike) -> float:
     Raises:
         DataError: If rows are all wrong or all right.
 
-    Example:
+    Examples:
         >>> detection_auc([0.9, -0.2, 0.4, 0.1], [True, False, False, True])
         0.75
     """
@@ -55,7 +55,7 @@ def precision_at(suspicion: ArrayLike, flipped: ArrayLike, k: int) -> float:
     Returns:
         Between 0 and 1; ties at the k-th place count by their average.
 
-    Example:
+    Examples:
         >>> precision_at([0.9, -0.2, 0.4, 0.1], [True, False, False, True], 2)
         0.5
     """
@@ -77,7 +77,7 @@ def recall_at(suspicion: ArrayLike, flipped: ArrayLike, k: int) -> float:
     Raises:
         DataError: If no row is wrong.
 
-    Example:
+    Examples:
         >>> recall_at([0.9, -0.2, 0.4, 0.1], [True, False, False, True], 3)
         1.0
     """

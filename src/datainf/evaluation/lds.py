@@ -43,7 +43,7 @@ def lds(
     Returns:
         The mean over queries, its interval and each query's own.
 
-    Example:
+    Examples:
         >>> kept = [[1, 1, 0], [1, 0, 1], [0, 1, 1]]
         >>> lds([[-3.0, -2.0, 0.0]], kept, [[0.1], [0.2], [0.3]]).value
         1.0

@@ -36,7 +36,7 @@ def loo(
     Raises:
         DataError: If the scores are no `[Q, N]` that holds those examples.
 
-    Example:
+    Examples:
         >>> loo([[-2.0, 0.5, 1.0]], [0, 1, 2], [[0.9], [0.5], [0.4]]).value
         1.0
     """

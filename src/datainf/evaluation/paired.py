@@ -51,7 +51,7 @@ def paired_effect(
     Raises:
         DataError: If they are not of the same seeds and rows, or not finite.
 
-    Example:
+    Examples:
         >>> found = paired_effect([[0.0, 1.0, 0.0]], [[1.0, 1.0, 1.0]])
         >>> round(found.effect, 2), found.interval.high
         (0.67, 1.0)

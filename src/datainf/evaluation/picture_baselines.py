@@ -33,7 +33,7 @@ def pixel_scores(train: Pixels, queries: Pixels) -> Float[np.ndarray, "Q N"]:
         Minus the cosine of the pictures less the mean of the training pictures, in
         [-1, 1]: a picture in the same colours at the same places is most negative.
 
-    Example:
+    Examples:
         >>> dark, light = np.zeros((1, 1, 3), "uint8"), np.full((1, 1, 3), 9, "uint8")
         >>> pixel_scores([dark, light], [light]).round(2).tolist()
         [[1.0, -1.0]]
@@ -66,7 +66,7 @@ def histogram_scores(train: Pixels, queries: Pixels) -> Float[np.ndarray, "Q N"]
     Raises:
         DataError: If there are none, or their sizes differ.
 
-    Example:
+    Examples:
         >>> dark, light = np.zeros((1, 2, 3), "uint8"), np.full((1, 2, 3), 255, "uint8")
         >>> half = np.concatenate([dark[:, :1], light[:, :1]], axis=1)
         >>> histogram_scores([dark, half], [light]).tolist()

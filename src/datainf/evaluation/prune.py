@@ -55,7 +55,7 @@ def prune_effect(
     Raises:
         DataError: If the shapes do not fit.
 
-    Example:
+    Examples:
         >>> prune_effect([0.9], [0.5], [[0.6], [0.4]]).effect
         0.4
     """

@@ -63,7 +63,7 @@ def class_detection(
     Raises:
         DataError: If no query's class is among the training classes.
 
-    Example:
+    Examples:
         >>> found = class_detection([[-2.0, -1.0, 0.5]], ["a", "b", "a"], ["a"])
         >>> found.auc, found.recall
         (0.5, 0.5)

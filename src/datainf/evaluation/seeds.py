@@ -37,7 +37,7 @@ def seed_mean(values: ArrayLike, *, level: float = 0.95) -> SeedMean:
     Raises:
         DataError: If there is no value.
 
-    Example:
+    Examples:
         >>> [round(x, 3) for x in seed_mean([1.0, 2.0, 3.0, 4.0, 5.0])]
         [3.0, 1.037, 4.963]
     """
@@ -65,7 +65,7 @@ def t_quantile(level: float, freedom: int) -> float:
     Returns:
         The value below which t lies with that chance, to four digits.
 
-    Example:
+    Examples:
         >>> [round(t_quantile(0.975, n), 3) for n in (1, 4, 19)]
         [12.706, 2.776, 2.093]
     """

@@ -3,9 +3,11 @@
 The paper's two generated text tasks (ten chatbots, ten kinds of word problems) in a
 wording that all classes share, so that counting words cannot answer; some training rows
 carry a wrong completion. The base is the small Llama shipped with the package.
-Everything runs through the same workflows that users call.
+Everything runs through the same workflows that users call, and leaves a finished run:
+`datainf top`, `clean` and `ui` take its folder.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,15 +17,19 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
+from datainf.core.durable import write_durably
+from datainf.core.options import ScoreOptions
 from datainf.core.recipe import Recipe
 from datainf.core.records import Scores
+from datainf.core.run_config import DataConfig, RunConfig
 from datainf.evaluation.baselines import random_scores, tfidf_scores
 from datainf.evaluation.retrieval import class_detection
 from datainf.experiments.data.math_problems import math_problems
 from datainf.experiments.data.rows import Row
 from datainf.experiments.data.sentence_transformations import sentence_transformations
-from datainf.experiments.exact_match import answers, exact_match
+from datainf.experiments.exact_match import exact_match
 from datainf.integrations.base_models import load_base, load_tokenizer
+from datainf.integrations.generation import answers
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.integrations.trainer import train
 from datainf.reports.render import render_report
@@ -31,6 +37,8 @@ from datainf.workflows.collect import collect
 from datainf.workflows.mean import MeanSource
 from datainf.workflows.measure import measure
 from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.run_file import write_run
+from datainf.workflows.runs import SCORES
 from datainf.workflows.score import score
 
 BASE = Path(__file__).parent / "assets" / "demo-base"
@@ -165,6 +173,7 @@ def run_demo(
         highlights=_suspicious(suspicion["datainf"], rows, task),
         facts=_facts(before, after, classes, planted),
     )
+    _leave_run(folder, rows, held_out, asked.recipe, shown)
     examples = _neighbours(shown, held_out, asked.shown)
     return DemoResult(before, after, classes, planted, examples, report, shown)
 
@@ -227,6 +236,33 @@ def _tune(
             done = step
 
         return train(model, rows, task, settings.recipe, out=out, progress=told)
+
+
+def _leave_run(
+    folder: Path,
+    rows: Sequence[Row],
+    held_out: Sequence[Row],
+    recipe: Recipe,
+    scores: Scores,
+) -> None:
+    """Write data, scores and run.yaml, so that the folder is that of a finished run."""
+    files = {}
+    for name, part in (("train", rows), ("queries", held_out)):
+        files[name] = folder / f"{name}.jsonl"
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in part)
+        write_durably(files[name], [line.encode() for line in lines])
+    scores.save(folder / SCORES)
+    config = RunConfig(
+        model=str(BASE),
+        adapter=str(folder / "adapter"),
+        task={"name": CausalLM.name},
+        train=DataConfig(data=str(files["train"])),
+        queries=DataConfig(data=str(files["queries"])),
+        score=ScoreOptions(**METHODS[UNIT_LENGTH], keep_blocks=True),
+        recipe=recipe,
+        out=str(folder),
+    )
+    write_run(config, folder)
 
 
 def _class_table(

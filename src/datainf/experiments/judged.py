@@ -309,7 +309,7 @@ def judged_study(
     Raises:
         OptionError: If a name is unknown.
 
-    Example:
+    Examples:
         >>> judged_study("full", judged=("mrpc",), subsets=40).subsets
         40
     """

@@ -212,7 +212,7 @@ IMAGE_PRESETS: Mapping[str, Study] = {
                 "use_cpu": True,
             },
         ),
-        task={"resolution": 32},
+        task={"resolution": 32, "timesteps": 10},
     ),
     "paper": Study(
         preset="paper",
@@ -231,7 +231,7 @@ IMAGE_PRESETS: Mapping[str, Study] = {
             },
         ),
         model="stable-diffusion-v1-5/stable-diffusion-v1-5",
-        task={"resolution": 512},
+        task={"resolution": 512, "timesteps": 10},
     ),
 }
 """Text to image: the rows say their class, and none of them is wrong."""
@@ -268,7 +268,7 @@ def study_of(  # noqa: PLR0913 - what a user may replace, by name
     Raises:
         OptionError: If the preset is unknown or a number below 1.
 
-    Example:
+    Examples:
         >>> study_of("paper", seeds=2).recipe_for(rank=2, seed=1, rows=64).peft["r"]
         2
     """

@@ -18,7 +18,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     Returns:
         Its lines.
 
-    Example:
+    Examples:
         >>> print(markdown_table(["a", "b"], [["1", "2"]]))
         | a | b |
         |---|---|
@@ -39,7 +39,7 @@ def share(value: float | None) -> str:
     Returns:
         Three digits.
 
-    Example:
+    Examples:
         >>> [share(x) for x in (0.7934, -0.5, 1.0, None)]
         ['.793', '−.500', '1.000', '–']
     """

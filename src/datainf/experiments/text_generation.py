@@ -28,12 +28,13 @@ from datainf.evaluation.retrieval import class_detection
 from datainf.experiments.cells import ADAPTER, Key, Measured, Refused, measured
 from datainf.experiments.data.study_rows import StudyRows, text_of
 from datainf.experiments.data.text_tasks import TEXT_TASKS
-from datainf.experiments.exact_match import answers, exact_match
+from datainf.experiments.exact_match import exact_match
 from datainf.experiments.measuring import BASELINES, embedding_scores, scored
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
 from datainf.experiments.units import Opened, Target, Unit, units_of
 from datainf.experiments.variants import Variant, all_variants, refusals
+from datainf.integrations.generation import answers
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.workflows.progress import Reporter
 

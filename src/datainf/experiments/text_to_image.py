@@ -54,11 +54,11 @@ BASELINES = ("loss", "TF-IDF", "pixels", "colours", "features", "random")
 """What looks at no gradient."""
 MEASURES = (Measure.LOSS, Measure.SQUARE)
 """What is differentiated."""
-PASSES: Key = {"method": "passes", "options": {}}
-"""The cell that says how much a ranking depends on timesteps and noise."""
-TIMESTEPS = (1, 2, 5, 10, 20)
-REFERENCE = 50
+TIMESTEPS = (1, 2, 5, 10, 20, 50)
+REFERENCE = 100
 """Timesteps of the ranking that the others are compared with, at a third noise."""
+PASSES: Key = {"method": "passes", "options": {"reference": REFERENCE}}
+"""The cell that says how much a ranking depends on timesteps and noise."""
 FEW = 2
 """Seeds on which timesteps are compared, and pictures are drawn on the first."""
 _ROWS, _QUERIES, _TOP = 120, 30, 10

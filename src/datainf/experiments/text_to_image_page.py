@@ -119,8 +119,9 @@ def page(measured: Measured, command: str) -> str:
         "class comes before another, recall the share of the class among as many first "
         "pictures as it has; both are means over the queries. Intervals are 95 %, "
         "Student's t over the seeds.",
-        "*Loss*: gradients of the loss that training lowers, over 10 timesteps, the "
-        "same noise for every picture. *Square*: of the mean square of what the "
+        "*Loss*: gradients of the loss that training lowers, over "
+        f"{study.task.get('timesteps', 'as many as usual')} timesteps, the same noise "
+        "for every picture. *Square*: of the mean square of what the "
         "denoiser says (D-TRAK). *loss* (the highest first, whatever is asked), "
         "*TF-IDF* of the captions, *pixels* (place by place), *colours* (histograms), "
         "*features* (of the tuned denoiser's middle block) and *random* look at no "

@@ -4,7 +4,7 @@
 
 that is, damping × the mean squared entry of the block's gradients (Kwon et al., ICLR
 2024, arXiv:2310.00902, section 5, where damping is 0.1). N training examples, d_l
-parameters.
+parameters, counted before any projection: it keeps ‖g_li‖ on average, so that λ stays.
 """
 
 
@@ -20,7 +20,7 @@ def block_damping(total: float, *, rows: int, size: int, damping: float) -> floa
     Returns:
         λ in squared-gradient units; 0 when every gradient is zero.
 
-    Example:
+    Examples:
         >>> block_damping(60.0, rows=3, size=2, damping=0.1)
         1.0
     """

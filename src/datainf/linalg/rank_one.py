@@ -48,7 +48,7 @@ def mean_rank_one_solve(
     Raises:
         OptionError: If ``damping`` is not positive.
 
-    Example:
+    Examples:
         >>> g, v = torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 2.0]])
         >>> mean_rank_one_solve([(g, g.square().sum(1))], v, damping=0.5, count=1)
         (tensor([[2., 4.]]), tensor([3.]))

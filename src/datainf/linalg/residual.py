@@ -29,7 +29,7 @@ def residual_and_scale(
         The residual, in [0, 1], and the scale, each in float64. A zero right-hand side
         is solved by x = 0: residual 0, scale 1.
 
-    Example:
+    Examples:
         >>> v = torch.tensor([[3.0, 0.0], [3.0, 4.0]])
         >>> residual, scale = residual_and_scale(v @ torch.diag(v[1] > 3).float(), v)
         >>> [round(float(each), 3) for each in residual]

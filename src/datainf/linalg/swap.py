@@ -53,7 +53,7 @@ def swap_error(g: Float[Tensor, "N d"], *, damping: float) -> Swap:
     Raises:
         OptionError: If λ is not positive.
 
-    Example:
+    Examples:
         >>> found = swap_error(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), damping=1.0)
         >>> round(found.error, 4), round(found.inverse, 4), round(found.trace, 4)
         (0.0833, 0.6667, 0.5)

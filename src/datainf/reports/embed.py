@@ -23,7 +23,7 @@ def json_text(value: Any) -> str:
     Returns:
         ASCII text without `<`, `>` or `&`.
 
-    Example:
+    Examples:
         >>> json_text(["</script>"])
         '["\\u003c/script\\u003e"]'
     """

@@ -102,7 +102,7 @@ def linear_axis(title: str, values: Iterable[float]) -> Axis:
     Returns:
         The axis.
 
-    Example:
+    Examples:
         >>> [text for _, text in linear_axis("AUC", [0.52, 0.9]).ticks]
         ['0.5', '0.6', '0.7', '0.8', '0.9']
     """
@@ -128,7 +128,7 @@ def log_axis(title: str, values: Iterable[float]) -> Axis:
     Returns:
         The axis.
 
-    Example:
+    Examples:
         >>> [text for _, text in log_axis("d", [8, 64]).ticks]
         ['8', '16', '32', '64']
     """

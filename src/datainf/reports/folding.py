@@ -48,7 +48,7 @@ def folded(runs: Sequence[frozenset[str] | None], limit: int) -> list[list[int]]
     Returns:
         Places: the first of each set, then what repeats it.
 
-    Example:
+    Examples:
         >>> folded([shingles(t) for t in ("one two", "three", "One  two")], 5)
         [[0, 2], [1]]
     """

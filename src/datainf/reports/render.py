@@ -68,7 +68,7 @@ def render_report(  # noqa: PLR0913 - one page, many parts
         DataError: If there is no query or no training example.
         StoreError: If the file cannot be written.
 
-    Example:
+    Examples:
         >>> import numpy as np, tempfile
         >>> from datainf.core.records import Provenance
         >>> none = np.full((1, 0), np.nan)

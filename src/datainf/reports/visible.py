@@ -39,7 +39,7 @@ def visible(text: str) -> str:
     Returns:
         Text that encodes as UTF-8 and holds no control character but tab and newline.
 
-    Example:
+    Examples:
         >>> visible("a" + chr(0) + "b")
         'a␀b'
     """
@@ -105,7 +105,7 @@ def shown(value: object) -> str:
     Returns:
         `yes`/`no` for flags, four significant digits for fractions.
 
-    Example:
+    Examples:
         >>> shown(True), shown(0.123456), shown(4500), shown([1, None])
         ('yes', '0.1235', '4,500', '1, –')
     """
@@ -170,7 +170,7 @@ class Scale:
         Returns:
             The number with a true minus sign.
 
-        Example:
+        Examples:
             >>> Scale.of([-12.5, 0.25]).write(0.25)
             '+0.25'
         """

@@ -86,7 +86,7 @@ def without(table: pa.Table, excluded: Iterable[Excluded]) -> pa.Table:
         first = min(gone.values())
         raise NonFiniteError(
             f"none of {len(table)} examples is left: of each the loss or a gradient is "
-            f"NaN or infinite, of example {first.index} {first.reason}; check the "
+            f"NaN or infinite (example {first.index}: {first.reason}); check the "
             "model's weights and number format."
         )
     return table if len(kept) == len(table) else table.take(kept)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from datainf.core.side_projection import said
 from datainf.store.atomic import reading
 from datainf.store.excluded import excluded_in, parameters_in
 from datainf.store.manifest import FORMAT_VERSION
@@ -28,8 +29,10 @@ def describe_store(path: str | Path) -> dict[str, Any]:
         "complete": manifest.complete,
         "rows": manifest.rows,
         "blocks": len(manifest.layout),
-        "parameters": manifest.layout.total,
+        "parameters": sum(manifest.layout.parameters.values()),
+        "numbers": manifest.layout.total,
         "dtype": manifest.dtype.value,
+        "projection": said(identity.projection),
         "bytes": size,
         "shards": f"{len(manifest.shards)} of {manifest.shard_count}",
         "shard_rows": manifest.shard_rows,

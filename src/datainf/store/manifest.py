@@ -14,7 +14,8 @@ from typing import Any
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions, StoreDtype
+from datainf.core.options import CollectOptions
+from datainf.core.store_dtype import StoreDtype
 
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -61,7 +62,7 @@ class Manifest:
 
     Attributes:
         library_version: The version of datainf that started the store.
-        layout: Names, shapes and order of the blocks.
+        layout: Names, shapes and order of the blocks, as rows hold them.
         identity: Fingerprints of base, adapter, task and data.
         options: How gradients were gathered; `shard_rows` is always a number here.
         coverage: Which rule each parameter's gradients came from.
@@ -128,13 +129,15 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Write the manifest as the bytes of `manifest.json`."""
-        options = self.options
+        options, projection = self.options, self.options.projection
         value: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "library_version": self.library_version,
-            "layout": [{"name": b.name, "shape": list(b.shape)} for b in self.layout],
+            "layout": [
+                {"name": b.name, "shape": list(b.whole or b.shape)} for b in self.layout
+            ],
             "dtype": self.dtype.value,
-            "projection": None,
+            "projection": None if projection is None else projection.to_dict(),
             "identity": self.identity.to_dict(),
             "options": {
                 "batch_tokens": options.batch_tokens,
@@ -169,8 +172,7 @@ def default_shard_rows(layout: Layout, dtype: StoreDtype | str) -> int:
     Returns:
         At least 1; a function of layout and dtype alone.
     """
-    width = 4 if dtype == StoreDtype.FP32 else 2
-    return max(1, _SHARD_BYTES // (layout.total * width))
+    return max(1, _SHARD_BYTES // (layout.total * StoreDtype(dtype).bytes))
 
 
 def as_json(value: Any) -> Any:

@@ -31,7 +31,7 @@ class InMemorySource:
         losses: Value of each row whose gradient it is (a loss, or a margin), `[N]`;
             None where none were given.
 
-    Example:
+    Examples:
         >>> source = InMemorySource({"q": torch.eye(3), "v": torch.ones(3, 2)})
         >>> [len(part) for part in source.rows(["q"], size=2)]
         [2, 1]

@@ -14,7 +14,9 @@ from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.errors import OptionError, StoreError
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions, Parameters, StoreDtype, word
+from datainf.core.options import CollectOptions, Parameters, word
+from datainf.core.side_projection import KIND
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.atomic import reading
 from datainf.store.manifest import (
     FORMAT_VERSION,
@@ -52,8 +54,8 @@ def read_manifest(folder: str | Path) -> Manifest:
         check_form(data, value)
     except StoreError as error:
         raise StoreError(
-            f"{path} is refused: {error}; the store is altered or of another version "
-            "of datainf, collect it again."
+            f"{path} is refused: {error}; the store is altered, or of another version "
+            "of datainf; use that version, or collect it again."
         ) from None
     return manifest
 
@@ -129,8 +131,14 @@ def build(value: Mapping[str, Any]) -> Manifest:
         for name, given in identity.output.items()
         if name in ("samples", "sample_seed")
     }
+    if value["projection"] != identity.projection:
+        raise StoreError(
+            f"key 'projection' is {value['projection']} and 'identity.task.projection' "
+            f"{identity.projection}, which must be the same"
+        )
     try:
         options = CollectOptions(
+            **_projection(value["projection"]),
             dtype=word(StoreDtype, value["dtype"], "dtype"),
             shard_rows=value["shard_rows"],
             parameters=word(Parameters, how["parameters"], "parameters"),
@@ -140,6 +148,7 @@ def build(value: Mapping[str, Any]) -> Manifest:
             **draws,
         )
         layout = Layout.from_shapes(_shapes(value["layout"]))
+        layout = layout.projected(options.projection)
     except OptionError as error:
         raise StoreError(str(error).removesuffix(".")) from None
     manifest = Manifest(
@@ -164,6 +173,17 @@ def _shapes(layout: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, ...]]:
     if len(shapes) != len(layout):
         raise StoreError("key 'layout' names a block twice")
     return shapes
+
+
+def _projection(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Give the options that make a projection."""
+    if value is None:
+        return {}
+    if value["kind"] != KIND:
+        raise StoreError(
+            f"key 'projection.kind' must be {KIND!r}, got {value['kind']!r}"
+        )
+    return {"project": value["width"], "project_seed": value["seed"]}
 
 
 def _check_rows(manifest: Manifest, rows: int) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,18 +22,19 @@ from datainf.core.errors import OptionError, StoreError, near
 from datainf.core.factors import Factors, FactorSums, means
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
-from datainf.core.options import StoreDtype
 from datainf.core.places import local_path
 from datainf.core.source import RowBlock
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.atomic import reading
 from datainf.store.checksum import require_checksum
 from datainf.store.examples import EXAMPLES_NAME, read_examples
 from datainf.store.excluded import Excluded, excluded_in
 from datainf.store.factors import FactorNote, fits, read_block, read_note
+from datainf.store.int8 import restored
 from datainf.store.manifest import Manifest, Shard
 from datainf.store.parsing import read_manifest
 from datainf.store.rounding import TORCH_DTYPES
-from datainf.store.shard import INDEX, LOSS, SQUARED_NORMS, ShardFile, ShardForm
+from datainf.store.shard import INDEX, LOSS, SCALES, SQUARED_NORMS, ShardFile, ShardForm
 
 # Stored bytes of a portion, so that its float64 twin stays small.
 _PORTION_BYTES = 16 * 2**20
@@ -131,6 +133,11 @@ class GradientStore:
         """Number format of the gradients."""
         return self._manifest.dtype
 
+    @property
+    def _read_as(self) -> torch.dtype:
+        """Number format of the rows as they are read."""
+        return torch.float32 if self.dtype.scaled else TORCH_DTYPES[self.dtype]
+
     def __len__(self) -> int:
         """Count the examples, N."""
         return self._manifest.rows
@@ -160,15 +167,30 @@ class GradientStore:
     @property
     def examples(self) -> pd.DataFrame:
         """One row an example: `index`, `hash`, `tokens`, and `text` where kept."""
+        frame: pd.DataFrame = self._table().to_pandas()
+        return frame
+
+    def examples_at(self, places: Sequence[int]) -> pd.DataFrame:
+        """Give the examples of some rows, without a table of all.
+
+        Args:
+            places: Places in the store, in any order.
+
+        Returns:
+            As `examples`.
+        """
+        frame: pd.DataFrame = self._table().take(list(places)).to_pandas()
+        return frame
+
+    def _table(self) -> pa.Table:
+        """Read the table of examples, checked."""
         manifest = self._manifest
-        table = read_examples(
+        return read_examples(
             self._path,
             rows=manifest.rows,
             sha256=manifest.examples.sha256,
             store_text=manifest.options.store_text,
         )
-        frame: pd.DataFrame = table.to_pandas()
-        return frame
 
     def rows(
         self,
@@ -186,7 +208,7 @@ class GradientStore:
             among: Only the shards that begin within these rows; all when None.
 
         Yields:
-            Consecutive rows, as views of a mapped shard.
+            Consecutive rows: views of a mapped shard; of int8, float32 of their own.
 
         Raises:
             OptionError: If a block is unknown or the size below 1.
@@ -199,8 +221,7 @@ class GradientStore:
                 )
         if size is None:
             numbers = sum(self.layout.sizes[name] for name in names)
-            width = 4 if self.dtype is StoreDtype.FP32 else 2
-            size = max(1, _PORTION_BYTES // max(1, numbers * width))
+            size = max(1, _PORTION_BYTES // max(1, numbers * self._read_as.itemsize))
         if size < 1:
             raise OptionError(f"size must be at least 1, got {size}.")
         for shard in self._manifest.shards:
@@ -252,11 +273,10 @@ class GradientStore:
             numbers: Their places in the store, n of them, in any order.
 
         Returns:
-            Block -> `[n, d]`, as stored, and the losses `[n]`.
+            Block -> `[n, d]`, as `rows` gives them, and the losses `[n]`.
         """
-        dtype = TORCH_DTYPES[self.dtype]
         rows = {
-            name: torch.empty(len(numbers), size, dtype=dtype)
+            name: torch.empty(len(numbers), size, dtype=self._read_as)
             for name, size in self.layout.sizes.items()
         }
         losses = torch.empty(len(numbers))
@@ -270,8 +290,9 @@ class GradientStore:
                 with self._open(shard) as file:
                     tensors = file.map(self.layout.names)
                     losses[mine] = file.read(LOSS)[at]
+                    scales = self._scales(file)
                 for name, tensor in tensors.items():
-                    rows[name][mine] = tensor[at]
+                    rows[name][mine] = self._numbers(name, tensor, scales, at)
         return rows, losses
 
     def _shard_rows(
@@ -281,13 +302,34 @@ class GradientStore:
         with self._open(shard) as file:
             tensors = file.map(names)
             norms = file.read(SQUARED_NORMS)
+            scales = self._scales(file)
         for at in range(0, shard.rows, size):
             part = slice(at, at + size)
             yield RowBlock(
                 start=shard.start + at,
-                gradients={name: tensors[name][part] for name in names},
+                gradients={
+                    name: self._numbers(name, tensors[name], scales, part)
+                    for name in names
+                },
                 squared_norms=norms[part],
             )
+
+    def _scales(self, file: ShardFile) -> Float[Tensor, "n L"] | None:
+        """Read the scales of a shard's rows, where the format has them."""
+        return file.read(SCALES) if self.dtype.scaled else None
+
+    def _numbers(
+        self,
+        name: str,
+        stored: Shaped[Tensor, "n _"],
+        scales: Float[Tensor, "n L"] | None,
+        which: slice | Tensor,
+    ) -> Float[Tensor, "m _"]:
+        """Read some of a block's stored rows as numbers."""
+        if scales is None:
+            return stored[which]
+        column = self.layout.names.index(name)
+        return restored(stored[which], scales[which, column])
 
     def _open(self, shard: Shard) -> ShardFile:
         """Open a shard, checked to the byte the first time."""

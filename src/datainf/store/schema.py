@@ -2,7 +2,8 @@
 
 A schema is written like the value it describes: a type stands for a value of that type
 (`int` never takes true or false), a list for a list of any length, a dictionary for
-exactly those keys, `None` for null, and a `Map` for any number of keys of one form.
+exactly those keys, a `Maybe` for null or a value, and a `Map` for any number of keys
+of one form.
 Numbers and words are checked for what they mean where the manifest is built.
 """
 
@@ -33,6 +34,17 @@ class Map:
 
     key: str
     said: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """Null, or a value.
+
+    Attributes:
+        value: Schema of the value.
+    """
+
     value: Any
 
 
@@ -68,7 +80,7 @@ MANIFEST = {
     "library_version": str,
     "layout": [{"name": str, "shape": [int]}],
     "dtype": str,
-    "projection": None,
+    "projection": Maybe({"kind": str, "width": int, "seed": int}),
     "identity": {"base": str, "adapter": str, "task": dict, "data": str, "about": dict},
     "options": {
         "batch_tokens": int,
@@ -102,8 +114,9 @@ def check_schema(value: Any, schema: Any, key: str = "") -> None:
         # bool is an int to Python; JSON tells them apart.
         fits = type(value) is schema and not (type(value) is int and value < 0)
         _require(fits, key, _WORDS[schema], value)
-    elif schema is None:
-        _require(value is None, key, "null", value)
+    elif isinstance(schema, Maybe):
+        if value is not None:
+            check_schema(value, schema.value, key)
     elif isinstance(schema, Text):
         fits = isinstance(value, str) and bool(re.fullmatch(schema.pattern, value))
         _require(fits, key, schema.said, value)

@@ -1,7 +1,8 @@
 """One shard: a safetensors file with some rows of every block.
 
 n rows, L blocks, d parameters of a block. Beside one tensor `[n, d]` a block it holds
-`index` int64 [n], `loss` float32 [n] and `squared_norms` float64 [n, L].
+`index` int64 [n], `loss` float32 [n] and `squared_norms` float64 [n, L]; where rows
+have scales, `scales` float32 [n, L].
 
 The file is written piece by piece from the tensors themselves, in the order that the
 safetensors library writes (widest numbers first, then by name), and read through a
@@ -24,12 +25,13 @@ from torch import Tensor
 
 from datainf.core.errors import StoreError
 from datainf.core.layout import Layout
-from datainf.core.options import StoreDtype
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.atomic import Written, reading, write_whole
 from datainf.store.rounding import TORCH_DTYPES
 
 INDEX, LOSS, SQUARED_NORMS = "index", "loss", "squared_norms"
-RESERVED = (INDEX, LOSS, SQUARED_NORMS, "__metadata__")
+SCALES = "scales"
+RESERVED = (INDEX, LOSS, SQUARED_NORMS, SCALES, "__metadata__")
 # safetensors' names, in the order in which it writes: widest first.
 _NAMES = {
     torch.int64: "I64",
@@ -37,6 +39,7 @@ _NAMES = {
     torch.float32: "F32",
     torch.bfloat16: "BF16",
     torch.float16: "F16",
+    torch.int8: "I8",
 }
 _DTYPES = {name: dtype for dtype, name in _NAMES.items()}
 _ALIGN = 8
@@ -111,6 +114,8 @@ class ShardForm:
             LOSS: (torch.float32, (rows,)),
             SQUARED_NORMS: (torch.float64, (rows, len(layout))),
         }
+        if dtype.scaled:
+            self.tensors[SCALES] = (torch.float32, (rows, len(layout)))
         self._known: tuple[bytes, int] | None = None
         self._entries: dict[str, Entry] = {}
 

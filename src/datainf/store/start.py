@@ -41,7 +41,7 @@ class Asked:
     """The store that is asked for.
 
     Attributes:
-        layout: The blocks of a gradient row.
+        layout: The blocks of a whole gradient; the options may project it.
         identity: What the gradients are made from.
         options: How they are gathered and kept.
         examples: One row an example: `index`, `hash`, `tokens`, and `text` if
@@ -66,14 +66,17 @@ class Asked:
     @cached_property
     def manifest(self) -> Manifest:
         """The manifest of the store before it is begun."""
+        projection = self.options.projection
+        layout = self.layout.projected(projection)
         shard_rows = self.options.shard_rows or default_shard_rows(
-            self.layout, self.options.dtype
+            layout, self.options.dtype
         )
+        identity = self.identity.projected(projection)
         return Manifest(
             library_version=self.library_version,
-            layout=self.layout,
+            layout=layout,
             # As it will be read back, so that a resumed run compares like with like.
-            identity=Identity.from_dict(as_json(self.identity.to_dict())),
+            identity=Identity.from_dict(as_json(identity.to_dict())),
             options=replace(self.options, shard_rows=shard_rows),
             coverage=tuple(as_json(list(self.coverage))),
             examples=Examples(len(self.table), ""),

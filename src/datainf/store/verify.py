@@ -5,7 +5,7 @@ store for the hashes, one for the numbers. Memory: one portion.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +14,18 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from datainf.core.errors import StoreError
 from datainf.store.atomic import reading
 from datainf.store.examples import EXAMPLES_NAME, read_examples
 from datainf.store.factors import factor_faults, factor_files
+from datainf.store.int8 import restored
 from datainf.store.lock import LOCK_NAME
 from datainf.store.manifest import MANIFEST_NAME, Manifest, Shard
 from datainf.store.parsing import build, check_form, decode
 from datainf.store.rounding import squared_norms
-from datainf.store.shard import INDEX, LOSS, SQUARED_NORMS, ShardFile, ShardForm
+from datainf.store.shard import INDEX, LOSS, SCALES, SQUARED_NORMS, ShardFile, ShardForm
 
 # Squared norms are float64 sums; only their order may differ between machines.
 _NORM_TOLERANCE = 1e-9
@@ -176,12 +178,14 @@ def _shard_faults(
         if not torch.isfinite(opened.read(LOSS)).all():
             yield f"{shard.name}: a loss is NaN or infinite"
         norms = opened.read(SQUARED_NORMS)
+        scales = opened.read(SCALES) if manifest.dtype.scaled else None
         for column, (name, numbers) in enumerate(manifest.layout.sizes.items()):
             step = max(1, _PORTION // numbers)
-            rows_of_block = opened.map([name])[name]
-            found = torch.cat(
-                [squared_norms(part) for part in torch.split(rows_of_block, step)]
-            )
+            parts: Iterable[Tensor] = torch.split(opened.map([name])[name], step)
+            if scales is not None:
+                pairs = zip(parts, torch.split(scales[:, column], step), strict=True)
+                parts = (restored(*pair) for pair in pairs)
+            found = torch.cat([squared_norms(part) for part in parts])
             said = norms[:, column]
             if not torch.isfinite(found).all():
                 yield f"{shard.name}: a gradient of {name} is NaN or infinite"

@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from datainf.core.errors import NonFiniteError, OptionError, StoreError
-from datainf.core.options import StoreDtype
+from datainf.core.store_dtype import StoreDtype
 from datainf.store.atomic import write_whole, writing
 from datainf.store.checks import require_shard
 from datainf.store.excluded import Excluded, excluded_in, parameters_in, without
@@ -37,7 +37,7 @@ from datainf.store.manifest import (
 )
 from datainf.store.resume import sweep, with_examples
 from datainf.store.rounding import rounded, squared_norms, warn_of_loss
-from datainf.store.shard import INDEX, LOSS, SQUARED_NORMS, write_shard
+from datainf.store.shard import INDEX, LOSS, SCALES, SQUARED_NORMS, write_shard
 from datainf.store.start import Asked, Start
 
 
@@ -58,7 +58,7 @@ class PendingShard(NamedTuple):
 class StoreWriter:
     """Writes one store; a context manager that holds the folder's lock.
 
-    Example:
+    Examples:
         Shards come in any order; `finish` marks the store complete::
 
             with StoreWriter.open(folder, asked) as writer:
@@ -303,17 +303,20 @@ class StoreWriter:
         """Round the rows and measure them as they will be read."""
         dtype = self._manifest.dtype
         names = self._manifest.layout.names
-        rows, columns = {}, []
-        for name in names:
-            rows[name], squares = rounded(
-                gradients[name], dtype, name=name, index=positions
-            )
-            columns.append(squares)
-        norms = torch.stack(columns, dim=1)
-        if dtype is StoreDtype.FP16:
+        found = {
+            name: rounded(gradients[name], dtype, name=name, index=positions)
+            for name in names
+        }
+        norms = torch.stack([found[name].norms for name in names], dim=1)
+        if dtype in (StoreDtype.FP16, StoreDtype.INT8):
             exact = [squared_norms(gradients[name].detach().cpu()) for name in names]
-            warn_of_loss(torch.stack(exact, dim=1), norms, shard)
-        return {**rows, SQUARED_NORMS: norms}
+            warn_of_loss(torch.stack(exact, dim=1), norms, shard, dtype)
+        tensors = {name: found[name].rows for name in names}
+        tensors[SQUARED_NORMS] = norms
+        scales = [each.scales for each in found.values() if each.scales is not None]
+        if scales:
+            tensors[SCALES] = torch.stack(scales, dim=1)
+        return tensors
 
     def _note(self, manifest: Manifest) -> None:
         """Write the manifest, then take it as what lies there."""

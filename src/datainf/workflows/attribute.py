@@ -74,7 +74,7 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
     Returns:
         Scores `[Q, N]`; negative = proponent.
 
-    Example:
+    Examples:
         >>> scores = attribute(model, train, queries, task, cache="runs/mine")
         ... # doctest: +SKIP
         >>> scores.top(5)  # doctest: +SKIP

@@ -145,7 +145,7 @@ def gathered(
     adapter = adapter_of(model, how.get("adapter_name"), how.get("parameters") or "all")
     _require_fitting(saved, how.get("reuse"))
     # What is missing shows before the first gradient.
-    about = _described(model, adapter, saved, estimator)
+    about = checkpoint_facts(model, adapter, saved, estimator)
     reporter: Reporter = how.get("progress") or Logged()
     with folder_of(how.pop("cache", None)) as cache:
         found = []
@@ -179,10 +179,20 @@ def _require_fitting(saved: Sequence[Path], reuse: object) -> None:
         )
 
 
-def _described(
+def checkpoint_facts(
     model: nn.Module, adapter: Adapter, saved: Sequence[Path], estimator: Estimator
 ) -> list[dict[str, Any]]:
-    """Read what each checkpoint has beside gradients."""
+    """Read what each checkpoint has beside gradients.
+
+    Args:
+        model: The PEFT model.
+        adapter: The adapter whose checkpoints they are.
+        saved: Their folders.
+        estimator: The method: whether it wants learning rates and moments.
+
+    Returns:
+        For each its `name`, `weight` and `moments`.
+    """
     if estimator.follows_training:
         weights = learning_rates(saved)
     else:

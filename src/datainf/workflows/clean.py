@@ -87,7 +87,7 @@ def clean(
     Raises:
         OptionError: If an option is unknown, or the model gives no labels.
 
-    Example:
+    Examples:
         >>> datainf.clean("runs/labels", "better.tsv", share=0.1)  # doctest: +SKIP
     """
     require_options(options, (f.name for f in fields(CleanOptions)))

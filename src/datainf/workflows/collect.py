@@ -68,14 +68,14 @@ def collect(
             grows; any other is refused.
         adapter_name: Which adapter; the active one when not given.
         progress: Told the coverage, warnings and how far it is.
-        **options: Fields of `CollectOptions`: `dtype`, `parameters`, `output`,
-            `samples`, `sample_seed`, `batch_tokens`, `shard_rows`, `store_text`,
-            `on_nonfinite`, `reuse`, `factors`.
+        **options: Fields of `CollectOptions`: `dtype`, `project`, `project_seed`,
+            `parameters`, `output`, `samples`, `sample_seed`, `batch_tokens`,
+            `shard_rows`, `store_text`, `on_nonfinite`, `reuse`, `factors`.
 
     Returns:
         The finished store, memory-mapped.
 
-    Example:
+    Examples:
         >>> store = collect(model, rows, CausalLM(tokenizer), out="runs/a/train")
         ... # doctest: +SKIP
     """
@@ -143,15 +143,15 @@ def collect_estimate(
         adapter_name=adapter_name,
         progress=progress,
     )
+    layout = job.adapter.layout.projected(chosen.projection)
     with job.session() as session:
         return estimate(
             session,
             job.task,
             job.rows,
-            layout=job.adapter.layout,
+            layout=layout,
             options=chosen,
-            shard_rows=chosen.shard_rows
-            or default_shard_rows(job.adapter.layout, chosen.dtype),
+            shard_rows=chosen.shard_rows or default_shard_rows(layout, chosen.dtype),
         )
 
 
@@ -217,7 +217,8 @@ class Job:
     @contextmanager
     def session(self) -> Iterator[CaptureSession]:
         """Open the capture session, probed, after telling what will be collected."""
-        with CaptureSession(self.model, self.adapter, self.task) as session:
+        projection = self.options.projection
+        with CaptureSession(self.model, self.adapter, self.task, projection) as session:
             probe(session, self.rows, self.options.on_nonfinite)
             self.reporter.say(coverage_text(self.adapter, session.coverage))
             yield session

@@ -67,7 +67,7 @@ def contenders(specs: Sequence[str]) -> list[Contender]:
     Raises:
         OptionError: If a text cannot be read, or an option is none of the method's.
 
-    Example:
+    Examples:
         >>> [one.name for one in contenders(["exact:damping=1/10", "random"])]
         ['exact:damping=1', 'exact:damping=10', 'random']
     """

@@ -165,10 +165,12 @@ def _data(
     found.append(Finding("first example", "ok", str(seen.table["text"][0])))
     found.append(Finding("as tokens", "ok", _tokens(subject, rows.dataset[0])))
     adapter = adapter_of(subject.model)
-    with CaptureSession(subject.model, adapter, subject.task) as session:
+    projection = run.collect.projection
+    with CaptureSession(subject.model, adapter, subject.task, projection) as session:
         session.probe(seen.probes())
     found.append(Finding("gradients", "ok", "two examples agree with autograd"))
-    needed = store_bytes(seen, adapter.layout, run.collect.dtype)
+    layout = adapter.layout.projected(projection)
+    needed = store_bytes(seen, layout, run.collect.dtype)
     free, said = _free(Path(run.out)), f"gradients take {human_bytes(needed)} on disk"
     if needed > free:
         said += (

@@ -21,13 +21,13 @@ from datainf.capture.collect import collect_shard
 from datainf.capture.session import CaptureSession
 from datainf.core.batch import plan_batches
 from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions, StoreDtype
+from datainf.core.options import CollectOptions
+from datainf.core.store_dtype import StoreDtype
 from datainf.core.task import Task
 from datainf.workflows.rows import Rows
 
 # The longest batch, which needs most memory, and others spread over the plan.
 _TRIED = 3
-_BYTES = {StoreDtype.FP32: 4, StoreDtype.BF16: 2, StoreDtype.FP16: 2}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def store_bytes(rows: Rows, layout: Layout, dtype: StoreDtype | str) -> int:
         Bytes.
     """
     text = rows.table["text"].str.len().sum() if "text" in rows.table else 0
-    row = _BYTES[StoreDtype(dtype)] * layout.total + 8 * len(layout) + 16
+    kind = StoreDtype(dtype)
+    scales = 4 * len(layout) if kind.scaled else 0
+    row = kind.bytes * layout.total + scales + 8 * len(layout) + 16
     return len(rows.table) * row + int(text)
 
 
@@ -171,7 +173,7 @@ def human_bytes(count: float) -> str:
     Returns:
         As in "1.5 GiB".
 
-    Example:
+    Examples:
         >>> human_bytes(1536 * 2**20)
         '1.5 GiB'
     """
@@ -191,7 +193,7 @@ def human_seconds(seconds: float) -> str:
     Returns:
         As in "3 min 20 s".
 
-    Example:
+    Examples:
         >>> human_seconds(200)
         '3 min 20 s'
     """

@@ -99,10 +99,14 @@ def _require_sense(ground: Ground) -> None:
     """Refuse what can be seen to fail before anything is trained."""
     each, queries = ground.options.each, len(ground.queries.table)
     if each is not None and each > queries:
-        raise OptionError(f"each={each}, but there are {queries} queries.")
+        raise OptionError(
+            f"each={each}, but there are {queries} queries; ask for at most as many."
+        )
     most, rows = max(ground.options.drop), len(ground.train.table)
     if most >= rows:
-        raise OptionError(f"drop={most} leaves none of {rows} training examples.")
+        raise OptionError(
+            f"drop={most} leaves none of {rows} training examples; drop fewer."
+        )
     if BatchOrder.RESHUFFLED in ground.options.order:
         ground.require_batches(most)
 

@@ -112,6 +112,8 @@ def few_words(dataset: Any, index: Sequence[int]) -> dict[str, list[Any]]:
         for name, value in first.items()
         if name not in _TAKEN and (value is None or isinstance(value, _PLAIN))
     ]
+    if not names:  # data without columns would have no rows
+        return {}
     rows = _narrow(dataset, names)
     values: dict[str, list[Any]] = {name: [] for name in names}
     for i in index:

@@ -50,9 +50,9 @@ def influence(
     Raises:
         OptionError: If training examples and queries do not have the same blocks.
 
-    Example: Three training examples and one query, in two blocks. The first example
-    pulls where
-        the query does, the third the other way.
+    Examples:
+        Three training examples and one query, in two blocks. The first example pulls
+        where the query does, the third the other way.
 
         >>> train = {
         ...     "lora_A": torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]),

@@ -59,7 +59,7 @@ class InfluenceCallback(EndOfTraining):
         trainer: The Trainer.
         out: The folder of everything that is written.
 
-    Example:
+    Examples:
         >>> trainer.add_callback(  # doctest: +SKIP
         ...     InfluenceCallback(trainer, questions, task, method="less")
         ... )

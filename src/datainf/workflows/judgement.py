@@ -17,7 +17,6 @@ from datainf.core.batch import plan_batches
 from datainf.core.errors import NonFiniteError
 from datainf.core.task import Example, Task
 from datainf.integrations.tasks.image_classification import ImageClassification
-from datainf.integrations.tasks.predictions import Categorical
 from datainf.integrations.tasks.problems import Problem
 from datainf.integrations.tasks.sequence_classification import SequenceClassification
 from datainf.workflows.data import label_column
@@ -76,7 +75,7 @@ def judge(model: nn.Module, task: Task, rows: Rows) -> Judgement:
     losses, given = np.empty(count), np.empty(count, dtype=np.int64)
     chances: Float[np.ndarray, "n C"] = np.empty((count, 0))
     for places in plan_batches(rows.lengths, _TOKENS):
-        found = _predictions(model, task, rows.read(places))
+        found = predictions_of(model, task, rows.read(places))
         p = found.logits[:, 0].double().softmax(dim=1).cpu().numpy()
         if not chances.shape[1]:
             chances = np.empty((count, p.shape[1]))
@@ -92,7 +91,17 @@ def judge(model: nn.Module, task: Task, rows: Rows) -> Judgement:
 
 
 @torch.no_grad()
-def _predictions(model: nn.Module, task: Any, rows: Sequence[Example]) -> Categorical:
+def predictions_of(model: nn.Module, task: Any, rows: Sequence[Example]) -> Any:
+    """Run a model over a few rows at once.
+
+    Args:
+        model: In eval mode.
+        task: Says what the model predicts.
+        rows: One batch.
+
+    Returns:
+        A distribution over the labels of each row.
+    """
     device = next(model.parameters()).device
     batch = {name: value.to(device) for name, value in task.collate(rows).items()}
     return task.predictions(model, batch)

@@ -24,7 +24,7 @@ class MeanSource:
         examples: One row that says how many were averaged.
         excluded: Rows that the other source leaves out, where it does.
 
-    Example:
+    Examples:
         >>> pair = InMemorySource({"q": torch.tensor([[1.0, 0.0], [3.0, 2.0]])})
         >>> next(MeanSource(pair).rows()).gradients["q"]
         tensor([[2., 1.]])

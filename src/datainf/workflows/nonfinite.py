@@ -49,7 +49,7 @@ def probe(session: CaptureSession, rows: Rows, choice: OnNonfinite | str) -> Non
     number, reason = next(iter(spoilt.items()))
     raise NonFiniteError(
         f"each of the {len(spoilt)} shortest examples has a loss or gradient that is "
-        f"NaN or infinite (of {rows.name(number)} {reason}); check the model's weights "
+        f"NaN or infinite ({rows.name(number)}: {reason}); check the model's weights "
         "and number format."
     )
 
@@ -74,8 +74,8 @@ def watch(
         name = rows.name(number)
         if not one.alone:
             raise NonFiniteError(
-                f"of {name} {one.reason} in a batch with others, but not "
-                "alone; collect with batch_tokens=1."
+                f"{name}: {one.reason}, in a batch with others and not alone; "
+                "collect with batch_tokens=1."
             )
         if choice == OnNonfinite.REFUSE:
             refuse(name, one.reason)

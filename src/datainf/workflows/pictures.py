@@ -37,7 +37,7 @@ def pictures(
     Returns:
         The pictures; None of a task whose examples have none, such as texts.
 
-    Example:
+    Examples:
         >>> drawn = pictures(scores, task, train, queries)  # doctest: +SKIP
         >>> datainf.report(scores, "report.html", pictures=drawn)  # doctest: +SKIP
     """

@@ -38,7 +38,7 @@ def report(  # noqa: PLR0913 - one page, many parts
     Returns:
         The file.
 
-    Example:
+    Examples:
         >>> report(scores, "report.html")  # doctest: +SKIP
     """
     # The chart library is read only where a report is written.

@@ -127,7 +127,7 @@ def contradictions(
         For each asked row those of its `count` nearest rows, by cosine, whose label is
         another one; the nearest first.
 
-    Example:
+    Examples:
         >>> states = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]])
         >>> contradictions(states, np.array([0, 1, 1]), np.array([0]), count=1)
         [[1]]

@@ -113,7 +113,7 @@ def merged(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
         lower data section is kept: its flips, truth and limit belong to its own file.
         Likewise the settings of a task belong to the task of their name.
 
-    Example:
+    Examples:
         >>> merged({"score": {"method": "dot"}, "out": "a"}, {"score": {"damping": 1}})
         {'score': {'method': 'dot', 'damping': 1}, 'out': 'a'}
     """

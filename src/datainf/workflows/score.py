@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from datainf.__about__ import __version__
+from datainf.core import side_projection
 from datainf.core.checkpoint import Checkpoint
 from datainf.core.errors import OptionError, StoreError
 from datainf.core.identity import identity_of
@@ -76,7 +77,7 @@ def score(  # noqa: PLR0913 - the options common to all methods, by name
     Raises:
         OptionError: If queries are missing.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from datainf.store.memory import InMemorySource
         >>> train = InMemorySource({"lora_A": torch.tensor([[1.0, 0.0], [-1.0, 0.0]])})
@@ -191,7 +192,11 @@ def finished(scores: Scores, sources: Mapping[str, GradientSource]) -> Scores:
             options={**scores.provenance.options, **_fisher(sources["curvature"])},
             version=__version__,
             sources=_identities(sources),
-            notes=(*scores.provenance.notes, *_left_out(sources)),
+            notes=(
+                *scores.provenance.notes,
+                *_projected(sources["train"]),
+                *_left_out(sources),
+            ),
         ),
     )
 
@@ -229,6 +234,17 @@ def _fisher(curvature: GradientSource) -> dict[str, str]:
 def _identities(sources: Mapping[str, GradientSource]) -> dict[str, Any]:
     found = {name: identity_of(source) for name, source in sources.items()}
     return {name: known.to_dict() for name, known in found.items() if known is not None}
+
+
+def _projected(source: GradientSource) -> Iterator[str]:
+    """Say that the gradients are projections."""
+    known = identity_of(source)
+    if known is not None and known.projection is not None:
+        yield (
+            f"gradients were projected when they were collected "
+            f"({side_projection.said(known.projection)}): products of them are those "
+            "of whole gradients on average, not exactly."
+        )
 
 
 def _left_out(sources: Mapping[str, GradientSource]) -> Iterator[str]:

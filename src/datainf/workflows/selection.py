@@ -70,7 +70,7 @@ def select(
     Raises:
         OptionError: If an option is unknown, there are no targets, or too few rows.
 
-    Example:
+    Examples:
         >>> datainf.select("runs/me", "best.jsonl", count=100)  # doctest: +SKIP
     """
     require_options(options, (f.name for f in fields(SelectOptions)))
@@ -149,7 +149,7 @@ def best(
     Raises:
         OptionError: If there are fewer rows.
 
-    Example:
+    Examples:
         >>> best(np.array([-3.0, -2.0, -1.0, 0.0]), 2, ["a", "a", "a", "b"]).tolist()
         [0, 3]
     """

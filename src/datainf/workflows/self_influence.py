@@ -38,9 +38,9 @@ def self_influence(
         **options: Options of the method itself.
 
     Returns:
-        Scores `[1, N]`, all ≤ 0: the more negative, the larger the self-influence.
+        Scores `[1, N]`, all ≤ 0; the more negative, the larger the self-influence.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from datainf.store.memory import InMemorySource
         >>> train = InMemorySource({"lora_A": torch.tensor([[1.0, 0.0], [3.0, 4.0]])})

@@ -38,7 +38,7 @@ def harmless(cell: Any) -> Any:
     Returns:
         The cell; a text encodes as UTF-8.
 
-    Example:
+    Examples:
         >>> harmless("=1+1"), harmless("-5"), harmless(-5), harmless("a=b")
         ("'=1+1", '-5', -5, 'a=b')
     """

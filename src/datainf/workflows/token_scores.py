@@ -21,6 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from datainf.capture.projector import Projector
 from datainf.capture.token_products import TokenProducts
 from datainf.core.errors import DatainfWarning, OptionError
 from datainf.core.options import Order, Output
@@ -107,7 +108,7 @@ def token_scores(  # noqa: PLR0913 - as attribute
         A score for each label token of both sides; those of a side sum to the pair's
         score.
 
-    Example:
+    Examples:
         >>> found = token_scores(model, rows, queries, task, top=1)  # doctest: +SKIP
         >>> print(found.show())  # doctest: +SKIP
     """
@@ -226,6 +227,8 @@ def score_tokens(
     curvature = stores.train if stores.curvature is None else stores.curvature
     state = estimator.fit(curvature)
     room = max(1, _BYTES // (8 * adapter.layout.total))
+    options = stores.train.manifest.options
+    projector = Projector(adapter.layout, options.projection)
     rows: list[TokenRow] = []
     wanted: list[float] = []
     with (
@@ -254,7 +257,8 @@ def score_tokens(
                 for side, (data, index, direction) in sides.items():
                     example = data[index]
                     batch = subjects.task.collate([example])
-                    along, weights = products.along(batch, direction)
+                    whole = projector.lifted(direction)
+                    along, weights = products.along(batch, whole)
                     values = torch.where(weights == 0, torch.nan, -along)
                     row = TokenRow(
                         int(stores.queries.index[q]),

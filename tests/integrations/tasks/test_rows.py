@@ -161,7 +161,7 @@ def test_one_document_is_not_packed(name, value):
         (
             {"input_ids": [5, 6], "labels": [5]},
             "labels holds 1 numbers and input_ids 2 in the row {'input_ids': [5, 6], "
-            "'labels': [5]}; they must go together.",
+            "'labels': [5]}; give one number for each token.",
         ),
         (
             {"input_ids": [5, 6, 7], "attention_mask": [1, 0, 1]},
@@ -170,7 +170,8 @@ def test_one_document_is_not_packed(name, value):
         ),
         (
             {"input_ids": [5], "attention_mask": [0]},
-            "the row {'input_ids': [5], 'attention_mask': [0]} holds no token.",
+            "the row {'input_ids': [5], 'attention_mask': [0]} holds no token; fill "
+            "it or take it out.",
         ),
         (
             {"input_ids": [[5, 6]]},

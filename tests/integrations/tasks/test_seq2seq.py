@@ -124,7 +124,8 @@ def test_rows_of_tokens_are_read_and_their_padding_taken_off():
         (
             {"input_ids": [5, 6], "attention_mask": [1], "labels": [7]},
             "attention_mask holds 1 numbers and input_ids 2 in the row {'input_ids': "
-            "[5, 6], 'attention_mask': [1], 'labels': [7]}; they must go together.",
+            "[5, 6], 'attention_mask': [1], 'labels': [7]}; give one number for each "
+            "token.",
         ),
         (
             {"input_ids": [5, 6], "labels": [-100, -100]},
@@ -151,7 +152,10 @@ def test_rows_that_cannot_be_used_are_refused(row, message):
 
 def test_rows_without_a_token_are_refused():
     task = seq2seq(add_special_tokens=False)
-    message = "no token in the prompt of the row {'prompt': '', 'completion': 'a'}."
+    message = (
+        "no token in the prompt of the row {'prompt': '', 'completion': 'a'}; fill it "
+        "or take the row out."
+    )
     with refused(message):
         task.collate([{"prompt": "", "completion": "a"}])
     message = (

@@ -21,7 +21,13 @@ class LdsUnlessNamed(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `lds` first where the user named no command and asked for no help."""
         named = args[:1] and args[0] in (*self.commands, "--help")
-        return super().parse_args(ctx, args if named else ["lds", *args])
+        asked = ctx.resilient_parsing and not args  # by a shell: what may come here?
+        return super().parse_args(ctx, args if named or asked else ["lds", *args])
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Offer the flags of `lds` beside the commands."""
+        flags = self.commands["lds"].shell_complete(ctx, incomplete)
+        return [*super().shell_complete(ctx, incomplete), *flags]
 
 
 def lds(given: Given) -> None:

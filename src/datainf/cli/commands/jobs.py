@@ -111,6 +111,19 @@ def score(given: Given) -> None:
     tell(f"scores: {config.out}")
 
 
+def search(given: Given) -> None:
+    """List the examples of a large store that matter most, without scoring all."""
+    style, k, order = format_of(given), _count(given), _order(given)
+    config = config_of(given, adapted=False)
+    from datainf.workflows.scoring import scoring_of, sources_of
+    from datainf.workflows.search import search as find
+
+    sources, options = sources_of(config), scoring_of(config.score)
+    del options["keep_blocks"]  # no score is kept
+    found = find(**sources, k=k, order=order, method=config.score.method, **options)
+    write_table(found, style)
+
+
 def _count(given: Given) -> int:
     """Read `--k`, before any work."""
     k = _SHOWN if given["k"] is None else int(given["k"])

@@ -156,7 +156,7 @@ def command_of(name: str, given: Given) -> str:
     Returns:
         One line.
 
-    Example:
+    Examples:
         >>> command_of("theorem", Given({"model": "/home/me/bert", "seeds": 2}))
         'datainf reproduce theorem --model MODEL --seeds 2'
     """

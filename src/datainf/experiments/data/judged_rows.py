@@ -123,7 +123,7 @@ def styles(data_dir: str | None, rows: int, queries: int) -> JudgedRows:
     train, held_out = picture_rows(
         "styles", rows=rows, held_out=queries, seed=0, data_dir=data_dir
     )
-    task = {"name": "text-to-image", "resolution": SIDE}
+    task = {"name": "text-to-image", "resolution": SIDE, "timesteps": 20}
     return JudgedRows(train, held_out, task)
 
 

@@ -89,7 +89,7 @@ def solve(steps: Sequence[str], *, reason: bool) -> str:
     Returns:
         The answer, or the steps that end with it.
 
-    Example:
+    Examples:
         >>> solve(["9", "+", "4", "-", "3"], reason=True)
         '9+4=13, 13-3=10'
         >>> solve(["9", "+", "4", "-", "3"], reason=False)
@@ -165,7 +165,7 @@ def math_problems(
     Returns:
         Training rows and test rows with `prompt`, `completion`, `class` and `planted`.
 
-    Example:
+    Examples:
         >>> train, test = math_problems(2, 1, seed=0)
         >>> len(train), len(test), sorted(train[0])
         (20, 10, ['class', 'completion', 'planted', 'prompt'])

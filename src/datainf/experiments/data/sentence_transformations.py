@@ -182,7 +182,7 @@ def sentence_transformations(
     Returns:
         Training rows and test rows with `prompt`, `completion`, `class` and `planted`.
 
-    Example:
+    Examples:
         >>> train, test = sentence_transformations(2, 1, seed=0)
         >>> len(train), len(test), sorted(train[0])
         (20, 10, ['class', 'completion', 'planted', 'prompt'])

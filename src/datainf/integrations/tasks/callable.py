@@ -47,7 +47,7 @@ class CallableTask:
         pad_token_id: Fills `input_ids` in the default collator.
         label: A name for the loss in settings; the function's own when not given.
 
-    Example:
+    Examples:
         >>> import torch
         >>> task = CallableTask(lambda model, batch: model(batch["x"]).square().sum(1))
         >>> batch = task.collate([{"x": torch.ones(2)}, {"x": torch.zeros(2)}])

@@ -102,13 +102,12 @@ class Encoded:
 
 @dataclass(frozen=True)
 class CausalLM(ByToken):
-    """Next-token prediction.
+    """Next-token prediction. Each field's `help` says what it does.
 
     Attributes:
         tokenizer: The tokenizer the adapter was trained with.
-        columns: It and the rest are choices; each field's `help` says what it does.
 
-    Example:
+    Examples:
         >>> task = CausalLM(tokenizer, append_eos=False)             # doctest: +SKIP
         >>> task.describe({"prompt": "2 + 2 = ", "completion": "4"})  # doctest: +SKIP
         '2 + 2 =  → 4'

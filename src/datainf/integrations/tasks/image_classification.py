@@ -50,7 +50,7 @@ class ImageClassification:
         num_labels: C, to refuse a label outside of it before the model runs; known from
             `labels` when they are given.
 
-    Example:
+    Examples:
         >>> task = ImageClassification(processor)                # doctest: +SKIP
         >>> task.describe({"image": "cats/7.png", "label": 1})   # doctest: +SKIP
         'cats/7.png, 640 × 480 → 1'

@@ -119,19 +119,20 @@ def name_of(value: Any) -> str:
     return str(getattr(value, "filename", "") or "")
 
 
-def thumbnail(image: "Image") -> bytes:
+def thumbnail(image: "Image", side: int = _SIDE) -> bytes:
     """Draw an image small, for a report.
 
     Args:
         image: Any size; tiny ones are drawn larger, pixel by pixel.
+        side: Pixels of its longer side.
 
     Returns:
-        The bytes of a WebP file whose longer side has 160 pixels: a few thousand.
+        The bytes of a WebP file: a few thousand for 160 pixels.
     """
     from PIL.Image import Resampling
 
-    factor = _SIDE / max(image.size)
-    size = tuple(max(1, round(side * factor)) for side in image.size)
+    factor = side / max(image.size)
+    size = tuple(max(1, round(length * factor)) for length in image.size)
     how = Resampling.NEAREST if factor > 1 else Resampling.LANCZOS
     drawn = io.BytesIO()
     image.resize((size[0], size[1]), how).save(drawn, "WEBP", quality=75)

@@ -20,7 +20,7 @@ class Classes:
         names: Class names in the order of the class numbers, when rows hold names.
         count: C; known from `names` when they are given, None when it is not known.
 
-    Example:
+    Examples:
         >>> Classes(("bad", "good"), 2).number("good", {"label": "good"})
         1
     """

@@ -157,7 +157,7 @@ def read_tokens(
         if len(values) != len(ids):
             raise DataError(
                 f"{name} holds {len(values)} numbers and input_ids {len(ids)} in the "
-                f"row {brief(example)}; they must go together."
+                f"row {brief(example)}; give one number for each token."
             )
     labels = [
         label if all(kept) else IGNORED
@@ -199,7 +199,7 @@ def read_token_pair(
     if len(mask) != len(ids):
         raise DataError(
             f"attention_mask holds {len(mask)} numbers and input_ids {len(ids)} in the "
-            f"row {brief(example)}; they must go together."
+            f"row {brief(example)}; give one number for each token."
         )
     while labels and labels[-1] == IGNORED:
         labels = labels[:-1]
@@ -220,7 +220,9 @@ def _require_labels(labels: Sequence[int], example: Example) -> None:
 def _unpadded(mask: Sequence[int], example: Example) -> slice:
     """Find the tokens between padding at the ends."""
     if 1 not in mask:
-        raise DataError(f"the row {brief(example)} holds no token.")
+        raise DataError(
+            f"the row {brief(example)} holds no token; fill it or take it out."
+        )
     first, last = mask.index(1), len(mask) - mask[::-1].index(1)
     if 0 in mask[first:last]:
         raise DataError(

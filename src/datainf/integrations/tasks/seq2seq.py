@@ -54,14 +54,12 @@ _NAMES = tuple(name for names in PAIR_SHAPES.values() for name in names)
 
 @dataclass(frozen=True)
 class Seq2Seq(ByToken):
-    """A target text from a source text.
+    """A target text from a source text. Each field's `help` says what it does.
 
     Attributes:
         tokenizer: The tokenizer the adapter was trained with.
-        columns: The rest are choices of tokenisation and loss; each field's `help` says
-            what it does.
 
-    Example:
+    Examples:
         >>> task = Seq2Seq(tokenizer, prefix="summarize: ")           # doctest: +SKIP
         >>> task.describe({"prompt": "long text", "completion": "text"})
         ... # doctest: +SKIP
@@ -139,7 +137,10 @@ class Seq2Seq(ByToken):
         require_short(len(source), self._limits[0], example)
         require_short(len(target), self._limits[1], example, "max_target_length")
         if not source:
-            raise DataError(f"no token in the prompt of the row {brief(example)}.")
+            raise DataError(
+                f"no token in the prompt of the row {brief(example)}; fill it or take "
+                "the row out."
+            )
         if all(label == IGNORED for label in target):
             raise DataError(
                 f"no token to learn from in the row {brief(example)}; give it a "

@@ -73,7 +73,7 @@ class SequenceClassification:
         truncation: Whether longer ones are cut (the longer text first) or refused.
         problem: What is predicted: transformers' `config.problem_type`.
 
-    Example:
+    Examples:
         >>> task = SequenceClassification(tokenizer)            # doctest: +SKIP
         >>> task.describe({"sentence": "fine film", "label": 1})  # doctest: +SKIP
         'fine film → 1'

@@ -127,7 +127,7 @@ def infer_task_name(source: str | type | nn.Module) -> str:
     Raises:
         OptionError: If it belongs to none of them.
 
-    Example:
+    Examples:
         >>> infer_task_name("SEQ_CLS")
         'sequence-classification'
     """

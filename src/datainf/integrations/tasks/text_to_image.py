@@ -70,7 +70,7 @@ class TextToImage:
         weighting: How timesteps count.
         measure: Which number of the denoiser's outputs is differentiated.
 
-    Example:
+    Examples:
         >>> task = TextToImage(pipe)                                # doctest: +SKIP
         >>> task.describe({"image": "cats/7.png", "text": "a cat"}) # doctest: +SKIP
         'cats/7.png, 512 × 512 → a cat'
@@ -91,7 +91,7 @@ class TextToImage:
     resolution: int | None = described(
         None, "Pixels a side, as in training; each image's own size when left out."
     )
-    timesteps: int = described(10, "Timesteps over which a loss is a mean.")
+    timesteps: int = described(20, "Timesteps over which a loss is a mean.")
     noises: int = described(1, "Noises at each timestep.")
     noise_seed: int = described(0, "Seed of all noise, the same for every example.")
     weighting: Weighting | str = described(Weighting.UNIFORM, "How timesteps count.")

@@ -55,7 +55,7 @@ class TokenClassification(ByToken):
         max_length: Most tokens of an example.
         truncation: Whether longer ones are cut or refused.
 
-    Example:
+    Examples:
         >>> task = TokenClassification(tokenizer, labels=["O", "PER"])  # doctest: +SKIP
         >>> task.describe({"tokens": ["Ann", "left"], "ner_tags": [1, 0]})
         ... # doctest: +SKIP

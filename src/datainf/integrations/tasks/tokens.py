@@ -169,7 +169,7 @@ def shorten(text: str, width: int) -> str:
     Returns:
         The text itself, or its beginning and end around `" … "`.
 
-    Example:
+    Examples:
         >>> shorten("abcdefghijklmnop", 9)
         'abcd … op'
     """

@@ -35,7 +35,7 @@ def values_of(function: Any) -> Any:
     Returns:
         JSON values, equal for functions that carry equal values.
 
-    Example:
+    Examples:
         >>> values_of(functools.partial(pow, exp=2))["keywords"]
         {'exp': 2}
     """
