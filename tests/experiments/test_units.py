@@ -8,7 +8,7 @@ import torch
 
 from datainf.core.errors import OptionError
 from datainf.core.options import Precision
-from datainf.experiments.presets import study_of
+from datainf.experiments.presets import IMAGE_PRESETS, study_of
 from datainf.experiments.units import Target, Unit, base_of, model_id, opened, units_of
 from tests.experiments.places import (
     tiny_base,
@@ -121,6 +121,21 @@ def test_a_model_is_named_by_its_content(tmp_path):
     assert model_id("org/name") == "org/name"
     (tmp_path / "empty").mkdir()
     assert model_id(str(tmp_path / "empty")).startswith("model-")
+
+
+def test_a_pipeline_is_named_by_the_content_of_its_parts(tmp_path):
+    for name, weights in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / name / "unet").mkdir(parents=True)
+        index = '{"_class_name": "StableDiffusionPipeline"}'
+        (tmp_path / name / "model_index.json").write_text(index)
+        part = tmp_path / name / "unet" / "diffusion_pytorch_model.safetensors"
+        part.write_bytes(weights)
+    first, same, other = (model_id(str(tmp_path / name)) for name in "abc")
+    assert first == same != other
+    assert first.startswith("StableDiffusionPipeline-")
+    style = Unit("styles", 2, 0, noisy=False)
+    study = study_of("small", presets=IMAGE_PRESETS)
+    assert model_id(base_of(style, study)).startswith("StableDiffusionPipeline-")
 
 
 def test_a_classifier_needs_a_base_and_the_demo_brings_its_own(tmp_path):

@@ -47,6 +47,7 @@ from datainf.workflows.subject import Subject, load_subject
 from datainf.workflows.training import train_run
 
 _HEAD = 2**20
+_PIPELINE = "model_index.json"
 _KEPT = {"save_strategy": "epoch", "save_total_limit": 1}
 """The last state stays, for a method that steps by Adam's moments."""
 
@@ -285,26 +286,26 @@ def model_id(name: str) -> str:
         name: A folder or hub name.
 
     Returns:
-        The hub name; for a folder its model type and a hash over its configuration and
-        the size and beginning of each file of weights.
+        The hub name; for a folder its model type, or a pipeline's class, and a hash
+        over its configuration and the size and beginning of each file of weights.
     """
     folder = Path(name)
     if not folder.is_dir():
         return name
     digest = hashlib.sha256()
-    files = [
-        f for f in sorted(folder.iterdir()) if f.suffix in (".safetensors", ".bin")
-    ]
-    for file in (folder / "config.json", *files):
+    index = folder / _PIPELINE
+    # The parts of a pipeline lie in folders of their own.
+    found = folder.rglob("*") if index.is_file() else folder.iterdir()
+    files = [f for f in sorted(found) if f.suffix in (".safetensors", ".bin")]
+    config = index if index.is_file() else folder / "config.json"
+    for file in (config, *files):
         if file.is_file():
             digest.update(f"{file.name} {file.stat().st_size} ".encode())
             with file.open("rb") as content:
                 digest.update(content.read(_HEAD))
-    config = folder / "config.json"
-    kind = (
-        json.loads(config.read_text()).get("model_type") if config.is_file() else None
-    )
-    return f"{kind or 'model'}-{digest.hexdigest()[:8]}"
+    said = json.loads(config.read_text()) if config.is_file() else {}
+    kind = said.get("model_type") or said.get("_class_name") or "model"
+    return f"{kind}-{digest.hexdigest()[:8]}"
 
 
 def _train(
