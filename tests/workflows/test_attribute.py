@@ -192,16 +192,16 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "the method's own": (
         {"method": "lissa", "step": 3},
         "option 'step' is unknown: expected one of: damping, blocks, normalize, steps, "
-        "tolerance, scale, seed, keep_blocks, fisher, agreement, dtype, parameters, "
-        "output, samples, sample_seed, batch_tokens, shard_rows, store_text, "
-        "on_nonfinite, reuse, factors; did you mean 'steps'?.",
+        "tolerance, scale, seed, keep_blocks, fisher, agreement, dtype, project, "
+        "project_seed, parameters, output, samples, sample_seed, batch_tokens, "
+        "shard_rows, store_text, on_nonfinite, reuse, factors; did you mean 'steps'?.",
     ),
     "no such": (
         {"batch_token": 3},
         "option 'batch_token' is unknown: expected one of: damping, blocks, normalize, "
-        "keep_blocks, fisher, agreement, dtype, parameters, output, samples, "
-        "sample_seed, batch_tokens, shard_rows, store_text, on_nonfinite, reuse, "
-        "factors; did you mean 'batch_tokens'?.",
+        "keep_blocks, fisher, agreement, dtype, project, project_seed, parameters, "
+        "output, samples, sample_seed, batch_tokens, shard_rows, store_text, "
+        "on_nonfinite, reuse, factors; did you mean 'batch_tokens'?.",
     ),
     "beside an instance": (
         {"method": DataInf(), "damping": 0.3},
@@ -210,7 +210,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "collecting": (
         {"dtype": "fp8"},
-        "dtype='fp8' is unknown: expected one of: fp32, bf16, fp16.",
+        "dtype='fp8' is unknown: expected one of: fp32, bf16, fp16, int8.",
     ),
 }
 
