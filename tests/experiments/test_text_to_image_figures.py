@@ -34,7 +34,7 @@ def test_every_figure_is_named_as_the_page_names_it(figures):
 
 def test_methods_have_a_dot_a_gradient_and_baselines_one(figures):
     svg = figures["text-to-image"]
-    methods = ("dot", "datainf", "less")
+    methods = ("dot", "datainf")
     assert svg.count("<circle") == 2 * (2 * len(methods) + len(BASELINES))
     assert "relatif" not in svg
 
