@@ -23,6 +23,7 @@ from datainf.reports.figure import (
 )
 
 _BASELINE = 1
+_LARGE = 100
 _COLOURS = (0, 2)
 _AXIS = "AUC: loss blue, square green, else orange"
 
@@ -142,8 +143,13 @@ def _explained(rows: list[dict[str, Any]], task: str) -> str:
         query = Shown(row["picture"], row["text"], frame=True)
         for key in ("proponents", "opponents"):
             ends = [
-                Shown(one["picture"], f"{one['text']} {one['score']:+.2g}")
+                Shown(one["picture"], f"{one['text']} {_signed(one['score'])}")
                 for one in row[key]
             ]
             strips.append(Strip(f"the query, and its strongest {key}", [query, *ends]))
     return contact_sheet(strips, f"DataInf, unit length: {task}")
+
+
+def _signed(score: float) -> str:
+    """Write a score with its sign and without an exponent."""
+    return f"{score:+,.0f}" if abs(score) >= _LARGE else f"{score:+.2g}"
