@@ -20,8 +20,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-LONGEST = 300
-"""Seconds that one cell may take."""
+LONGEST = 1800
+"""Seconds that one cell may take, on a machine that is busy with much else."""
 _KEPT = ("text/plain", "text/html", "image/png")
 
 
