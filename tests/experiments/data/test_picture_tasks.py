@@ -111,15 +111,16 @@ def test_the_papers_styles_are_read_from_disk_or_hub(
     assert {row["class"] for row in train} == {"style 0", "style 1"}
     assert train[0]["image"].size == (4, 4)
 
-    def loaded(name: str) -> datasets.DatasetDict:
-        assert name == picture_tasks.STYLES_OF_THE_PAPER
+    def loaded(name: str, configuration: None) -> datasets.DatasetDict:
+        assert (name, configuration) == (picture_tasks.STYLES_OF_THE_PAPER, None)
         return both
 
     monkeypatch.setattr(datasets, "load_dataset", loaded)
     again, _ = picture_rows("styles-hub", data_dir=None, **given)
     assert [row["text"] for row in again] == [row["text"] for row in train]
-    with pytest.raises(DataError, match="cannot be read as the paper's styles"):
-        picture_rows("styles-hub", data_dir=str(tmp_path / "none"), **given)
+    both.remove_columns("style_class").save_to_disk(tmp_path / "other" / "styles")
+    with pytest.raises(DataError, match="lacks style_class; the paper's styles have"):
+        picture_rows("styles-hub", data_dir=str(tmp_path / "other"), **given)
 
 
 def test_only_generated_pictures_may_stand_on_a_page() -> None:

@@ -14,17 +14,19 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import datasets
 import numpy as np
 
 from datainf.core.errors import DataError
+from datainf.core.run_config import DataConfig
 from datainf.experiments.data.pictures import NAMES, THINGS, TUNED, drawn_rows
+from datainf.integrations.examples import load_examples
 
 Row = dict[str, Any]
 Parts = tuple[list[Row], list[Row]]
 """Training rows and held-out rows."""
 
 STYLES_OF_THE_PAPER = "kewu93/three_styles_prompted_250_512x512"
+_STYLE_COLUMNS = ("image", "text", "style_class")
 DREAMBOOTH = "google/dreambooth"
 _DREAMBOOTH_PHOTOS = "dataset"
 """Folder of the photos in that repository, a folder a subject."""
@@ -77,20 +79,14 @@ def _styles_of_the_paper(
     data_dir: str | None, rows: int, held_out: int, seed: int
 ) -> Parts:
     """Read the paper's own, chosen by chance where there are more than asked."""
-    place = STYLES_OF_THE_PAPER if data_dir is None else Path(data_dir) / "styles"
-    try:
-        found = (
-            datasets.load_dataset(str(place))
-            if data_dir is None
-            else datasets.load_from_disk(str(place))
-        )
-        parts = found["train"], found["val"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    place = STYLES_OF_THE_PAPER if data_dir is None else str(Path(data_dir) / "styles")
+    parts = [load_examples(DataConfig(data=place, split=x)) for x in ("train", "val")]
+    missing = [x for x in _STYLE_COLUMNS if x not in parts[0].column_names]
+    if missing:
         raise DataError(
-            f"{place} cannot be read as the paper's styles ({error}); expected splits "
-            "train and val with columns image, text and style_class, from the hub, or "
-            "as `save_to_disk` writes them."
-        ) from error
+            f"{place} lacks {', '.join(missing)}; the paper's styles have the columns "
+            f"{', '.join(_STYLE_COLUMNS)}."
+        )
     first, second = (
         [
             {
