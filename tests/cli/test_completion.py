@@ -39,7 +39,8 @@ def bash(home: Path, *lines: str) -> list[str]:
 def home(tmp_path_factory):
     """A home in whose bash completion was installed."""
     folder = tmp_path_factory.mktemp("home")
-    bash(folder, "datainf --install-completion")
+    # Two lines: of one alone bash makes itself the command, which then finds no shell.
+    bash(folder, "datainf --install-completion", ":")
     return folder
 
 

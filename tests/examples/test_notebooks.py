@@ -4,6 +4,8 @@ Figures are held with room to spare: other machines round otherwise.
 """
 
 import re
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
@@ -25,10 +27,19 @@ def code_of(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def said_by(name, folder: Path) -> str:
-    """Run a notebook, and give what it prints; a cell that fails raises."""
+def ran(name: str, folder: Path) -> str:
     notebook = opened(name)
     run(notebook, folder)
+    return nbformat.writes(notebook)
+
+
+def said_by(name: str, folder: Path) -> str:
+    """Run a notebook, and give what it prints; a cell that fails raises.
+
+    In a process of its own: what Jupyter leaves open goes with it.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        notebook = nbformat.reads(alone.submit(ran, name, folder).result(), 4)
     outputs = [output for cell in code_of(notebook) for output in cell.outputs]
     assert not [o for o in outputs if o.output_type == "error"]
     return "".join(o.get("text", "") for o in outputs if o.get("name") == "stdout")

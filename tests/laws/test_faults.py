@@ -202,9 +202,10 @@ def test_python_says_the_same(model, at, tmp_path):
         (
             library.OptionError,
             collect(SAID, batch_token=3),
-            "option 'batch_token' is unknown: expected one of: dtype, parameters, "
-            "output, samples, sample_seed, batch_tokens, shard_rows, store_text, "
-            "on_nonfinite, reuse, factors; did you mean 'batch_tokens'?.",
+            "option 'batch_token' is unknown: expected one of: dtype, project, "
+            "project_seed, parameters, output, samples, sample_seed, batch_tokens, "
+            "shard_rows, store_text, on_nonfinite, reuse, factors; did you mean "
+            "'batch_tokens'?.",
         ),
         (
             library.AdapterError,

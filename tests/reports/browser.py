@@ -18,12 +18,23 @@ needs_chromium = pytest.mark.skipif(
 SERIOUS = ("serious", "critical")
 
 
+_STARTED: list[Browser] = []
+
+
 @contextmanager
 def chromium() -> Iterator[Browser]:
+    """Start the browser, or give the one that runs: a thread may have one alone."""
+    if _STARTED:
+        yield _STARTED[0]
+        return
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
+        _STARTED.append(browser)
+        try:
+            yield browser
+        finally:
+            _STARTED.clear()
+            browser.close()
 
 
 @dataclass
@@ -54,7 +65,7 @@ def visited(
 ) -> Iterator[Opened]:
     """Go to a page; requests beyond it, and complaints of its scripts, are faults."""
     inside = browser.new_context(**context)
-    inside.set_default_timeout(10_000)
+    inside.set_default_timeout(30_000)
     found = Opened(inside.new_page())
     page, faults = found.page, found.faults
 

@@ -11,7 +11,9 @@ pytestmark = needs_chromium
 
 
 def test_texts_with_markup_and_scripts_show_as_text(rich):
-    shown = rich.locator("#query-1 .side .words").all_text_contents()
+    words = rich.locator("#query-1 .side .words")
+    expect(words.first).to_be_visible()
+    shown = words.all_text_contents()
     for text in NASTY:
         assert visible(text) in shown
     rich.locator("[data-position] >> nth=0").click()

@@ -13,7 +13,7 @@ from datainf.core.questions import Entry, Field
 from datainf.reports.visible import visible
 from datainf.reports.web_app import build_app, gradio, served
 from tests.reports.askers import FIELDS, REFUSED, Fake
-from tests.reports.browser import chromium, needs_chromium, serious, visited
+from tests.reports.browser import needs_chromium, serious, visited
 from tests.reports.fakes import NASTY
 
 # gradio's own: a deprecated option of pandas, event loops that are never closed.
@@ -40,14 +40,10 @@ def _swept():
 
 
 @pytest.fixture(scope="module")
-def page():
+def page(browser):
     """The app over a fake run, open in a browser."""
     asker = Fake()
-    with (
-        served(asker) as address,
-        chromium() as browser,
-        visited(browser, address) as found,
-    ):
+    with served(asker) as address, visited(browser, address) as found:
         found.page.get_by_role("button", name="Find its sources").wait_for()
         yield asker, found
 
