@@ -17,7 +17,8 @@ from transformers import (
     T5EncoderModel,
 )
 
-from datainf.integrations.diffusion.denoising import Denoising
+from datainf.integrations.diffusion.denoising import Denoising, denoising_of
+from datainf.integrations.tasks.text_to_image import TextToImage
 from tests.tiny_models import VOCAB, tiny_tokenizer
 
 try:
@@ -329,3 +330,10 @@ def tiny_images(
         image = Image.fromarray(pixels.to(torch.uint8).numpy())
         rows.append({"image": image, "text": "xyz"[i % 3] * (i % 4)})
     return rows
+
+
+def tiny_subject(**options: Any) -> tuple[PeftModel, Any]:
+    """Make a float32 pipeline with a LoRA, and its task: one timestep, 16 pixels."""
+    model = with_diffusion_lora(tiny_pipeline(dtype=torch.float32))
+    pipeline = denoising_of(model).pipeline
+    return model, TextToImage(pipeline, timesteps=1, resolution=16, **options)

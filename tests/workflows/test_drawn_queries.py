@@ -20,6 +20,7 @@ from tests.tiny_diffusion import (
     DIFFUSERS,
     tiny_images,
     tiny_pipeline,
+    tiny_subject,
     with_diffusion_lora,
 )
 from tests.tiny_models import tiny_tokenizer
@@ -29,9 +30,7 @@ pytestmark = pytest.mark.skipif(not DIFFUSERS, reason="diffusers cannot be impor
 
 @pytest.fixture(scope="module")
 def asked() -> tuple[Any, TextToImage]:
-    model = with_diffusion_lora(tiny_pipeline(dtype=torch.float32))
-    pipeline = denoising_of(model).pipeline
-    return model, TextToImage(pipeline, timesteps=1, resolution=16)
+    return tiny_subject()
 
 
 def test_rows_without_an_image_are_drawn_with_their_seed_and_kept(
@@ -63,9 +62,8 @@ def test_another_adapter_draws_anew(
 def test_another_scheduler_or_vae_draws_anew(tmp_path: Path) -> None:
     from diffusers import DDIMScheduler
 
-    model = with_diffusion_lora(tiny_pipeline(dtype=torch.float32))
+    model, task = tiny_subject()
     pipeline = denoising_of(model).pipeline
-    task = TextToImage(pipeline, timesteps=1, resolution=16)
     drawn = {drawn_queries(model, task, [{"text": "a"}], tmp_path)[0]["image"]}
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
     drawn |= {drawn_queries(model, task, [{"text": "a"}], tmp_path)[0]["image"]}

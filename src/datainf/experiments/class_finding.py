@@ -13,7 +13,15 @@ import pandas as pd
 from datainf.evaluation.seeds import SeedMean, seed_mean
 from datainf.experiments import comparing
 from datainf.experiments.cells import Measured
-from datainf.experiments.comparing import Group, cells, groups, signed, worst
+from datainf.experiments.comparing import (
+    Group,
+    Pair,
+    cells,
+    groups,
+    normalized_pairs,
+    signed,
+    worst,
+)
 from datainf.experiments.tables import DASH, markdown_table, mean_text, share, short
 from datainf.experiments.variants import Variant
 
@@ -168,16 +176,27 @@ class ClassFinding:
                 )
         return found
 
-    def between(self, variant: Variant) -> str:
-        """Compare the gradients of one method, task by task.
+    def verdicts(self, pairs: Sequence[Pair]) -> list[str]:
+        """Say in words how methods compare, by the first gradient, and the gradients.
 
         Args:
-            variant: The method.
+            pairs: What is compared, beside what normalisation changes.
 
         Returns:
-            The differences in AUC, the first gradient less the second; empty where
-            nothing is measured.
+            One sentence a pair of methods on the same seeds, and one for the two
+            gradients of a method.
         """
+        every = [*pairs, *normalized_pairs(["dot", "datainf", "exact"])]
+        found = comparing.verdicts(every, groups(self.measured), self.paired)
+        first, second = self.sides.values()
+        return found + [
+            f"`{name}`, {first} less {second}, AUC on the same seeds: {gaps}."
+            for name in ("dot", "datainf")
+            if (gaps := self._between(Variant(name)))
+        ]
+
+    def _between(self, variant: Variant) -> str:
+        """Compare the gradients of one method, task by task; empty without any."""
         found = []
         for group in groups(self.measured):
             results = cells(self.measured, group, variant.key)

@@ -75,6 +75,25 @@ def embedding_scores(
     Returns:
         −cosine.
     """
-    states = (mean_hidden_states(model, task, x).numpy() for x in (queries, train))
-    asked, known = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in states)
+    known, asked = (
+        mean_hidden_states(model, task, x).numpy() for x in (train, queries)
+    )
+    return cosine_scores(known, asked)
+
+
+def cosine_scores(
+    train: Float[np.ndarray, "N h"], queries: Float[np.ndarray, "Q h"]
+) -> Float[np.ndarray, "Q N"]:
+    """Compare vectors, with the sign of scores: similar = negative.
+
+    Args:
+        train: One a training row.
+        queries: One a query.
+
+    Returns:
+        −cosine.
+    """
+    known, asked = (
+        x / np.linalg.norm(x, axis=1, keepdims=True) for x in (train, queries)
+    )
     return -(asked @ known.T)

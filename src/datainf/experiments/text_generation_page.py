@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from datainf.experiments import comparing
 from datainf.experiments.cells import ADAPTER, Measured
 from datainf.experiments.class_finding import Claim, ClassFinding
 from datainf.experiments.comparing import (
@@ -18,7 +17,6 @@ from datainf.experiments.comparing import (
     groups,
     left_out,
     makers,
-    normalized_pairs,
 )
 from datainf.experiments.data.rows import Wording
 from datainf.experiments.data.text_tasks import TEXT_TASKS
@@ -157,14 +155,7 @@ def verdicts(measured: Measured) -> list[str]:
         ("datainf", "embedding"),
     )
     pairs = [(Variant(first), Variant(second)) for first, second in names]
-    pairs += normalized_pairs(["dot", "datainf", "exact"])
-    read = finding(measured)
-    found = comparing.verdicts(pairs, groups(measured), read.paired)
-    return found + [
-        f"`{name}`, completion less prompt alone, AUC on the same seeds: {gaps}."
-        for name in ("dot", "datainf")
-        if (gaps := read.between(Variant(name)))
-    ]
+    return finding(measured).verdicts(pairs)
 
 
 def _section(measured: Measured, group: Group) -> list[str]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -37,7 +37,7 @@ from datainf.experiments.cells import ADAPTER, Key, Measured, Refused, measured
 from datainf.experiments.data.picture_tasks import PICTURE_TASKS
 from datainf.experiments.data.study_rows import StudyRows
 from datainf.experiments.drawn import DRAWN, drawn
-from datainf.experiments.measuring import scored
+from datainf.experiments.measuring import cosine_scores, scored
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
 from datainf.experiments.text_generation import variants
@@ -280,12 +280,9 @@ def _features(unit: Unit, subject: Opened) -> NDArray[np.floating]:
     """Compare what the tuned denoiser sees."""
     del unit
     model, task = subject.subject.model, _task(subject)
-    known, asked = (
-        picture_features(model, task, part).numpy() for part in _parts(subject.rows)
+    return cosine_scores(
+        *(picture_features(model, task, part).numpy() for part in _parts(subject.rows))
     )
-    units = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (asked, known))
-    first, second = units
-    return -(first @ second.T)
 
 
 def _random(unit: Unit, subject: Opened) -> NDArray[np.floating]:
@@ -306,9 +303,7 @@ def _small(rows: Sequence[Mapping[str, Any]]) -> list[UInt8[np.ndarray, "H W 3"]
 
 
 def _task(subject: Opened) -> TextToImage:
-    task = subject.subject.task
-    assert isinstance(task, TextToImage)  # noqa: S101 - for the types
-    return task
+    return cast(TextToImage, subject.subject.task)
 
 
 _BASELINES: Mapping[str, Callable[[Unit, Opened], NDArray[np.floating]]] = {

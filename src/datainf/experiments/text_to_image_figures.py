@@ -4,27 +4,22 @@ from typing import Any
 
 import numpy as np
 
-from datainf.evaluation.seeds import seed_mean
 from datainf.experiments.cells import Measured
+from datainf.experiments.class_finding_figure import detection
 from datainf.experiments.comparing import cells, groups
 from datainf.experiments.drawn import DRAWN
-from datainf.experiments.text_to_image import BASELINES, NAME, TIMESTEPS
+from datainf.experiments.text_to_image import NAME, TIMESTEPS
 from datainf.experiments.text_to_image_page import finding, passes
-from datainf.experiments.variants import defaults
 from datainf.reports.contact_sheet import Shown, Strip, contact_sheet
 from datainf.reports.figure import (
     Panel,
     Series,
-    dot,
     figure,
     linear_axis,
     log_axis,
-    named_axis,
 )
 
-_BASELINE = 1
 _LARGE = 100
-_COLOURS = (0, 2)
 _AXIS = "AUC: loss blue, square green, else orange"
 
 
@@ -38,7 +33,12 @@ def figures(measured: Measured) -> dict[str, str]:
         Name -> SVG: every method's AUC, timesteps, and for each task what its adapter
         draws and what taught it, as far as there are pictures.
     """
-    found = {NAME: detection(measured), f"{NAME}-timesteps": timesteps(measured)}
+    read = finding(measured)
+    found = {
+        # What looks at no gradient is the same beside both.
+        NAME: detection(read, _AXIS, baseline_sides=(read.first,)),
+        f"{NAME}-timesteps": timesteps(measured),
+    }
     for dataset, rank in groups(measured):
         for one in cells(measured, (dataset, rank), DRAWN)[:1]:
             name = f"{NAME}-{dataset}-r{rank}"
@@ -47,48 +47,6 @@ def figures(measured: Measured) -> dict[str, str]:
             if one["explained"]:
                 found[f"{name}-explained"] = _explained(one["explained"], dataset)
     return found
-
-
-def detection(measured: Measured) -> str:
-    """Draw the AUC of every method by its own settings, task by task.
-
-    Args:
-        measured: The experiment.
-
-    Returns:
-        The SVG: a dot for each gradient, with its interval.
-    """
-    read = finding(measured)
-    shown = {*(variant.label for variant in defaults()), *BASELINES}
-    panels = []
-    for group in groups(measured):
-        found = [row for row in read.rows(group) if row["method"] in shown]
-        if not found:
-            continue
-        series, ends = [], [0.5]
-        for i, row in enumerate(found):
-            baseline = row["method"] in BASELINES
-            sides = list(read.sides)[: 1 if baseline else None]
-            for number, side in enumerate(sides):
-                mean = seed_mean(row["auc"][side])
-                ends += [x for x in mean if np.isfinite(x)]
-                series.append(
-                    dot(
-                        mean.mean,
-                        -float(i) + (0 if baseline else 0.14 - 0.28 * number),
-                        ends=(mean.low, mean.high),
-                        colour=_BASELINE if baseline else _COLOURS[number],
-                    )
-                )
-        panels.append(
-            Panel(
-                f"{group[0]}, r = {group[1]}",
-                linear_axis(_AXIS, ends),
-                named_axis("", [row["method"] for row in found]),
-                tuple(series),
-            )
-        )
-    return figure(panels, title="Is the query's class first?")
 
 
 def timesteps(measured: Measured) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from datainf.core.task_options import Measure
-from datainf.experiments import comparing
 from datainf.experiments.cells import ADAPTER, Measured
 from datainf.experiments.class_finding import Claim, ClassFinding
 from datainf.experiments.comparing import (
@@ -19,7 +18,6 @@ from datainf.experiments.comparing import (
     groups,
     left_out,
     makers,
-    normalized_pairs,
 )
 from datainf.experiments.drawn import DRAWN
 from datainf.experiments.tables import markdown_table, mean_text, share
@@ -163,14 +161,7 @@ def verdicts(measured: Measured) -> list[str]:
         *(("datainf", name) for name in BASELINES if name != "random"),
     )
     pairs = [(Variant(first), Variant(second)) for first, second in names]
-    pairs += normalized_pairs(["dot", "datainf", "exact"])
-    read = finding(measured)
-    found = comparing.verdicts(pairs, groups(measured), read.paired)
-    return found + [
-        f"`{name}`, loss less square, AUC on the same seeds: {gaps}."
-        for name in ("dot", "datainf")
-        if (gaps := read.between(Variant(name)))
-    ]
+    return finding(measured).verdicts(pairs)
 
 
 def _timesteps(measured: Measured) -> list[str]:

@@ -10,7 +10,6 @@ the index: N D bytes. N rows, Q queries, D numbers of a row.
 """
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from datainf.core.durable import PARTIAL
-from datainf.core.errors import OptionError
+from datainf.core.extras import needed
 from datainf.core.source import GradientSource, RowBlock
 
 # faiss' own advice for k-means: so many sampled rows a cell are enough.
@@ -89,12 +88,7 @@ def joined(part: RowBlock) -> Float[Tensor, "n D"]:
 
 
 def _faiss() -> Any:
-    """Import faiss, or say how to get it."""
-    if find_spec("faiss") is None:
-        raise OptionError(
-            "an approximate index needs faiss: pip install 'datainf[faiss]'; search "
-            "without index= is exact and needs nothing."
-        )
-    import faiss
-
+    """Import faiss, or name its extra."""
+    with needed("an approximate index", "faiss", "faiss"):
+        import faiss
     return faiss

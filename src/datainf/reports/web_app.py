@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from datainf.core.errors import DatainfError, OptionError
+from datainf.core.extras import needed
 from datainf.core.questions import Answer, Asker, Entry, Field
 from datainf.reports.answer import render_answer, render_failure, render_heading
 from datainf.reports.visible import visible
@@ -33,21 +34,13 @@ _HOUR, _EXAMPLE = 3600, 200
 
 
 def gradio() -> Any:
-    """Import gradio.
+    """Import gradio, or name its extra.
 
     Returns:
         The library.
-
-    Raises:
-        OptionError: If it is not installed.
     """
-    try:
+    with needed("the web app", "gradio", "ui"):
         import gradio as library
-    except ImportError as error:
-        raise OptionError(
-            f"the web app needs gradio, which cannot be imported ({error}): pip "
-            "install 'datainf[ui]'."
-        ) from error
     return library
 
 

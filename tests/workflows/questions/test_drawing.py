@@ -2,31 +2,20 @@
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from datainf.core.questions import Entry, Said
-from datainf.integrations.diffusion.denoising import denoising_of
 from datainf.integrations.diffusion.generated import generated
-from datainf.integrations.tasks.text_to_image import TextToImage
 from datainf.workflows import drawn_queries as module
 from datainf.workflows.questions.drawing import DrawingQuestion
-from tests.tiny_diffusion import (
-    DIFFUSERS,
-    tiny_images,
-    tiny_pipeline,
-    with_diffusion_lora,
-)
+from tests.tiny_diffusion import DIFFUSERS, tiny_images, tiny_subject
 
 pytestmark = pytest.mark.skipif(not DIFFUSERS, reason="diffusers cannot be imported")
 
 
 @pytest.fixture(scope="module")
 def question():
-    model = with_diffusion_lora(tiny_pipeline(dtype=torch.float32))
-    pipeline = denoising_of(model).pipeline
-    task = TextToImage(pipeline, timesteps=1, resolution=16, prompt="a cat")
-    return DrawingQuestion(model, task, tiny_images())
+    return DrawingQuestion(*tiny_subject(prompt="a cat"), tiny_images())
 
 
 def test_the_fields_are_prompt_seed_and_picture(question):

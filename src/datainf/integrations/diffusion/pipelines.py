@@ -13,6 +13,7 @@ import torch
 
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import AdapterError, OptionError
+from datainf.core.extras import needed
 from datainf.core.options import Precision
 from datainf.integrations.diffusion.denoising import (
     Denoising,
@@ -30,21 +31,13 @@ LORA_WEIGHTS = "pytorch_lora_weights.safetensors"
 
 
 def diffusers() -> Any:
-    """Import diffusers.
+    """Import diffusers, or name its extra.
 
     Returns:
         The library.
-
-    Raises:
-        OptionError: If it is not installed.
     """
-    try:
+    with needed("text-to-image", "diffusers", "diffusion"):
         import diffusers as library
-    except ImportError as error:
-        raise OptionError(
-            f"text-to-image needs diffusers, which cannot be imported ({error}): pip "
-            "install 'datainf[diffusion]'."
-        ) from error
     return library
 
 

@@ -61,9 +61,8 @@ class WordsQuestion(Question):
             self.task, labels=None, num_labels=None, label_all_subtokens=False
         )
         _, aligned = free.encode(self._row(words, places))
-        bare = replace(free, label_all_subtokens=False)
         row = self._row(words, [0] * len(words))
-        found: Any = predictions_of(self.model, bare, [row])
+        found: Any = predictions_of(self.model, free, [row])
         classes = [IGNORED] * len(words)
         for token, word in enumerate(aligned):
             if word != IGNORED:
