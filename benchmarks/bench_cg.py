@@ -4,65 +4,40 @@ A store on disk whose gradients have the falling spectrum of real ones (entry j 
 is Gaussian times j^(−1/2), rows of very
 different length). Each
 line is a process of its own; memory is RssAnon at its highest above what the process
-held before scoring, sampled a hundred times a second. The floor is the `[Q, N]` scores.
+held before scoring. The floor is the `[Q, N]` scores.
 
     python -m benchmarks.bench_cg [STORE QUERIES]     the same on stores of your own
 """
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
-from datainf.core.identity import Identity
-from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions
+from benchmarks.measure import Peak
+from benchmarks.synthetic_store import write_store
 from datainf.core.records import Scores
 from datainf.store.reader import open_store
-from datainf.store.start import Asked
-from datainf.store.writer import StoreWriter
 from datainf.workflows.score import score
 
 ROWS, D, Q = (2000, 4000, 8000), 8192, 50
-_SHARD_ROWS = 250
-
-
-def anonymous() -> int:
-    """Read this process's anonymous memory, in bytes."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    found = re.search(r"RssAnon:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) * 1024
 
 
 def write(path: Path, rows: int, seed: int) -> None:
     """Write a store of one block, shard by shard."""
     chance = torch.Generator().manual_seed(seed)
     fall = torch.arange(1, D + 1) ** -0.5
-    table = pd.DataFrame({"index": range(rows), "hash": "0", "tokens": 1})
-    asked = Asked(
-        layout=Layout.from_shapes({"w": (D,)}),
-        identity=Identity(base="b", adapter="a", task={}, data="d", about={}),
-        options=CollectOptions(shard_rows=_SHARD_ROWS, store_text=False),
-        examples=table,
-        coverage=[{"block": "w", "by": "linear"}],
-        library_version="0",
-    )
-    with StoreWriter.open(path, asked) as writer:
-        for number, part, _ in writer.pending_shards():
-            size = torch.exp(torch.randn(len(part), 1, generator=chance))
-            made = torch.randn(len(part), D, generator=chance) * fall * size
-            at = torch.arange(part.start, part.stop)
-            writer.write_shard(number, {"w": made}, torch.ones(len(part)), at)
-        writer.finish()
+
+    def make(_number: int, count: int) -> dict[str, torch.Tensor]:
+        size = torch.exp(torch.randn(count, 1, generator=chance))
+        return {"w": torch.randn(count, D, generator=chance) * fall * size}
+
+    write_store(path, {"w": D}, rows, make)
 
 
 def measured(train: str, queries: str, method: str, out: str) -> None:
@@ -70,25 +45,16 @@ def measured(train: str, queries: str, method: str, out: str) -> None:
     torch.set_num_threads(1)
     torch.linalg.eigh(torch.eye(64).double() @ torch.eye(64).double())
     sources = open_store(train), open_store(queries)
-    before, peak, done = anonymous(), [0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.01):
-            peak[0] = max(peak[0], anonymous())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    start = time.perf_counter()
-    scores = score(*sources, method=method)
-    seconds = time.perf_counter() - start
-    done.set()
-    watcher.join()
+    with Peak() as peak:
+        start = time.perf_counter()
+        scores = score(*sources, method=method)
+        seconds = time.perf_counter() - start
     scores.save(out)
     print(
         json.dumps(
             {
                 "seconds": seconds,
-                "mib": (max(peak[0], anonymous()) - before) / 2**20,
+                "mib": (peak.bytes - peak.before) / 2**20,
                 "residual": float(np.nanmax(scores.residual)),
                 "note": scores.provenance.notes[:1],
             }

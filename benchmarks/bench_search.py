@@ -10,21 +10,15 @@ answer is compared with the sorting of all float64 products. 1 000 000 rows are 
 import argparse
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 import torch
 
-from datainf.core.identity import Identity
-from datainf.core.layout import Layout
-from datainf.core.options import CollectOptions
+from benchmarks.measure import listed, seconds
+from benchmarks.synthetic_store import write_store
 from datainf.store.memory import InMemorySource
-from datainf.store.reader import GradientStore, open_store
-from datainf.store.start import Asked
-from datainf.store.writer import StoreWriter
+from datainf.store.reader import GradientStore
 from datainf.workflows.search import search
 
 SIZE, SHARD_ROWS, K, REPEATS = 4096, 8192, 10, 5
@@ -32,23 +26,16 @@ SIZE, SHARD_ROWS, K, REPEATS = 4096, 8192, 10, 5
 
 def written(folder: Path, rows: int) -> GradientStore:
     """Write the store: shards are one draw of numbers, its columns turned."""
-    places = range(rows)
-    asked = Asked(
-        layout=Layout.from_shapes({"w": (SIZE,)}),
-        identity=Identity("base", "adapter", {"name": "synthetic"}, "data"),
-        options=CollectOptions(dtype="fp16", shard_rows=SHARD_ROWS, store_text=False),
-        examples=pd.DataFrame({"index": places, "hash": "0" * 64, "tokens": 1}),
-        library_version="0",
-    )
     drawn = torch.randn(SHARD_ROWS, SIZE, generator=torch.Generator().manual_seed(0))
     drawn = drawn.half()
-    with StoreWriter.open(folder, asked) as writer:
-        for number, part, _ in writer.pending_shards():
-            g = {"w": drawn[: len(part)].roll(number, dims=1)}
-            index = torch.tensor(part)
-            writer.write_shard(number, g, torch.zeros(len(part)), index)
-        writer.finish()
-    return open_store(folder, check=False)
+    return write_store(
+        folder,
+        {"w": SIZE},
+        rows,
+        lambda number, count: {"w": drawn[:count].roll(number, dims=1)},
+        dtype="fp16",
+        shard_rows=SHARD_ROWS,
+    )
 
 
 def sorted_in_float64(store: GradientStore, x: torch.Tensor) -> list[int]:
@@ -63,13 +50,6 @@ def read(store: GradientStore) -> int:
     """Add up every byte of the rows."""
     parts = store.rows(size=SHARD_ROWS)
     return sum(int(p.gradients["w"].view(torch.int64).sum()) for p in parts)
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Time one call."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -97,18 +77,14 @@ def main() -> None:
             ratios = [a / b for a, b in zip(times, floors, strict=True)]
             print(
                 f"Q={count}: median {statistics.median(times):.2f} s, all "
-                f"{_list(times)}; floor {_list(floors)} s; ratio median "
-                f"{statistics.median(ratios):.2f}, all {_list(ratios)}",
+                f"{listed(times)}; floor {listed(floors)} s; ratio median "
+                f"{statistics.median(ratios):.2f}, all {listed(ratios)}",
                 flush=True,
             )
         found = search(store, InMemorySource({"w": x[:1]}), k=K, method="dot")
         # x is the query itself: proponents have the largest products.
         assert found["train"].tolist() == sorted_in_float64(store, x[0])
         print(f"the {K} rows are those of sorting every float64 product")
-
-
-def _list(values: list[float]) -> str:
-    return " ".join(f"{value:.2f}" for value in sorted(values))
 
 
 if __name__ == "__main__":
