@@ -57,10 +57,13 @@ TYPED = {
     "datainf evaluate ''": "lds loo prune",
     "datainf evaluate --rem": "--remove",
     "datainf evaluate prune --dr": "--drop",
+    "datainf attribute --normalize ''": "none example block relatif",
+    "datainf attribute --method tr": "tracin trak",
+    "datainf attribute --task text": "text-to-image",
 }
 
 
-def test_bash_completes_commands_and_flags_once_it_is_installed(home):
+def test_bash_completes_commands_flags_and_values_once_it_is_installed(home):
     tabs = [f"tab {typed}" for typed in TYPED]
     found = bash(home, "source ~/.bashrc", TAB, *tabs)
     assert dict(zip(TYPED, found, strict=True)) == TYPED

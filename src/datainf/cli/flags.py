@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from datainf.cli.flag_table import FLAGS
+from datainf.cli.flag_values import complete
 from datainf.core.errors import OptionError
 
 # What YAML 1.1 takes for a text, and a user for a number.
@@ -71,6 +72,7 @@ def signature(names: tuple[str, ...], argument: str | None) -> inspect.Signature
             help=flag.help,
             show_default=False,
             rich_help_panel=flag.panel,
+            autocompletion=complete(name),
         )
         kind: Any = list[flag.kind] if flag.many else flag.kind  # type: ignore[name-defined]
         parameters.append(
