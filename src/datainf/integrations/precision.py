@@ -5,8 +5,8 @@
     int4   NF4 (QLoRA, arXiv:2305.14314): four bits a weight, a scale for 64 weights
 
 Linear layers alone are quantised; embeddings, norms, the head and the adapter stay in
-float32. A base that was saved quantised (bitsandbytes, GPTQ, AWQ, HQQ) is loaded as it
-is, and `precision` says the format of its other weights.
+float32. A base that was saved quantised is loaded as it is, where transformers can, and
+`precision` says the format of its other weights.
 """
 
 from collections.abc import Collection, Mapping
