@@ -19,6 +19,7 @@ from datainf.experiments import (
     text_to_image,
     text_to_image_figures,
     text_to_image_page,
+    text_to_image_timesteps,
     theorem,
 )
 from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy, Plan
@@ -68,8 +69,9 @@ def found_classes(tmp_path_factory: pytest.TempPathFactory):
 
 def ranked_at_once(subject, timesteps, seed):
     """Stand in for a store a ranking; tests/cli/commands makes them."""
-    del subject
-    return np.random.default_rng([timesteps, seed]).standard_normal((3, 20))
+    draw, rows = np.random.default_rng([timesteps, seed]), subject.rows
+    shape = (len(rows.validation), len(rows.train))
+    return {name: draw.standard_normal(shape) for name in ("dot", "datainf")}
 
 
 @pytest.fixture(scope="package")
@@ -81,9 +83,9 @@ def found_pictures(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(text_to_image, "variants", lambda: few)
         patched.setattr(text_to_image_page, "variants", lambda: few)
-        patched.setattr(text_to_image, "TIMESTEPS", (1,))
-        patched.setattr(text_to_image_page, "TIMESTEPS", (1,))
-        patched.setattr(text_to_image_figures, "TIMESTEPS", (1,))
+        patched.setattr(text_to_image, "TIMESTEPS", (1, 2))
+        patched.setattr(text_to_image_timesteps, "TIMESTEPS", (1, 2))
+        patched.setattr(text_to_image_figures, "TIMESTEPS", (1, 2))
         patched.setattr(text_to_image, "_by_passes", ranked_at_once)
         patched.setattr(drawn, "generated", drawn_at_once)
         yield text_to_image.run(tiny_picture_study(folder), folder / "out"), folder

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from datainf.experiments.presets import Study
@@ -78,9 +79,13 @@ def measured(  # noqa: PLR0913 - what tells one experiment from another
                 if {**own, **key} not in records and _label(key) not in refused
             ]
             if missing:
+                started = perf_counter()
                 with opened(unit, study, folder) as subject:
                     for key, result in cells(unit, subject, missing, refused):
-                        records.add({**own, **key}, result)
+                        # The first of a unit waits for training.
+                        now = perf_counter()
+                        records.add({**own, **key}, result, seconds=now - started)
+                        started = now
             advance(1)
     for label, reason in refused.items():
         say.say(f"{label} is left out: {reason}")
