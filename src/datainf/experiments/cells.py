@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -40,6 +41,11 @@ class Measured:
     records: Records
     units: Sequence[Unit]
     refused: Mapping[str, str]
+
+    @cached_property
+    def keys(self) -> Mapping[Unit, Key]:
+        """The key of each unit: made once, since it reads the base's files."""
+        return {unit: unit.key(self.study) for unit in self.units}
 
 
 def measured(  # noqa: PLR0913 - what tells one experiment from another

@@ -99,9 +99,8 @@ class ClassFinding:
 
     def _numbers(self, variant: Variant) -> Iterator[tuple[Any, float]]:
         """Give every measure of a variant by task, seed and side."""
-        for unit in self.measured.units:
-            key = {**unit.key(self.measured.study), **variant.key}
-            cell = self.measured.records.get(key)
+        for unit, own in self.measured.keys.items():
+            cell = self.measured.records.get({**own, **variant.key})
             if cell is not None:
                 for side in self.sides:
                     for name in MEASURES:

@@ -91,8 +91,8 @@ def _by_seed(
 ) -> list[dict[str, Any] | None]:
     """Give one variant's result of every seed, None where it is not there."""
     keys = (
-        {**unit.key(measured.study), **key}
-        for unit in measured.units
+        {**own, **key}
+        for unit, own in measured.keys.items()
         if (unit.dataset, unit.rank) == group
     )
     return [measured.records.get(key) for key in keys]
@@ -221,8 +221,7 @@ def spent(measured: Measured, keys: Sequence[Mapping[str, Any]]) -> str:
     Returns:
         One sentence.
     """
-    own = [unit.key(measured.study) for unit in measured.units]
-    every = [{**unit, **key} for unit in own for key in keys]
+    every = [{**unit, **key} for unit in measured.keys.values() for key in keys]
     there = [key for key in every if key in measured.records]
     seconds = [s for key in there if (s := measured.records.seconds(key)) is not None]
     if not seconds:
@@ -245,6 +244,5 @@ def makers(measured: Measured, keys: Sequence[Mapping[str, Any]]) -> str:
     Returns:
         One line a kind.
     """
-    own = [unit.key(measured.study) for unit in measured.units]
-    every = [{**unit, **key} for unit in own for key in keys]
+    every = [{**unit, **key} for unit in measured.keys.values() for key in keys]
     return "\n".join(measured.records.makers(every))

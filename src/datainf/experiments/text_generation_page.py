@@ -102,7 +102,7 @@ def page(measured: Measured, command: str) -> str:
     Returns:
         Markdown.
     """
-    study = measured.study
+    study, read = measured.study, finding(measured)
     parts = [
         "# Text generation: is the query's class first?",
         f"Preset `{study.preset}`: ten classes a task, one adapter a task and wording, "
@@ -121,12 +121,12 @@ def page(measured: Measured, command: str) -> str:
         "the figure: methods by their own settings.",
         f"![AUC of every method]({NAME}.svg)",
         "## Beside Table 2",
-        table_two(finding(measured), _SUMMED),
+        table_two(read, _SUMMED),
         "## In words",
         "\n".join(f"- {line}" for line in claims(measured)),
         *compared(measured),
-        *repeats(finding(measured)),
-        *(part for group in groups(measured) for part in _section(measured, group)),
+        *repeats(read),
+        *(part for group in groups(measured) for part in _section(read, group)),
         *left_out(measured),
         f"```\n{command}\n```",
         makers(measured, [ADAPTER, *(v.key for v in variants())]),
@@ -167,9 +167,10 @@ def compared(measured: Measured) -> list[str]:
     return pairs_table(finding(measured), pairs)
 
 
-def _section(measured: Measured, group: Group) -> list[str]:
+def _section(read: ClassFinding, group: Group) -> list[str]:
     """Write what was measured on one task."""
     dataset, rank = group
+    measured = read.measured
     adapters = cells(measured, group, ADAPTER)
     if not adapters:
         return [f"## {dataset}, r = {rank}", "Nothing is measured yet."]
@@ -189,5 +190,5 @@ def _section(measured: Measured, group: Group) -> list[str]:
         f"parameters in {facts['blocks']} blocks. Held-out exact match "
         f"{mean_text(before)} before training, {mean_text(after)} after; mean loss "
         f"{np.mean(trained):.2f} in training, {np.mean(held_out):.2f} held out.",
-        *table(finding(measured), group),
+        *table(read, group),
     ]

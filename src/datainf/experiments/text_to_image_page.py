@@ -123,7 +123,7 @@ def page(measured: Measured, command: str) -> str:
         *repeats(read),
         "## How many timesteps",
         *timesteps_words(measured),
-        *(part for group in groups(measured) for part in _section(measured, group)),
+        *(part for group in groups(measured) for part in _section(read, group)),
         *left_out(measured),
         f"```\n{command}\n```",
         spent(measured, keys),
@@ -166,9 +166,10 @@ def _pictures_of(study: Study) -> str:
     return " ".join(said)
 
 
-def _section(measured: Measured, group: Group) -> list[str]:
+def _section(read: ClassFinding, group: Group) -> list[str]:
     """Write what was measured on one task."""
     dataset, rank = group
+    measured = read.measured
     adapters = cells(measured, group, ADAPTER)
     if not adapters:
         return [f"## {dataset}, r = {rank}", "Nothing is measured yet."]
@@ -185,7 +186,7 @@ def _section(measured: Measured, group: Group) -> list[str]:
         f"training, {mean_text(after)} after; {mean_text(trained)} in training. "
         f"{_trained_in(adapters)}",
         *_pictures(measured, group),
-        *table(finding(measured), group),
+        *table(read, group),
     ]
 
 
