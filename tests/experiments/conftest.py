@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from datainf.core.evaluate_options import BatchOrder
@@ -26,6 +25,7 @@ from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy, Plan
 from datainf.experiments.variants import Variant, all_variants
 from tests.experiments.places import (
     drawn_at_once,
+    ranked_at_once,
     tiny_base,
     tiny_data,
     tiny_picture_study,
@@ -65,13 +65,6 @@ def found_classes(tmp_path_factory: pytest.TempPathFactory):
         patched.setattr(text_generation, "variants", lambda: few)
         patched.setattr(text_generation_page, "variants", lambda: few)
         yield text_generation.run(tiny_text_study(folder), folder / "out"), folder
-
-
-def ranked_at_once(subject, timesteps, seed):
-    """Stand in for a store a ranking; tests/cli/commands makes them."""
-    draw, rows = np.random.default_rng([timesteps, seed]), subject.rows
-    shape = (len(rows.validation), len(rows.train))
-    return {name: draw.standard_normal(shape) for name in ("dot", "datainf")}
 
 
 @pytest.fixture(scope="package")
