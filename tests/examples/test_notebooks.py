@@ -84,7 +84,7 @@ def test_the_drawing_is_traced_to_pictures_of_its_style(tmp_path):
     hits, chance = numbers(r"(\d+) of the \d+ .* by chance (\d+)", said)
     assert hits > 1.5 * chance
     (again,) = numbers(r"with other noises, (\d+) of the first ten", said)
-    assert again >= 5
+    assert again >= 8  # of 21 chosen by chance, fewer than five
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from datainf.core.evaluate_options import BatchOrder
@@ -19,12 +18,14 @@ from datainf.experiments import (
     text_to_image,
     text_to_image_figures,
     text_to_image_page,
+    text_to_image_timesteps,
     theorem,
 )
 from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy, Plan
 from datainf.experiments.variants import Variant, all_variants
 from tests.experiments.places import (
     drawn_at_once,
+    ranked_at_once,
     tiny_base,
     tiny_data,
     tiny_picture_study,
@@ -66,12 +67,6 @@ def found_classes(tmp_path_factory: pytest.TempPathFactory):
         yield text_generation.run(tiny_text_study(folder), folder / "out"), folder
 
 
-def ranked_at_once(subject, timesteps, seed):
-    """Stand in for a store a ranking; tests/cli/commands makes them."""
-    del subject
-    return np.random.default_rng([timesteps, seed]).standard_normal((3, 20))
-
-
 @pytest.fixture(scope="package")
 def found_pictures(tmp_path_factory: pytest.TempPathFactory):
     """`text-to-image` on both tasks and by a few variants; its folder."""
@@ -81,9 +76,9 @@ def found_pictures(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(text_to_image, "variants", lambda: few)
         patched.setattr(text_to_image_page, "variants", lambda: few)
-        patched.setattr(text_to_image, "TIMESTEPS", (1,))
-        patched.setattr(text_to_image_page, "TIMESTEPS", (1,))
-        patched.setattr(text_to_image_figures, "TIMESTEPS", (1,))
+        patched.setattr(text_to_image, "TIMESTEPS", (1, 2))
+        patched.setattr(text_to_image_timesteps, "TIMESTEPS", (1, 2))
+        patched.setattr(text_to_image_figures, "TIMESTEPS", (1, 2))
         patched.setattr(text_to_image, "_by_passes", ranked_at_once)
         patched.setattr(drawn, "generated", drawn_at_once)
         yield text_to_image.run(tiny_picture_study(folder), folder / "out"), folder

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from datasets import Image as PictureColumn
 from PIL import Image
 from transformers import RobertaConfig, RobertaForMaskedLM
 
@@ -132,6 +134,13 @@ def drawn_at_once(model: Any, prompts: Sequence[str], *, side: int) -> Any:
     return (Image.new("RGB", (side, side), (9, len(text), 30)) for text in prompts)
 
 
+def ranked_at_once(subject: Any, timesteps: int, seed: int) -> dict[str, Any]:
+    """Stand in for a store a ranking; tests/cli/commands makes them."""
+    draw, rows = np.random.default_rng([timesteps, seed]), subject.rows
+    shape = (len(rows.validation), len(rows.train))
+    return {name: draw.standard_normal(shape) for name in ("dot", "datainf")}
+
+
 def tiny_drawer(folder: Path) -> Path:
     """Save a tiny pipeline that reads the words of captions, 16 pixels a side."""
     from scripts.train_demo_pipeline import build_tokenizer
@@ -154,6 +163,27 @@ def tiny_photos(folder: Path) -> Path:
         for i in range(4):
             colour = (70 * number, 60 * i, 99)
             Image.new("RGB", (21, 17), colour).save(place / f"{i:02}.jpg")
+    return folder
+
+
+def tiny_styles(folder: Path) -> Path:
+    """Write `styles` as the paper's set has it, with few pictures of two styles."""
+    columns = Features(
+        {
+            "image": PictureColumn(),
+            "text": Value("string"),
+            "style_class": Value("string"),
+        }
+    )
+
+    def part(count: int) -> Dataset:
+        names = [("cartoon", "line sketch")[i % 2] for i in range(count)]
+        pictures = [Image.new("RGB", (19, 17), (30 * i, 90, 9)) for i in range(count)]
+        values = {"image": pictures, "text": names, "style_class": names}
+        return Dataset.from_dict(values, features=columns)
+
+    parts = DatasetDict({"train": part(8), "val": part(4)})
+    parts.save_to_disk(folder / "styles")
     return folder
 
 

@@ -58,6 +58,15 @@ def test_every_missing_cell_is_measured_once(tmp_path, opens):
 
 
 @pytest.mark.usefixtures("opens")
+def test_a_cells_seconds_begin_where_the_last_ones_ended(tmp_path, monkeypatch):
+    clock = iter((100.0, 107.0, 108.0, 108.5, 200.0, 201.0, 202.0, 203.0))
+    monkeypatch.setattr(cells, "perf_counter", lambda: next(clock))
+    found = run(tmp_path, numbers).records
+    took = [found.seconds({"seed": 0, **key}) for key in KEYS]
+    assert took == [7.0, 1.0, 0.5]  # the first waits for the adapter
+
+
+@pytest.mark.usefixtures("opens")
 def test_a_cell_is_kept_before_the_next_is_measured(tmp_path):
     def breaks(_unit, _subject, missing, _refused):
         yield missing[0], {"value": 7}

@@ -15,10 +15,12 @@ METHODS = ("dot", "datainf", "trak", "less")
 @pytest.mark.parametrize("sides", [("task", "prompt"), ("task",), ()])
 def test_baselines_have_a_dot_where_they_have_a_number(found_classes, sides) -> None:
     measured, _ = found_classes
-    svg = detection(finding(measured), "AUC", baseline_sides=sides)
+    svg = detection(finding(measured), ("one", "other"), baseline_sides=sides)
     ElementTree.fromstring(svg)
     expected = 2 * len(METHODS) + len(sides) * len(BASELINES)
-    assert svg.count("<circle") == expected
+    assert svg.count("<circle") + svg.count('class="mark"') == expected
+    assert svg.count('class="mark"') == len(METHODS)
+    assert ">the paper<" in svg
 
 
 def test_the_two_gradients_of_a_method_stand_apart_and_a_lone_dot_in_the_middle(
@@ -27,8 +29,10 @@ def test_the_two_gradients_of_a_method_stand_apart_and_a_lone_dot_in_the_middle(
     measured, _ = found_classes
 
     def heights(sides: tuple[str, ...]) -> set[str]:
-        svg = detection(finding(measured), "AUC", baseline_sides=sides)
-        return set(re.findall(r'cy="([\d.]+)"', svg))
+        svg = detection(finding(measured), ("one", "other"), baseline_sides=sides)
+        circles = re.findall(r'<circle[^>]* cy="([\d.]+)"', svg)
+        squares = re.findall(r'class="mark"[^>]* y="([\d.]+)"', svg)
+        return {*circles, *(f"{float(y) + 3:.1f}" for y in squares)}
 
     two, one = heights(("task", "prompt")), heights(("task",))
     assert len(two) == 2 * (len(METHODS) + len(BASELINES))

@@ -104,5 +104,24 @@ def test_the_rest_of_a_page(measured):
     assert comparing.worst([{}], "x") is None
     assert comparing.left_out(measured) == ["Left out:", "- `cg`: no room."]
     assert comparing.makers(measured, [Variant("dot").key]) == "torch 1; m"
+    reason = "it is so, got normalize='{}'; leave it out."
+    alike = {f"a, normalize={x}": reason.format(x) for x in ("block", "relatif")}
+    refused = Measured(PRESETS["small"], measured.records, [], alike)
+    assert comparing.left_out(refused)[1] == (
+        "- `a, normalize=block` and `a, normalize=relatif`: it is so; leave it out."
+    )
     empty = Measured(PRESETS["small"], measured.records, [], {})
     assert comparing.left_out(empty) == []
+
+
+def test_the_seconds_of_all_cells_are_added_up_and_those_without_are_told(measured):
+    keys = [Variant("dot").key, Variant("cg").key]
+    said = comparing.spent(measured, keys)
+    assert said == "How long all of it took is not recorded."
+    key = {**measured.units[0].key(measured.study), **Variant("cg").key}
+    measured.records.add(key, {"auc": 0.5}, seconds=1234.4)
+    said = comparing.spent(measured, keys)
+    assert said.startswith("1 of 6 cells took 1,234 s together")
+    assert said.endswith("drawing; of the others it is not recorded.")
+    told = comparing.spent(measured, [Variant("cg").key])
+    assert told.startswith("All cells took 1,234 s")

@@ -3,6 +3,7 @@
 import pytest
 
 from datainf.core.errors import OptionError
+from datainf.experiments.data.pictures import TUNED
 from datainf.experiments.judged import ALL_JUDGED, JUDGED_PRESETS, judged_study
 
 
@@ -62,3 +63,13 @@ def test_sums_are_judged_by_the_retrainings_of_means():
     mean, total = ALL_JUDGED["gsm8k"], ALL_JUDGED["gsm8k-sum"]
     assert (total.like, total.task) == ("gsm8k", {"reduction": "sum"})
     assert (total.recipe, total.rows, total.base) == (mean.recipe, mean.rows, mean.base)
+
+
+def test_the_full_preset_judges_the_styles_of_the_small_pipeline():
+    styles = ALL_JUDGED["styles"]
+    assert "styles" in JUDGED_PRESETS["full"].judged
+    assert judged_study().base_of(styles).endswith("demo-pipeline")
+    found = styles.rows(None, 6, 3)
+    assert [row["class"] for row in found.train] == [*TUNED] * 2
+    assert len(found.queries) == 3
+    assert found.task["name"] == "text-to-image"

@@ -5,8 +5,14 @@ import pytest
 import torch
 
 from datainf.core.checkpoint import Checkpoint, Moments
+from datainf.core.errors import DataError
 from datainf.core.options import Output
-from datainf.experiments.measuring import embedding_scores, scored
+from datainf.experiments.measuring import (
+    detected_among,
+    embedding_scores,
+    loss_scores,
+    scored,
+)
 from datainf.experiments.variants import Variant
 from datainf.integrations.hidden_states import mean_hidden_states
 from datainf.integrations.tasks.causal_lm import CausalLM
@@ -64,3 +70,17 @@ def test_embeddings_are_compared_by_their_angle():
     )
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
     assert found[0, 0] == pytest.approx(-1)
+
+
+def test_classes_of_one_picture_are_found_or_not():
+    train = [{"class": name} for name in ("a", "b", "c")]
+    queries = [{"class": "a"}, {"class": "c"}]
+    # The first query finds its only picture at once, the second last of all.
+    scores = [[-3.0, -2.0, -1.0], [-3.0, -2.0, -1.0]]
+    assert detected_among(scores, train, queries) == {"auc": 0.5, "recall": 0.5}
+    with pytest.raises(DataError, match="class"):
+        detected_among(scores[:1], train[:1], queries[:1])
+
+
+def test_the_highest_loss_comes_first_whatever_is_asked():
+    np.testing.assert_array_equal(loss_scores([1.0, 3.0], 2), [[-1.0, -3.0]] * 2)

@@ -8,7 +8,13 @@ from datainf.core.canonical import sha256_of
 from datainf.core.errors import OptionError
 from datainf.core.options import Precision
 from datainf.experiments.data.text_tasks import TEXT_TASKS
-from datainf.experiments.presets import PRESETS, TEXT_PRESETS, study_of
+from datainf.experiments.presets import (
+    IMAGE_PRESETS,
+    PRESETS,
+    TEXT_PRESETS,
+    study_of,
+)
+from datainf.experiments.units import Unit, units_of
 
 
 def test_the_paper_preset_is_the_papers():
@@ -56,6 +62,37 @@ def test_the_paper_preset_of_text_generation_is_the_papers():
 def test_the_kept_records_of_the_first_presets_stay_valid():
     # Part of every key in docs/results/mislabeled.jsonl.
     assert sha256_of(PRESETS["small"].settings())[:12] == "313338f96968"
+
+
+def test_the_kept_records_of_pictures_stay_valid():
+    # Part of every key in docs/results/text-to-image.jsonl.
+    assert sha256_of(IMAGE_PRESETS["small"].settings())[:12] == "c2ae63acd00a"
+
+
+def test_pictures_have_the_papers_steps_and_a_rank_a_task():
+    study = study_of("paper", presets=IMAGE_PRESETS)
+    assert units_of(study, noise=(False,))[:2] == [
+        Unit("styles-hub", 1, 0, noisy=False),
+        Unit("subjects", 4, 0, noisy=False),
+    ]
+    # Ten thousand steps, of 600 pictures or of 90.
+    for rows in (600, 90):
+        recipe = study.recipe_for(rank=1, seed=0, rows=rows)
+        assert recipe.training["max_steps"] == 10_000
+        assert "num_train_epochs" not in recipe.training
+    # What is asked for by name wins.
+    other = study_of("paper", ranks=(8,), epochs=3, presets=IMAGE_PRESETS)
+    assert {unit.rank for unit in units_of(other)} == {8}
+    assert "max_steps" not in other.recipe.training
+    assert other.recipe.training["num_train_epochs"] == 3
+
+
+def test_six_percent_of_the_steps_warm_up():
+    study = PRESETS["small"]
+    training = {**study.recipe.training, "max_steps": 100}
+    study = replace(study, recipe=replace(study.recipe, training=training))
+    found = study.recipe_for(rank=4, seed=0, rows=999).training
+    assert found["warmup_steps"] == 6
 
 
 def test_what_is_named_is_replaced_and_nothing_else():

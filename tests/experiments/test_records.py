@@ -63,3 +63,12 @@ def test_the_makers_of_cells_are_told_once(tmp_path):
         "datainf 0.2; 2-core CPU",
     ]
     assert json.loads(path.read_text().splitlines()[1])["made"]["datainf"] == "0.2"
+
+
+def test_what_a_cell_took_stands_beside_its_result(tmp_path):
+    records = Records(tmp_path / "r.jsonl", MADE)
+    records.add({"seed": 0}, {"x": 1}, seconds=2.5)
+    records.add({"seed": 1}, {"x": 1})
+    again = Records(tmp_path / "r.jsonl", MADE)
+    assert [again.seconds({"seed": seed}) for seed in (0, 1, 2)] == [2.5, None, None]
+    assert again[{"seed": 0}] == {"x": 1}

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.tiny_diffusion import DIFFUSERS
 
@@ -13,7 +14,7 @@ if not DIFFUSERS:
 
 from dataclasses import replace
 
-from datainf.core.errors import OptionError
+from datainf.core.errors import DataError, OptionError
 from datainf.evaluation.picture_baselines import pixel_scores
 from datainf.evaluation.retrieval import class_detection
 from datainf.experiments import cells, drawn, text_to_image
@@ -79,7 +80,8 @@ def test_a_cell_is_what_score_and_class_detection_say(found_pictures, subject, m
 def test_baselines_read_pictures_and_captions_alone(found_pictures, subject):
     measured, _ = found_pictures
     rows = subject.rows
-    small = ([np.array(r["image"].resize((64, 64))) for r in p] for p in parts(rows))
+    task = subject.subject.task
+    small = ([np.array(task.fitted(r)) for r in p] for p in parts(rows))
     expected = detected(pixel_scores(*small), rows)
     found = cell(measured, Variant("pixels").key)["loss"]
     assert {name: found[name] for name in expected} == expected
@@ -119,11 +121,43 @@ def test_pictures_are_drawn_on_the_first_seed_and_ours_alone_are_kept(found_pict
 
 def test_rankings_are_compared_by_timesteps_and_by_noise(found_pictures):
     measured, _ = found_pictures
-    found = cell(measured, PASSES)
+    found = dict(cell(measured, PASSES))
+    most = found.pop(str(text_to_image.REFERENCE))
+    assert set(most) == {"dot", "datainf"}
     assert set(found) == {str(t) for t in text_to_image.TIMESTEPS}
     for one in found.values():
+        assert set(one) == {"spearman", "overlap", *most}
+        assert 0 <= one["dot"]["auc"] <= 1
         assert -1 <= one["spearman"] <= 1
         assert 0 <= one["overlap"] <= 1
+
+
+@pytest.mark.parametrize("key", [ADAPTER, DRAWN, PASSES])
+def test_a_picture_that_cannot_be_drawn_takes_no_other_cell_with_it(
+    subject, monkeypatch, key
+):
+    def black(*_):
+        raise DataError("the picture is black.")
+
+    others = {**text_to_image._OTHERS, key["method"]: black}
+    monkeypatch.setattr(text_to_image, "_OTHERS", others)
+    refused: dict[str, str] = {}
+    keys = [key, Variant("random").key]
+    found = dict_of(text_to_image._cells(UNIT, subject, keys, refused))
+    assert list(found) == ["random"]
+    assert refused == {Variant(**key).label: "the picture is black."}
+
+
+def dict_of(found):
+    return {key["method"]: result for key, result in found}
+
+
+def test_pictures_are_compared_as_the_model_sees_them(subject):
+    wide = Image.new("RGB", (48, 16), "red")
+    wide.paste("blue", (16, 0, 32, 16))
+    (seen,) = text_to_image._small(subject, [{"image": wide}])
+    assert seen.shape == (16, 16, 3)
+    assert (seen == (0, 0, 255)).all()  # the middle, and nothing squeezed into it
 
 
 def test_few_seeds_draw_and_compare_timesteps(subject):

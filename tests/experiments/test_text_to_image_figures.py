@@ -35,7 +35,10 @@ def test_every_figure_is_named_as_the_page_names_it(figures):
 def test_methods_have_a_dot_a_gradient_and_baselines_one(figures):
     svg = figures["text-to-image"]
     methods = ("dot", "datainf")
-    assert svg.count("<circle") == 2 * (2 * len(methods) + len(BASELINES))
+    assert svg.count("<circle") == 2 * (len(methods) + len(BASELINES))
+    assert svg.count('class="mark"') == 2 * len(methods)
+    assert ">gradient of the loss<" in svg
+    assert ">of D-TRAK&#39;s square<" in svg
     assert "relatif" not in svg
 
 
@@ -43,5 +46,7 @@ def test_sheets_have_their_pictures(figures):
     before_and_after = figures["text-to-image-styles-r2-drawn"]
     assert before_and_after.count("<image") == 2 * PROMPTS
     explained = figures["text-to-image-styles-r2-explained"]
-    assert explained.count("<image") == EXPLAINED * 2 * (1 + ENDS)
-    assert explained.count('class="frame"') == EXPLAINED * 2
+    assert explained.count("<image") == EXPLAINED * (1 + 2 * ENDS)
+    assert explained.count('class="frame"') == EXPLAINED
+    assert explained.count('class="note"') == EXPLAINED * 2 * ENDS
+    assert "−" in explained

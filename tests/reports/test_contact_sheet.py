@@ -28,3 +28,19 @@ def test_pictures_stand_in_lines_with_their_words_under_them() -> None:
 
 def test_a_sheet_without_pictures_is_an_empty_card() -> None:
     ElementTree.fromstring(contact_sheet([], "none"))
+
+
+def test_a_note_is_bold_a_strip_may_start_later_and_all_have_an_edge() -> None:
+    first = Shown("AAAA", "a query", frame=True)
+    strips = [
+        Strip("for", [first, Shown("BBBB", "one", note="−12")]),
+        Strip("against", [Shown("CCCC", "two", note="+3")], start=1),
+    ]
+    svg = contact_sheet(strips, "t")
+    places = re.findall(r'<image x="(\d+)"', svg)
+    assert places[1] == places[2] != places[0]
+    assert re.findall(r'class="note"[^>]*>([^<]+)<', svg) == ["−12", "+3"]
+    assert svg.count('class="edge"') == 2
+    width = re.search(r'width="(\d+)"', svg)
+    assert width is not None
+    assert int(width.group(1)) > int(places[2]) + 96

@@ -146,3 +146,37 @@ def test_labels_side_by_side_are_left_where_they_are():
     )
     heights = [t.get("y") for t in root.iter(f"{SVG}text") if t.text in ("s0", "s1")]
     assert len(set(heights)) == 1
+
+
+def test_a_legend_says_what_marks_stand_for_and_moves_the_panels_down():
+    panel = Panel(
+        "p",
+        linear_axis("x", [0, 1]),
+        linear_axis("y", [0, 1]),
+        (dot(0.5, 0.5, ends=(0.4, 0.6), square=True), Series("", ((0, 0),))),
+    )
+    marks = [
+        Series("round", ((0, 0),)),
+        Series("a mark with a very long name, longer than any panel", ((0, 0),)),
+        Series("square & green", ((0, 0),), colour=2, square=True),
+        Series("bar", ()),
+        Series("line", ((0, 0),), dashed=True),
+    ]
+    bare, told = (
+        ElementTree.fromstring(figure([panel], title="t", legend=legend))
+        for legend in ([], marks)
+    )
+    texts = {t.text: t for t in told.iter(f"{SVG}text")}
+    assert {mark.name for mark in marks} <= set(texts)
+    kinds = [
+        next(iter(g)).tag.removeprefix(SVG) for g in told if len(g) == 2 and g[1].text
+    ]
+    assert kinds == ["ellipse", "ellipse", "rect", "line", "line"]
+    taller, wider = (
+        float(told.get(x, 0)) - float(bare.get(x, 0)) for x in ("height", "width")
+    )
+    assert taller == 18
+    assert wider > 0
+    for one in (bare, told):
+        assert len(circles(one)) == 1
+        assert len([r for r in one.iter(f"{SVG}rect") if r.get("class") == "mark"]) == 1

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from datainf.experiments.presets import Study
@@ -39,6 +41,11 @@ class Measured:
     records: Records
     units: Sequence[Unit]
     refused: Mapping[str, str]
+
+    @cached_property
+    def keys(self) -> Mapping[Unit, Key]:
+        """The key of each unit: made once, since it reads the base's files."""
+        return {unit: unit.key(self.study) for unit in self.units}
 
 
 def measured(  # noqa: PLR0913 - what tells one experiment from another
@@ -78,9 +85,13 @@ def measured(  # noqa: PLR0913 - what tells one experiment from another
                 if {**own, **key} not in records and _label(key) not in refused
             ]
             if missing:
+                started = perf_counter()
                 with opened(unit, study, folder) as subject:
                     for key, result in cells(unit, subject, missing, refused):
-                        records.add({**own, **key}, result)
+                        # The first of a unit waits for training.
+                        now = perf_counter()
+                        records.add({**own, **key}, result, seconds=now - started)
+                        started = now
             advance(1)
     for label, reason in refused.items():
         say.say(f"{label} is left out: {reason}")

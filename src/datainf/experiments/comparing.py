@@ -3,6 +3,7 @@
 A group is a data set and a rank; its units differ in their seed alone.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from datainf.core.options import AUTO, Normalize
 from datainf.evaluation.seeds import SeedMean, seed_mean
 from datainf.experiments.cells import Measured
-from datainf.experiments.tables import share
+from datainf.experiments.tables import listed, share
 from datainf.experiments.variants import Variant
 
 Group = tuple[str, int]
@@ -29,7 +30,11 @@ def groups(measured: Measured) -> list[Group]:
         Each once.
     """
     study = measured.study
-    return [(dataset, rank) for dataset in study.datasets for rank in study.ranks]
+    return [
+        (dataset, rank)
+        for dataset in study.datasets
+        for rank in study.ranks_of(dataset)
+    ]
 
 
 def cells(
@@ -86,8 +91,8 @@ def _by_seed(
 ) -> list[dict[str, Any] | None]:
     """Give one variant's result of every seed, None where it is not there."""
     keys = (
-        {**unit.key(measured.study), **key}
-        for unit in measured.units
+        {**own, **key}
+        for unit, own in measured.keys.items()
         if (unit.dataset, unit.rank) == group
     )
     return [measured.records.get(key) for key in keys]
@@ -197,8 +202,36 @@ def left_out(measured: Measured) -> list[str]:
     """
     if not measured.refused:
         return []
-    lines = [f"- `{name}`: {reason}" for name, reason in measured.refused.items()]
+    reasons: dict[str, list[str]] = {}
+    for name, reason in measured.refused.items():
+        # What one asked for tells it from the next, and the name says it already.
+        said = re.sub(r", got \w+='[\w-]+'", "", reason)
+        reasons.setdefault(said, []).append(f"`{name}`")
+    lines = [f"- {listed(names)}: {reason}" for reason, names in reasons.items()]
     return ["Left out:", "\n".join(lines)]
+
+
+def spent(measured: Measured, keys: Sequence[Mapping[str, Any]]) -> str:
+    """Say how long all cells took: training, collecting, drawing and scoring.
+
+    Args:
+        measured: The experiment.
+        keys: Of the cells of a unit.
+
+    Returns:
+        One sentence.
+    """
+    every = [{**unit, **key} for unit in measured.keys.values() for key in keys]
+    there = [key for key in every if key in measured.records]
+    seconds = [s for key in there if (s := measured.records.seconds(key)) is not None]
+    if not seconds:
+        return "How long all of it took is not recorded."
+    some = "All" if len(seconds) == len(there) else f"{len(seconds)} of {len(there)}"
+    rest = "" if some == "All" else "; of the others it is not recorded"
+    return (
+        f"{some} cells took {sum(seconds):,.0f} s together, with training, collecting "
+        f"and drawing{rest}."
+    )
 
 
 def makers(measured: Measured, keys: Sequence[Mapping[str, Any]]) -> str:
@@ -211,6 +244,5 @@ def makers(measured: Measured, keys: Sequence[Mapping[str, Any]]) -> str:
     Returns:
         One line a kind.
     """
-    own = [unit.key(measured.study) for unit in measured.units]
-    every = [{**unit, **key} for unit in own for key in keys]
+    every = [{**unit, **key} for unit in measured.keys.values() for key in keys]
     return "\n".join(measured.records.makers(every))

@@ -62,14 +62,16 @@ def drawn(subject: Opened, task: TextToImage, *, explain: bool) -> dict[str, Any
         found["explained"].append(
             {
                 **_shown(task, asked[query]),
-                "proponents": [
-                    _shown(task, train[i]) | {"score": float(values[i])}
-                    for i in order[:ENDS]
-                ],
-                "opponents": [
-                    _shown(task, train[i]) | {"score": float(values[i])}
-                    for i in order[::-1][:ENDS]
-                ],
+                **{
+                    side: [
+                        _shown(task, train[i]) | {"score": float(values[i])}
+                        for i in chosen[:ENDS]
+                    ]
+                    for side, chosen in (
+                        ("proponents", order),
+                        ("opponents", order[::-1]),
+                    )
+                },
             }
         )
     return found

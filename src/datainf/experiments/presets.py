@@ -13,7 +13,8 @@ and of its text generation (section 5.2 and appendix), by the same names:
 and of its pictures (section 5.3 and appendix):
 
 `paper`   Stable Diffusion v1.5 from the hub, attention layers, 3 × (200 + 50) pictures
-          in three styles at r = 1, 30 × (3 + 1 to 3) photos of subjects at r = 4
+          in three styles at r = 1, 30 × (3 + 1 to 3) photos of subjects at r = 4,
+          10 000 steps of each; 5 seeds, where the paper has one
 `small`   the small pipeline that is shipped, 3 × (80 + 20) generated pictures, and the
           photos in 32 × 32 pixels, 5 seeds
 
@@ -67,6 +68,7 @@ class Study:
         data_dir: Folder with a folder a data set; the hub when None.
         precision: Number format of the base's weights.
         task: Settings of the task besides those of the rows.
+        own_ranks: Data set -> its ranks, where they are others.
     """
 
     preset: str
@@ -79,6 +81,18 @@ class Study:
     data_dir: str | None = None
     precision: Precision = Precision.FLOAT32
     task: Mapping[str, Any] = field(default_factory=dict)
+    own_ranks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def ranks_of(self, dataset: str) -> tuple[int, ...]:
+        """Give the LoRA ranks of a data set.
+
+        Args:
+            dataset: Its name.
+
+        Returns:
+            Its own, or those of all.
+        """
+        return self.own_ranks.get(dataset, self.ranks)
 
     def recipe_for(self, *, rank: int, seed: int, rows: int) -> Recipe:
         """Say how one adapter is trained.
@@ -93,7 +107,9 @@ class Study:
         """
         training = self.recipe.training
         batches = -(-rows // training["per_device_train_batch_size"])
-        steps = batches * training["num_train_epochs"]
+        steps = training.get("max_steps")
+        if steps is None:
+            steps = batches * training["num_train_epochs"]
         return Recipe(
             peft={"lora_alpha": rank, **self.recipe.peft, "r": rank},
             training={"warmup_steps": round(0.06 * steps), **training},
@@ -217,13 +233,14 @@ IMAGE_PRESETS: Mapping[str, Study] = {
     "paper": Study(
         preset="paper",
         datasets=("styles-hub", "subjects"),
-        ranks=(1, 4),
+        ranks=(4,),
+        own_ranks={"styles-hub": (1,)},
         seeds=5,
         sample=Sample(rows=600, validation_rows=150, flipped=0.0),
         recipe=Recipe(
             peft={"lora_dropout": 0.0, "target_modules": list(_ATTENTION)},
             training={
-                "num_train_epochs": 67,  # 10 000 steps of the styles
+                "max_steps": 10_000,
                 "per_device_train_batch_size": 4,
                 "learning_rate": 1e-4,
                 "lr_scheduler_type": "cosine",
@@ -284,7 +301,9 @@ def study_of(  # noqa: PLR0913 - what a user may replace, by name
     if rows is not None:
         sample = replace(sample, rows=rows)
     if epochs is not None:
-        training = {**recipe.training, "num_train_epochs": epochs}
+        # Steps would win over passes without a word.
+        training = {k: v for k, v in recipe.training.items() if k != "max_steps"}
+        training["num_train_epochs"] = epochs
         recipe = replace(recipe, training=training)
     return replace(
         found,
@@ -294,5 +313,6 @@ def study_of(  # noqa: PLR0913 - what a user may replace, by name
         data_dir=data_dir,
         datasets=datasets or found.datasets,
         ranks=ranks or found.ranks,
+        own_ranks={} if ranks else found.own_ranks,
         seeds=seeds or found.seeds,
     )

@@ -73,14 +73,28 @@ class Records:
         cell = self._cells.get(_name(key))
         return None if cell is None else cell["result"]
 
-    def add(self, key: Key, result: Mapping[str, Any]) -> None:
+    def seconds(self, key: Key) -> float | None:
+        """Give what a cell took, with all it waited for; None where nobody noted it."""
+        cell = self._cells.get(_name(key))
+        return None if cell is None else cell.get("seconds")
+
+    def add(
+        self, key: Key, result: Mapping[str, Any], *, seconds: float | None = None
+    ) -> None:
         """Keep a result, durably.
 
         Args:
             key: Names the cell.
             result: JSON values; NaN is written as null by whoever makes it.
+            seconds: What it took, with all it waited for, such as training.
         """
-        cell = {"key": dict(key), "result": dict(result), "made": self.made}
+        cell: dict[str, Any] = {
+            "key": dict(key),
+            "result": dict(result),
+            "made": self.made,
+        }
+        if seconds is not None:
+            cell["seconds"] = seconds
         line = json.dumps(cell, sort_keys=True, allow_nan=False) + "\n"
         with self.path.open("ab") as file:
             file.write(line.encode())

@@ -20,16 +20,22 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from datainf.core.errors import DatainfError, OptionError, near
 from datainf.evaluation.baselines import random_scores, tfidf_scores
-from datainf.evaluation.retrieval import class_detection
 from datainf.experiments.cells import ADAPTER, Key, Measured, Refused, measured
-from datainf.experiments.data.study_rows import StudyRows, text_of
+from datainf.experiments.data.study_rows import text_of
 from datainf.experiments.data.text_tasks import TEXT_TASKS
 from datainf.experiments.exact_match import exact_match
-from datainf.experiments.measuring import BASELINES, embedding_scores, scored
+from datainf.experiments.measuring import (
+    BASELINES,
+    detected,
+    embedding_scores,
+    learned,
+    loss_scores,
+    scored,
+)
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
 from datainf.experiments.units import Opened, Target, Unit, units_of
@@ -126,21 +132,14 @@ def _method(unit: Unit, subject: Opened, key: Key, target: Target) -> dict[str, 
     del unit
     gradients = partial(subject.gradients, target=target)
     scores, cost = scored(key, gradients, subject.moments)
-    return _found(scores.values, subject.rows) | cost
+    return detected(scores.values, subject.rows) | cost
 
 
 def _baseline(unit: Unit, subject: Opened, key: Key, target: Target) -> dict[str, Any]:
     """Measure what looks at no gradient."""
     with metered() as spent:
         scores = _BASELINES[key["method"]](unit, subject, target)
-    return _found(scores, subject.rows) | {"seconds": spent.seconds}
-
-
-def _found(scores: ArrayLike, rows: StudyRows) -> dict[str, float]:
-    """Measure how well scores find the query's class."""
-    own, asked = ([row["class"] for row in p] for p in (rows.train, rows.validation))
-    found = class_detection(scores, own, asked)
-    return {"auc": found.auc, "recall": found.recall}
+    return detected(scores, subject.rows) | {"seconds": spent.seconds}
 
 
 def _adapter(subject: Opened) -> dict[str, Any]:
@@ -156,24 +155,14 @@ def _adapter(subject: Opened) -> dict[str, Any]:
     after = right()
     with model.disable_adapter():
         before = right()
-    return {
-        "rows": len(rows.train),
-        "queries": len(rows.validation),
-        "parameters": sum(subject.train.layout.sizes.values()),
-        "blocks": len(subject.train.layout.names),
-        "train_loss": float(np.mean(subject.train.losses)),
-        "validation_loss": float(np.mean(subject.validation.losses)),
-        "exact_match_before": before,
-        "exact_match": after,
-        "collect_seconds": subject.collect_seconds,
-    }
+    return learned(subject) | {"exact_match_before": before, "exact_match": after}
 
 
 def _loss(unit: Unit, subject: Opened, target: Target) -> NDArray[np.floating]:
     """Put the rows of the highest loss first, whatever is asked."""
     del unit
     train, queries = subject.gradients(target=target)
-    return np.tile(-np.asarray(train.losses), (len(queries), 1))
+    return loss_scores(train.losses, len(queries))
 
 
 def _tfidf(unit: Unit, subject: Opened, target: Target) -> NDArray[np.floating]:

@@ -4,7 +4,7 @@ from datainf.experiments.cells import Measured
 from datainf.experiments.class_finding_figure import detection
 from datainf.experiments.text_generation_page import finding
 
-_AXIS = "AUC: completion blue, prompt green, else orange"
+_LEGEND = ("gradient of the completion", "of the prompt alone")
 
 
 def drawing(measured: Measured) -> str:
@@ -14,7 +14,7 @@ def drawing(measured: Measured) -> str:
         measured: The experiment.
 
     Returns:
-        The SVG: a dot for each gradient, with its interval.
+        The SVG: a mark for each gradient, with its interval.
     """
     read = finding(measured)
-    return detection(read, _AXIS, baseline_sides=read.sides)
+    return detection(read, _LEGEND, baseline_sides=read.sides)

@@ -23,7 +23,7 @@ from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from datainf.core.errors import DatainfError, OptionError, near
 from datainf.core.options import Output
@@ -32,19 +32,24 @@ from datainf.estimators.table import METHODS
 from datainf.evaluation.baselines import random_scores, tfidf_scores
 from datainf.evaluation.correlation import spearman
 from datainf.evaluation.picture_baselines import histogram_scores, pixel_scores
-from datainf.evaluation.retrieval import class_detection
 from datainf.experiments.cells import ADAPTER, Key, Measured, Refused, measured
 from datainf.experiments.data.picture_tasks import PICTURE_TASKS
 from datainf.experiments.data.study_rows import StudyRows
 from datainf.experiments.drawn import DRAWN, drawn
-from datainf.experiments.measuring import cosine_scores, scored
+from datainf.experiments.measuring import (
+    cosine_scores,
+    detected,
+    detected_among,
+    learned,
+    loss_scores,
+    scored,
+)
 from datainf.experiments.meter import metered
 from datainf.experiments.presets import Study
 from datainf.experiments.text_generation import variants
 from datainf.experiments.units import Opened, Stores, Unit, units_of
 from datainf.experiments.variants import Variant, refusals
 from datainf.integrations.diffusion.features import mean_loss, picture_features
-from datainf.integrations.tasks.images import open_image
 from datainf.integrations.tasks.text_to_image import TextToImage
 from datainf.workflows.progress import Reporter
 from datainf.workflows.score import score
@@ -61,7 +66,10 @@ PASSES: Key = {"method": "passes", "options": {"reference": REFERENCE}}
 """The cell that says how much a ranking depends on timesteps and noise."""
 FEW = 2
 """Seeds on which timesteps are compared, and pictures are drawn on the first."""
-_ROWS, _QUERIES, _TOP = 120, 30, 10
+RANKED_BY = ("dot", "datainf")
+"""Methods whose rankings are measured by timesteps; `datainf`'s are compared."""
+ROWS, QUERIES, TOP = 120, 30, 10
+"""Pictures that timesteps are compared on, at most, and proponents of each query."""
 _SIDE = 64
 """Most pixels a side of the pictures that the baselines compare."""
 
@@ -145,15 +153,15 @@ def _cells(
         return subject.collected(measure, (task, rows.train, rows.validation), output)
 
     for key in missing:
-        if key in (ADAPTER, DRAWN, PASSES):
-            yield key, _OTHERS[key["method"]](unit, subject)
-            continue
+        found: dict[str, Any]
         try:
-            if key["method"] in BASELINES:
+            if key in (ADAPTER, DRAWN, PASSES):
+                found = _OTHERS[key["method"]](unit, subject)
+            elif key["method"] in BASELINES:
                 with metered() as spent:
                     values = _BASELINES[key["method"]](unit, subject)
-                one = _found(values, subject.rows) | {"seconds": spent.seconds}
-                found: dict[str, Any] = dict.fromkeys(map(str, MEASURES), one)
+                one = detected(values, subject.rows) | {"seconds": spent.seconds}
+                found = dict.fromkeys(map(str, MEASURES), one)
             else:
                 found = {
                     str(measure): _method(
@@ -172,14 +180,7 @@ def _method(
 ) -> dict[str, Any]:
     """Measure one variant, by the gradients of one measure."""
     scores, cost = scored(key, stores, subject.moments)
-    return _found(scores.values, subject.rows) | cost
-
-
-def _found(scores: ArrayLike, rows: StudyRows) -> dict[str, float]:
-    """Measure how well scores find the query's class."""
-    own, asked = ([row["class"] for row in p] for p in (rows.train, rows.validation))
-    found = class_detection(scores, own, asked)
-    return {"auc": found.auc, "recall": found.recall}
+    return detected(scores.values, subject.rows) | cost
 
 
 def _adapter(unit: Unit, subject: Opened) -> dict[str, Any]:
@@ -189,16 +190,9 @@ def _adapter(unit: Unit, subject: Opened) -> dict[str, Any]:
     rows = subject.rows
     with model.disable_adapter():
         before = mean_loss(model, _task(subject), rows.validation)
-    return {
-        "rows": len(rows.train),
-        "queries": len(rows.validation),
+    return learned(subject) | {
         "classes": len({row["class"] for row in rows.train}),
-        "parameters": sum(subject.train.layout.sizes.values()),
-        "blocks": len(subject.train.layout.names),
-        "train_loss": float(np.mean(subject.train.losses)),
-        "validation_loss": float(np.mean(subject.validation.losses)),
         "validation_loss_before": before,
-        "collect_seconds": subject.collect_seconds,
     }
 
 
@@ -211,26 +205,40 @@ def _drawn(unit: Unit, subject: Opened) -> dict[str, Any]:
 
 
 def _passes(unit: Unit, subject: Opened) -> dict[str, Any]:
-    """Compare DataInf's rankings by timesteps and by the seed of the noise."""
+    """Compare rankings by timesteps and by the seed of the noise."""
     if unit.seed >= FEW:
         return {}
+    train, queries = _few(subject.rows)
     reference = _by_passes(subject, REFERENCE, 2)
-    found = {}
+    found: dict[str, Any] = {}
     for timesteps in TIMESTEPS:
         first, second = (_by_passes(subject, timesteps, seed) for seed in (0, 1))
         found[str(timesteps)] = {
-            "spearman": _likeness(first, reference),
-            "overlap": _overlap(first, second),
+            "spearman": _likeness(first["datainf"], reference["datainf"]),
+            "overlap": _overlap(first["datainf"], second["datainf"]),
+            **{name: detected_among(first[name], train, queries) for name in RANKED_BY},
         }
+    found[str(REFERENCE)] = {
+        name: detected_among(reference[name], train, queries) for name in RANKED_BY
+    }
     return found
 
 
-def _by_passes(subject: Opened, timesteps: int, seed: int) -> Float[np.ndarray, "Q N"]:
+def _few(rows: StudyRows) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    return rows.train[:ROWS], rows.validation[:QUERIES]
+
+
+def _by_passes(
+    subject: Opened, timesteps: int, seed: int
+) -> dict[str, Float[np.ndarray, "Q N"]]:
+    """Rank a few pictures, by each of `RANKED_BY`."""
     task = replace(_task(subject), timesteps=timesteps, noise_seed=seed)
-    rows = subject.rows
-    seen = (task, rows.train[:_ROWS], rows.validation[:_QUERIES])
+    seen = (task, *_few(subject.rows))
     stores = subject.collected(f"{timesteps}-{seed}", seen)
-    return np.asarray(score(*stores, method="datainf", agreement=False).values)
+    return {
+        name: np.asarray(score(*stores, method=name, agreement=False).values)
+        for name in RANKED_BY
+    }
 
 
 def _likeness(
@@ -244,7 +252,7 @@ def _overlap(
     first: Float[np.ndarray, "Q N"], second: Float[np.ndarray, "Q N"]
 ) -> float:
     """Give the share of the strongest proponents that two rankings have in common."""
-    count = min(_TOP, first.shape[1])
+    count = min(TOP, first.shape[1])
     tops = (np.argsort(x, axis=1, kind="stable")[:, :count] for x in (first, second))
     shared = [len({*a} & {*b}) / count for a, b in zip(*tops, strict=True)]
     return float(np.mean(shared))
@@ -253,8 +261,7 @@ def _overlap(
 def _loss(unit: Unit, subject: Opened) -> NDArray[np.floating]:
     """Put the pictures of the highest loss first, whatever is asked."""
     del unit
-    losses = np.asarray(subject.train.losses)
-    return np.tile(-losses, (len(subject.validation), 1))
+    return loss_scores(subject.train.losses, len(subject.validation))
 
 
 def _tfidf(unit: Unit, subject: Opened) -> NDArray[np.floating]:
@@ -267,13 +274,13 @@ def _tfidf(unit: Unit, subject: Opened) -> NDArray[np.floating]:
 def _pixels(unit: Unit, subject: Opened) -> NDArray[np.floating]:
     """Compare pictures place by place."""
     del unit
-    return pixel_scores(*(_small(part) for part in _parts(subject.rows)))
+    return pixel_scores(*(_small(subject, part) for part in _parts(subject.rows)))
 
 
 def _colours(unit: Unit, subject: Opened) -> NDArray[np.floating]:
     """Compare how much there is of each colour."""
     del unit
-    return histogram_scores(*(_small(part) for part in _parts(subject.rows)))
+    return histogram_scores(*(_small(subject, part) for part in _parts(subject.rows)))
 
 
 def _features(unit: Unit, subject: Opened) -> NDArray[np.floating]:
@@ -293,12 +300,15 @@ def _parts(rows: StudyRows) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]
     return rows.train, rows.validation
 
 
-def _small(rows: Sequence[Mapping[str, Any]]) -> list[UInt8[np.ndarray, "H W 3"]]:
-    """Open pictures, squeezed to one small size."""
+def _small(
+    subject: Opened, rows: Sequence[Mapping[str, Any]]
+) -> list[UInt8[np.ndarray, "H W 3"]]:
+    """Take pictures as the model sees them; large ones smaller."""
     found = []
     for row in rows:
-        image = open_image(row["image"], "image")
-        found.append(np.array(image.resize((_SIDE, _SIDE))))
+        image = _task(subject).fitted(row)
+        side = min(_SIDE, *image.size)
+        found.append(np.array(image.resize((side, side))))
     return found
 
 

@@ -9,18 +9,14 @@ from datainf.experiments.class_finding_figure import detection
 from datainf.experiments.comparing import cells, groups
 from datainf.experiments.drawn import DRAWN
 from datainf.experiments.text_to_image import NAME, TIMESTEPS
-from datainf.experiments.text_to_image_page import finding, passes
+from datainf.experiments.text_to_image_page import finding
+from datainf.experiments.text_to_image_timesteps import chance, passes
 from datainf.reports.contact_sheet import Shown, Strip, contact_sheet
-from datainf.reports.figure import (
-    Panel,
-    Series,
-    figure,
-    linear_axis,
-    log_axis,
-)
+from datainf.reports.figure import Axis, Panel, Series, figure, linear_axis
 
 _LARGE = 100
-_AXIS = "AUC: loss blue, square green, else orange"
+_GREY = 6
+_LEGEND = ("gradient of the loss", "of D-TRAK's square")
 
 
 def figures(measured: Measured) -> dict[str, str]:
@@ -36,7 +32,7 @@ def figures(measured: Measured) -> dict[str, str]:
     read = finding(measured)
     found = {
         # What looks at no gradient is the same beside both.
-        NAME: detection(read, _AXIS, baseline_sides=(read.first,)),
+        NAME: detection(read, _LEGEND, baseline_sides=(read.first,)),
         f"{NAME}-timesteps": timesteps(measured),
     }
     for dataset, rank in groups(measured):
@@ -73,24 +69,34 @@ def timesteps(measured: Measured) -> str:
                 (("spearman", "Spearman"), ("overlap", "top 10 kept"))
             )
         ]
-        ends = [y for one in series for _, y in one.points] + [1.0]
+        ends = [y for one in series for _, y in one.points] + [0.0, 1.0]
+        axis = _timesteps_axis()
+        by_chance = chance(measured, group)
+        if by_chance is not None:
+            level = ((axis.low, by_chance), (axis.high, by_chance))
+            series.append(Series("kept by chance", level, dashed=True, colour=_GREY))
         panels.append(
             Panel(
                 f"{group[0]}, r = {group[1]}",
-                log_axis("timesteps", [float(t) for t in TIMESTEPS]),
-                linear_axis("", ends),
+                axis,
+                linear_axis("Spearman, or share kept", ends),
                 tuple(series),
             )
         )
     return figure(panels, title="How much a ranking depends on its timesteps")
 
 
+def _timesteps_axis() -> Axis:
+    """End with the last that was measured."""
+    ticks = tuple((float(t), str(t)) for t in TIMESTEPS)
+    return Axis("timesteps", 1.0, max(2.0, ticks[-1][0]), ticks, log=True)
+
+
 def _drawn(rows: list[dict[str, Any]], task: str) -> str:
+    before = [Shown(row["before"], "") for row in rows]
+    after = [Shown(row["after"], row["prompt"]) for row in rows]
     return contact_sheet(
-        [
-            Strip(said, [Shown(row[key], row["prompt"]) for row in rows])
-            for key, said in (("before", "the base"), ("after", "with the adapter"))
-        ],
+        [Strip("the base", before), Strip("with the adapter", after)],
         f"Drawn from the same prompts and noise: {task}",
     )
 
@@ -99,15 +105,24 @@ def _explained(rows: list[dict[str, Any]], task: str) -> str:
     strips = []
     for row in rows:
         query = Shown(row["picture"], row["text"], frame=True)
-        for key in ("proponents", "opponents"):
-            ends = [
-                Shown(one["picture"], f"{one['text']} {_signed(one['score'])}")
+        towards, away = (
+            [
+                Shown(one["picture"], one["text"], note=_signed(one["score"]))
                 for one in row[key]
             ]
-            strips.append(Strip(f"the query, and its strongest {key}", [query, *ends]))
-    return contact_sheet(strips, f"DataInf, unit length: {task}")
+            for key in ("proponents", "opponents")
+        )
+        strips += [
+            Strip("A query, and its strongest proponents", [query, *towards]),
+            Strip("its strongest opponents", away, start=1),
+        ]
+    return contact_sheet(
+        strips,
+        f"For and against {len(rows)} held-out pictures (DataInf, unit length): {task}",
+    )
 
 
 def _signed(score: float) -> str:
     """Write a score with its sign and without an exponent."""
-    return f"{score:+,.0f}" if abs(score) >= _LARGE else f"{score:+.2g}"
+    text = f"{score:+,.0f}" if abs(score) >= _LARGE else f"{score:+.2g}"
+    return text.replace("-", "−")

@@ -3,7 +3,7 @@
 Every number and every sentence follows from the records; nothing is decided here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,29 +11,34 @@ import pandas as pd
 
 from datainf.core.task_options import Measure
 from datainf.experiments.cells import ADAPTER, Measured
-from datainf.experiments.class_finding import Claim, ClassFinding
+from datainf.experiments.class_finding import Claim, ClassFinding, Told
+from datainf.experiments.class_finding_page import (
+    claims,
+    pairs_table,
+    repeats,
+    table,
+    table_two,
+)
 from datainf.experiments.comparing import (
     Group,
     cells,
     groups,
     left_out,
     makers,
+    spent,
 )
+from datainf.experiments.data.picture_tasks import PICTURE_TASKS
 from datainf.experiments.drawn import DRAWN
-from datainf.experiments.tables import markdown_table, mean_text, share
+from datainf.experiments.presets import Study
+from datainf.experiments.tables import listed, mean_text, short
 from datainf.experiments.text_generation import variants
-from datainf.experiments.text_to_image import (
-    BASELINES,
-    NAME,
-    PASSES,
-    REFERENCE,
-    TIMESTEPS,
-)
+from datainf.experiments.text_to_image import BASELINES, NAME, PASSES
+from datainf.experiments.text_to_image_timesteps import timesteps_words
 from datainf.experiments.variants import Variant
 
-_STYLE = {"dot": Claim(0.692, 0.533), "datainf": Claim(0.820, 0.687)}
-_SUBJECT = {"dot": Claim(0.820, 0.210), "datainf": Claim(0.865, 0.315)}
-PAPER: Mapping[str, Mapping[str, Claim]] = {
+_STYLE = Told(1, {"dot": Claim(0.692, 0.533), "datainf": Claim(0.820, 0.687)})
+_SUBJECT = Told(4, {"dot": Claim(0.820, 0.210), "datainf": Claim(0.865, 0.315)})
+PAPER: Mapping[str, Told] = {
     "styles": _STYLE,
     "styles-hub": _STYLE,
     "subjects": _SUBJECT,
@@ -59,30 +64,8 @@ def finding(measured: Measured) -> ClassFinding:
         baselines=BASELINES,
         sides={str(measure): said for measure, said in SAID.items()},
         papers=PAPER,
+        published=[str(Measure.LOSS)],
     )
-
-
-def passes(measured: Measured, group: Group) -> dict[int, dict[str, list[float]]]:
-    """Arrange how much rankings depend on their passes.
-
-    Args:
-        measured: The experiment.
-        group: Task and rank.
-
-    Returns:
-        Timesteps -> `spearman` and `overlap`, a seed each; empty where none is
-        measured.
-    """
-    results = [one for one in cells(measured, group, PASSES) if one]
-    if not results:
-        return {}
-    return {
-        timesteps: {
-            key: [one[str(timesteps)][key] for one in results]
-            for key in ("spearman", "overlap")
-        }
-        for timesteps in TIMESTEPS
-    }
 
 
 def summary(measured: Measured) -> pd.DataFrame:
@@ -108,92 +91,85 @@ def page(measured: Measured, command: str) -> str:
         Markdown.
     """
     study, read = measured.study, finding(measured)
+    keys = [ADAPTER, DRAWN, PASSES, *(variant.key for variant in read.every)]
     parts = [
         "# Text to image: is the query's class first?",
         f"Preset `{study.preset}`: one adapter a task on the attention layers, "
-        f"{study.seeds} seeds, each with pictures and weights of its own. For every "
-        "held-out picture with its prompt the training pictures are ranked, its "
+        f"{study.seeds} seeds, each with weights of its own. {_pictures_of(study)} For "
+        "every held-out picture with its prompt the training pictures are ranked, its "
         "strongest proponents first: AUC is the chance that a picture of the query's "
         "class comes before another, recall the share of the class among as many first "
         "pictures as it has; both are means over the queries. Intervals are 95 %, "
         "Student's t over the seeds.",
+        *([_SMALL] if study.model is None else []),
         "*Loss*: gradients of the loss that training lowers, over "
         f"{study.task.get('timesteps', 'as many as usual')} timesteps, the same noise "
         "for every picture. *Square*: of the mean square of what the "
-        "denoiser says (D-TRAK). *loss* (the highest first, whatever is asked), "
-        "*TF-IDF* of the captions, *pixels* (place by place), *colours* (histograms), "
-        "*features* (of the tuned denoiser's middle block) and *random* look at no "
-        "gradient. Captions name the style or the subject, so TF-IDF is told the "
-        "answer. In the figure: methods by their own settings.",
+        "denoiser says (D-TRAK). *loss* (the highest first, whatever is asked, so .5 "
+        "by construction), *TF-IDF* of the captions, *pixels* (place by place) and "
+        "*colours* (histograms) of what the model sees, *features* (of the tuned "
+        "denoiser's middle block) and *random* look at no gradient. Captions name the "
+        "style or the subject, so TF-IDF is told the answer; the gradients and "
+        "*features* see the caption too, through the cross-attention. In the figure: "
+        "methods by their own settings.",
         f"![AUC of every method]({NAME}.svg)",
         "## Beside Table 2",
-        read.table_two(_SUMMED),
+        table_two(read, _SUMMED),
         "The notebook of the published code has .612 for Hessian-free and .599 for "
         "DataInf on the styles.",
         "## In words",
-        "\n".join(f"- {line}" for line in (*read.claims(), *verdicts(measured))),
+        "\n".join(f"- {line}" for line in claims(read)),
+        *pairs_table(read, _PAIRS),
+        *repeats(read),
         "## How many timesteps",
-        *_timesteps(measured),
-        *(part for group in groups(measured) for part in _section(measured, group)),
+        *timesteps_words(measured),
+        *(part for group in groups(measured) for part in _section(read, group)),
         *left_out(measured),
         f"```\n{command}\n```",
-        makers(measured, [ADAPTER, PASSES, *(v.key for v in variants())]),
+        spent(measured, keys),
+        makers(measured, keys),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def verdicts(measured: Measured) -> list[str]:
-    """Say in words how methods compare, by the gradients of the loss.
-
-    Args:
-        measured: The experiment.
-
-    Returns:
-        One sentence a comparison: pairs of methods on the same seeds, and the two
-        gradients of one method.
-    """
-    names = (
+_SMALL = (
+    "The pipeline is a thousandth of Stable Diffusion's size and draws 32 × 32 pixels. "
+    "Its adapter draws the cartoons' outlines, sketches hardly, and the subjects not "
+    "so that one would know them: what is measured here need not hold for a large one."
+)
+_PAIRS = [
+    (Variant(first), Variant(second))
+    for first, second in (
         ("datainf", "scaled-dot"),
         ("exact", "dot"),
         ("exact", "datainf"),
         ("ekfac", "datainf"),
         ("cosine", "dot"),
-        *(("datainf", name) for name in BASELINES if name != "random"),
+        # Losses and chance are .5 by construction.
+        *(("datainf", name) for name in BASELINES if name not in ("loss", "random")),
     )
-    pairs = [(Variant(first), Variant(second)) for first, second in names]
-    return finding(measured).verdicts(pairs)
+]
 
 
-def _timesteps(measured: Measured) -> list[str]:
-    """Write how much a ranking depends on its passes."""
-    lines = []
-    for group in groups(measured):
-        found = passes(measured, group)
-        for timesteps, one in found.items():
-            lines.append(
-                [
-                    f"{group[0]}, r = {group[1]}",
-                    str(timesteps),
-                    share(float(np.mean(one["spearman"]))),
-                    share(float(np.mean(one["overlap"]))),
-                    str(len(one["spearman"])),
-                ]
-            )
-    if not lines:
-        return ["Nothing is measured yet."]
-    head = ["task", "timesteps", "Spearman", "top 10 kept", "seeds"]
-    return [
-        f"`datainf` by fewer timesteps beside the same by {REFERENCE} at another noise "
-        "(Spearman over the training pictures, mean over queries), and how much of a "
-        "query's ten strongest proponents stays with another seed of the noise.",
-        f"![Rankings by timesteps]({NAME}-timesteps.svg)",
-        markdown_table(head, lines),
-    ]
+def _pictures_of(study: Study) -> str:
+    """Say what a seed changes of the pictures."""
+    drawn = [name for name in study.datasets if PICTURE_TASKS[name].ours]
+    given = [name for name in study.datasets if name not in drawn]
+    said = []
+    if drawn:
+        said.append(f"Each draws its own pictures of {listed(drawn)}.")
+    if given:
+        said.append(
+            f"Of {listed(given)} every seed has the same photos or pictures, split "
+            "anew into shown and asked: its intervals say nothing of other ones."
+        )
+    return " ".join(said)
 
 
-def _section(measured: Measured, group: Group) -> list[str]:
+def _section(read: ClassFinding, group: Group) -> list[str]:
     """Write what was measured on one task."""
     dataset, rank = group
+    measured = read.measured
     adapters = cells(measured, group, ADAPTER)
     if not adapters:
         return [f"## {dataset}, r = {rank}", "Nothing is measured yet."]
@@ -207,10 +183,18 @@ def _section(measured: Measured, group: Group) -> list[str]:
         f"{facts['rows']} training pictures of {facts['classes']} classes, "
         f"{facts['queries']} queries; {facts['parameters']:,} parameters in "
         f"{facts['blocks']} blocks. Mean loss held out {mean_text(before)} before "
-        f"training, {mean_text(after)} after; {mean_text(trained)} in training.",
+        f"training, {mean_text(after)} after; {mean_text(trained)} in training. "
+        f"{_trained_in(adapters)}",
         *_pictures(measured, group),
-        finding(measured).table(group),
+        *table(read, group),
     ]
+
+
+def _trained_in(adapters: Sequence[Mapping[str, Any]]) -> str:
+    known = [one["train_seconds"] for one in adapters if one.get("train_seconds")]
+    if not known:
+        return "How long training took is not recorded."
+    return f"Training took {short(float(np.median(known)))} s (median)."
 
 
 def _pictures(measured: Measured, group: Group) -> list[str]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
+from time import perf_counter
 from typing import Any, cast
 
 import numpy as np
@@ -123,7 +124,7 @@ def units_of(study: Study, noise: tuple[bool, ...] = (True,)) -> list[Unit]:
         Unit(dataset, rank, seed, noisy)
         for seed in range(study.seeds)
         for dataset in study.datasets
-        for rank in study.ranks
+        for rank in study.ranks_of(dataset)
         for noisy in noise
     ]
 
@@ -138,6 +139,7 @@ class Opened:
         train: Gradients of the training rows.
         validation: Gradients of the validation rows.
         collect_seconds: What collecting both took.
+        train_seconds: What training took; None where the adapter was there.
         gradients: Gives those of both, and of another output or of prompts alone.
         collected: Gives those of other rows, or by another task.
         moments: Gives Adam's moments at the end of training.
@@ -148,6 +150,7 @@ class Opened:
     train: GradientStore
     validation: GradientStore
     collect_seconds: float
+    train_seconds: float | None
     gradients: Gradients
     collected: Collect
     moments: Callable[[], Moments]
@@ -190,8 +193,11 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
     folder = out / "adapters" / name
     rows = _rows(unit, study)
     files = keep_rows(folder, {"train": rows.train, "validation": rows.validation})
+    train_seconds = None
     if not (folder / RUN_FILE).is_file() or beside(folder) is None:
+        started = perf_counter()
         _train(unit, study, rows, files["train"], folder)
+        train_seconds = perf_counter() - started
     subject = load_subject(resolve({"adapter": str(folder)}))
 
     def collected(name: str, seen: Seen, output: Output = Output.LOSS) -> Stores:
@@ -223,6 +229,7 @@ def opened(unit: Unit, study: Study, out: Path) -> Iterator[Opened]:
         train,
         validation,
         spent.seconds,
+        train_seconds,
         gradients=gradients,
         collected=collected,
         moments=partial(_moments, folder, subject),

@@ -19,7 +19,7 @@ import pyarrow as pa
 from datainf.core.errors import DataError
 from datainf.integrations.data_files import SUFFIXES, read_table
 
-_IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 _METADATA = "metadata"
 _FILE = "file_name"
 
@@ -107,7 +107,7 @@ def _images_in(path: Path) -> list[Path]:
     return sorted(
         file
         for file in path.rglob("*")
-        if file.suffix.lower() in _IMAGES
+        if file.suffix.lower() in IMAGES
         and file.is_file()
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )

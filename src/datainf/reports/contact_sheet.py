@@ -20,11 +20,13 @@ class Shown:
     Attributes:
         picture: The bytes of a WebP file in base64.
         text: Under it; broken into lines.
+        note: A line of its own over the text, such as a score.
         frame: Whether it stands in a frame, as what the others are about.
     """
 
     picture: str
     text: str
+    note: str = ""
     frame: bool = False
 
 
@@ -35,10 +37,12 @@ class Strip:
     Attributes:
         title: Over them.
         pictures: From left to right.
+        start: Places that are left free before the first.
     """
 
     title: str
     pictures: Sequence[Shown]
+    start: int = 0
 
 
 def contact_sheet(strips: Sequence[Strip], title: str) -> str:
@@ -54,12 +58,12 @@ def contact_sheet(strips: Sequence[Strip], title: str) -> str:
     placed, top, widest = [], _TOP, 0
     for strip in strips:
         cells = []
-        for number, shown in enumerate(strip.pictures):
-            lines = _lines(shown.text)
+        for number, shown in enumerate(strip.pictures, start=strip.start):
+            lines = [shown.note] * bool(shown.note) + _lines(shown.text)
             cells.append((_LEFT + number * (_SIDE + _GAP), shown, lines))
         deepest = max((len(lines) for _, _, lines in cells), default=0)
         placed.append((top, strip.title, cells))
-        widest = max(widest, len(cells))
+        widest = max(widest, strip.start + len(cells))
         top += _HEAD + _SIDE + _LINE * deepest + 2 * _GAP
     return (
         environment()

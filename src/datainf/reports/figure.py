@@ -19,6 +19,7 @@ COLOURS = (
 _PLOT = (300, 230)
 _TOP, _BOTTOM, _GAP, _HEAD = 26, 44, 12, 30
 _LETTER, _LINE = 6.4, 13.0
+_LEGEND = 18
 
 Point = tuple[float, float]
 
@@ -65,6 +66,7 @@ class Series:
         dashed: Whether it is no measurement, but something to compare with; then
             without dots.
         colour: Number of its colour.
+        square: Whether its points are squares and not circles.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Series:
     line: bool = True
     dashed: bool = False
     colour: int = 0
+    square: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,12 @@ def named_axis(title: str, names: Sequence[str]) -> Axis:
 
 
 def dot(
-    value: float, y: float, *, ends: tuple[float, float], colour: int = 0
+    value: float,
+    y: float,
+    *,
+    ends: tuple[float, float],
+    colour: int = 0,
+    square: bool = False,
 ) -> Series:
     """Make a dot with its interval, on a line of a named axis.
 
@@ -169,22 +177,31 @@ def dot(
         y: The line.
         ends: The interval's ends; NaN where there is none.
         colour: Number of its colour.
+        square: Whether it is a square and not a circle.
 
     Returns:
         The series.
     """
     low, high = ends
     spans = (((low, y), (high, y)),) if math.isfinite(low) else ()
-    return Series("", ((value, y),), spans=spans, colour=colour)
+    return Series("", ((value, y),), spans=spans, colour=colour, square=square)
 
 
-def figure(panels: Sequence[Panel], *, title: str, columns: int = 2) -> str:
+def figure(
+    panels: Sequence[Panel],
+    *,
+    title: str,
+    columns: int = 2,
+    legend: Sequence[Series] = (),
+) -> str:
     """Draw panels beside and below each other.
 
     Args:
         panels: The plots, row by row.
         title: Above all, and what a screen reader says.
         columns: Panels in a row.
+        legend: What marks stand for, under the title: a series with its name and one
+            point, or dashed, or with neither for a bar.
 
     Returns:
         The SVG file's text.
@@ -195,11 +212,13 @@ def figure(panels: Sequence[Panel], *, title: str, columns: int = 2) -> str:
     right = 14 + _LETTER * max(len(s.name) for p in panels for s in p.series)
     wide = left + _PLOT[0] + right
     tall = _TOP + height + _BOTTOM + _GAP
+    head = _HEAD + (_LEGEND if legend else 0)
+    marks = _legend(legend)
     drawn = [
         {
             **_drawn(panel, (_PLOT[0], height)),
             "x0": left + (i % columns) * wide,
-            "y0": _HEAD + _TOP + (i // columns) * tall,
+            "y0": head + _TOP + (i // columns) * tall,
         }
         for i, panel in enumerate(panels)
     ]
@@ -207,13 +226,33 @@ def figure(panels: Sequence[Panel], *, title: str, columns: int = 2) -> str:
     return page.render(
         title=title,
         panels=drawn,
+        legend=marks,
+        legend_y=_HEAD + _LEGEND / 2,
         size=(
-            wide * min(columns, len(panels)),
-            _HEAD + tall * -(-len(panels) // columns),
+            max([wide * min(columns, len(panels)), *(mark["end"] for mark in marks)]),
+            head + tall * -(-len(panels) // columns),
         ),
         plot=(_PLOT[0], height),
         left=left,
     )
+
+
+def _legend(series: Sequence[Series]) -> list[dict[str, Any]]:
+    """Place what marks stand for, from left to right."""
+    marks: list[dict[str, Any]] = []
+    for one in series:
+        x = marks[-1]["end"] if marks else 12.0
+        kind = "dashed" if one.dashed else "square" if one.square else "circle"
+        marks.append(
+            {
+                "x": x,
+                "name": one.name,
+                "kind": kind if one.points else "bar",
+                "colour": COLOURS[one.colour % len(COLOURS)],
+                "end": x + 38 + _LETTER * len(one.name),
+            }
+        )
+    return marks
 
 
 def _drawn(panel: Panel, plot: tuple[float, float]) -> dict[str, Any]:
@@ -233,6 +272,7 @@ def _drawn(panel: Panel, plot: tuple[float, float]) -> dict[str, Any]:
                 "spans": [(place(a), place(b)) for a, b in one.spans],
                 "line": one.line and len(points) > 1,
                 "dashed": one.dashed,
+                "square": one.square,
                 "colour": COLOURS[one.colour % len(COLOURS)],
             }
         )

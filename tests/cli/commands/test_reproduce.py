@@ -15,6 +15,7 @@ from datainf.experiments import (
     text_to_image,
     text_to_image_figures,
     text_to_image_page,
+    text_to_image_timesteps,
 )
 from datainf.experiments.judged import ALL_JUDGED
 from datainf.experiments.measuring import BASELINES
@@ -22,11 +23,13 @@ from datainf.experiments.variants import Variant
 from tests.cli.command import refused, worked
 from tests.experiments.places import (
     drawn_at_once,
+    ranked_at_once,
     tiny_base,
     tiny_data,
     tiny_drawer,
     tiny_photos,
     tiny_roberta,
+    tiny_styles,
     tiny_writer,
 )
 from tests.tiny_diffusion import DIFFUSERS
@@ -103,17 +106,21 @@ def test_text_generation_runs_by_either_preset_on_a_local_model(
 
 
 @pytest.mark.skipif(not DIFFUSERS, reason="diffusers cannot be imported")
+@pytest.mark.parametrize("dataset", ["subjects", "styles-hub"])
 def test_the_paper_preset_of_text_to_image_takes_a_local_pipeline(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, dataset
 ):
     few = [Variant("datainf")]
     monkeypatch.setattr(text_to_image, "variants", lambda: few)
     monkeypatch.setattr(text_to_image_page, "variants", lambda: few)
     monkeypatch.setattr(text_to_image, "TIMESTEPS", (1,))
-    monkeypatch.setattr(text_to_image_page, "TIMESTEPS", (1,))
+    monkeypatch.setattr(text_to_image_timesteps, "TIMESTEPS", (1,))
+    monkeypatch.setattr(text_to_image_timesteps, "REFERENCE", 2)
     monkeypatch.setattr(text_to_image_figures, "TIMESTEPS", (1,))
     monkeypatch.setattr(text_to_image, "REFERENCE", 2)
     monkeypatch.setattr(drawn, "generated", drawn_at_once)
+    if dataset != "subjects":  # once is enough
+        monkeypatch.setattr(text_to_image, "_by_passes", ranked_at_once)
     monkeypatch.setattr(
         presets,
         "IMAGE_PRESETS",
@@ -124,14 +131,15 @@ def test_the_paper_preset_of_text_to_image_takes_a_local_pipeline(
     )
     ran = worked(
         *("reproduce", "text-to-image", "--preset", "paper", "--ranks", "2"),
-        *("--model", tiny_drawer(tmp_path / "base"), "--datasets", "subjects"),
-        *("--data-dir", tiny_photos(tmp_path / "data")),
+        *("--model", tiny_drawer(tmp_path / "base"), "--datasets", dataset),
+        *("--data-dir", tiny_styles(tiny_photos(tmp_path / "data"))),
         *(*TOY, "--out", tmp_path / "out", "--publish", tmp_path / "docs"),
     )
     methods = {row["method"] for row in json.loads(ran.out)}
     assert methods == {"datainf", *text_to_image.BASELINES}
     text = (tmp_path / "docs" / "text-to-image.md").read_text()
     assert " --preset paper" in text
+    assert f"\n## {dataset}, r = 2\n" in text
     assert str(tmp_path) not in text
     for name in ("text-to-image", "text-to-image-timesteps"):
         assert (tmp_path / "docs" / f"{name}.svg").is_file()

@@ -92,6 +92,34 @@ def test_too_few_photos_or_subjects_are_refused(tmp_path: Path) -> None:
         picture_rows("subjects", **given)  # type: ignore[arg-type]
 
 
+def test_photos_are_what_image_folders_take_and_a_clone_of_the_hubs_will_do(
+    tmp_path: Path,
+) -> None:
+    place = photos(tmp_path / "dreambooth" / "dataset", {"dog": 3, "cat": 4})
+    Image.new("RGB", (5, 7)).save(place / "dog" / "last.WEBP")
+    (place / "dog" / "notes.txt").write_text("free")
+    (place / "dog" / "._00.jpg").write_text("what a Mac leaves behind")
+    train, asked = picture_rows(
+        "subjects", rows=9, held_out=9, seed=0, data_dir=str(tmp_path)
+    )
+    dogs = {Path(row["image"]).name for row in train + asked if row["class"] == "dog"}
+    assert dogs == {"00.jpg", "01.jpg", "02.jpg", "last.WEBP"}
+
+
+def test_more_subjects_than_there_are_names_are_refused(tmp_path: Path) -> None:
+    count = len(NAMES) + 1
+    photos(tmp_path / "dreambooth", {f"dog{i:02}": 4 for i in range(count)})
+    with pytest.raises(DataError, match=f"{count} subjects, and there are {count - 1}"):
+        picture_rows("subjects", rows=9, held_out=9, seed=0, data_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize("counts", [(2, 6), (9, 1)])
+def test_fewer_rows_than_styles_are_refused(counts: tuple[int, int]) -> None:
+    rows, held_out = counts
+    with pytest.raises(DataError, match="3 styles need at least 3 of each"):
+        picture_rows("styles", rows=rows, held_out=held_out, seed=0, data_dir=None)
+
+
 def test_the_papers_styles_are_read_from_disk_or_hub(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

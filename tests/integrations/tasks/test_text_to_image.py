@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from datainf import influence
 from datainf.capture.session import CaptureSession
 from datainf.core.errors import DataError, OptionError
 from datainf.core.task import PartedTask
@@ -73,19 +74,54 @@ def test_parts_have_one_size_and_one_pass_and_sum_to_the_batch() -> None:
     torch.testing.assert_close(total, task.losses(model, batch).detach())
 
 
-def test_another_batch_gives_the_same_scores_and_the_same_batch_the_same_bits() -> None:
-    model = with_diffusion_lora(tiny_pipeline(dtype=torch.float32))
+@pytest.mark.parametrize("family", ["stable-diffusion", "stable-diffusion-3"])
+def test_another_batch_gives_the_same_scores_and_the_same_batch_the_same_bits(
+    family: str,
+) -> None:
+    model = with_diffusion_lora(tiny_pipeline(family, dtype=torch.float32))
     task = TextToImage(denoising_of(model).pipeline, timesteps=2)
     rows = [*ROWS, *tiny_images([(32, 32), (32, 32)])[1:]]
     with CaptureSession(model, adapter_of(model), task) as session:
         first, _ = session.gradients(task.collate(rows))
         again, _ = session.gradients(task.collate(rows))
         alone = [session.gradients(task.collate([row]))[0] for row in rows]
+    one_by_one = {name: torch.cat([found[name] for found in alone]) for name in first}
     for name, gradient in first.items():
         assert torch.equal(gradient, again[name])
-        one_by_one = torch.cat([found[name] for found in alone])
         bound = 1e-5 * float(gradient.norm(dim=1).max())
-        assert float((gradient - one_by_one).norm(dim=1).max()) <= bound
+        assert float((gradient - one_by_one[name]).norm(dim=1).max()) <= bound
+
+    def scored(gradients: Any) -> torch.Tensor:
+        asked = {name: gradient[:2] for name, gradient in gradients.items()}
+        return influence(gradients, asked, method="datainf")
+
+    scores = scored(first)
+    assert torch.equal(scores, scored(again))
+    bound = 1e-5 * float(scores.abs().max())
+    assert float((scores - scored(one_by_one)).abs().max()) <= bound
+
+
+def test_half_precision_weights_give_the_gradients_of_the_same_weights() -> None:
+    model = with_diffusion_lora(tiny_pipeline(dtype=torch.float16))
+    pipeline = tiny_pipeline()
+    exact = with_diffusion_lora(pipeline)
+    # The same numbers, which 16 bits can hold.
+    exact.load_state_dict(model.state_dict())
+
+    def gradients(one: Any) -> dict[str, torch.Tensor]:
+        task = TextToImage(denoising_of(one).pipeline, timesteps=2)
+        with CaptureSession(one, adapter_of(one), task) as session:
+            found, _ = session.gradients(task.collate(ROWS))
+        return {name: gradient.double() for name, gradient in found.items()}
+
+    half, whole = gradients(model), gradients(exact)
+    for name, gradient in whole.items():
+        error = (half[name] - gradient).norm(dim=1) / gradient.norm(dim=1)
+        assert 0 < float(error.max()) < HALF, name
+
+
+HALF = 0.02
+"""A rounding is 2⁻¹¹; there are some tens of layers."""
 
 
 def test_a_step_of_training_has_one_timestep_and_one_noise_for_each_example() -> None:

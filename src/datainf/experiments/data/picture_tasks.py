@@ -20,6 +20,7 @@ from datainf.core.errors import DataError
 from datainf.core.run_config import DataConfig
 from datainf.experiments.data.pictures import NAMES, THINGS, TUNED, drawn_rows
 from datainf.integrations.examples import load_examples
+from datainf.integrations.image_folders import IMAGES
 
 Row = dict[str, Any]
 Parts = tuple[list[Row], list[Row]]
@@ -56,7 +57,8 @@ def picture_rows(
 
     Args:
         name: Of `PICTURE_TASKS`.
-        rows: Training rows of all classes together, at most.
+        rows: Training rows of all classes together, at most; of `styles` as many as
+            make the same number of each.
         held_out: Likewise.
         seed: Decides which, or every picture.
         data_dir: Folder with a folder a task; the hub when None.
@@ -70,7 +72,12 @@ def picture_rows(
 def _styles(data_dir: str | None, rows: int, held_out: int, seed: int) -> Parts:
     """Draw them; no picture is in both parts."""
     del data_dir
-    each, asked = (max(1, count // len(TUNED)) for count in (rows, held_out))
+    if min(rows, held_out) < len(TUNED):
+        raise DataError(
+            f"styles of {rows} rows and {held_out} held out: {len(TUNED)} styles need "
+            f"at least {len(TUNED)} of each."
+        )
+    each, asked = (count // len(TUNED) for count in (rows, held_out))
     drawn = drawn_rows(TUNED, each + asked, seed)
     return drawn[: each * len(TUNED)], drawn[each * len(TUNED) :]
 
@@ -104,6 +111,11 @@ def _styles_of_the_paper(
 def _subjects(data_dir: str | None, rows: int, held_out: int, seed: int) -> Parts:
     """Take photos of every subject; which of them are trained on is by chance."""
     known = _photos(_folder_of_photos(data_dir))
+    if len(known) > len(NAMES):
+        raise DataError(
+            f"{len(known)} subjects, and there are {len(NAMES)} names for their "
+            "captions: two would share one; take some folders away."
+        )
     draw = Random(seed)
     train: list[Row] = []
     asked: list[Row] = []
@@ -113,7 +125,7 @@ def _subjects(data_dir: str | None, rows: int, held_out: int, seed: int) -> Part
                 f"subject {subject} has {len(photos)} photos; {_SHOWN} to train on and "
                 "one to ask about are needed."
             )
-        text = f"a photo of {NAMES[number % len(NAMES)]} {_thing_of(subject)}"
+        text = f"a photo of {NAMES[number]} {_thing_of(subject)}"
         chosen = draw.sample(photos, len(photos))
         own = [{"image": str(p), "text": text, "class": subject} for p in chosen]
         train += own[:_SHOWN]
@@ -125,7 +137,7 @@ def _photos(folder: Path) -> dict[str, list[Path]]:
     """List the photos of each subject."""
     found: dict[str, list[Path]] = {}
     for photo in sorted(folder.glob("*/*")):
-        if photo.suffix.lower() in (".jpg", ".jpeg", ".png"):
+        if photo.suffix.lower() in IMAGES and not photo.name.startswith("."):
             found.setdefault(photo.parent.name, []).append(photo)
     if len(found) < 2:
         raise DataError(
@@ -137,7 +149,9 @@ def _photos(folder: Path) -> dict[str, list[Path]]:
 
 def _folder_of_photos(data_dir: str | None) -> Path:
     if data_dir is not None:
-        return Path(data_dir) / "dreambooth"
+        given = Path(data_dir) / "dreambooth"
+        inside = given / _DREAMBOOTH_PHOTOS  # as a clone of the repository has them
+        return inside if inside.is_dir() else given
     from huggingface_hub import snapshot_download
 
     try:
@@ -153,7 +167,17 @@ def _folder_of_photos(data_dir: str | None) -> Path:
 
 
 def _thing_of(subject: str) -> str:
-    """Say what a subject is, by the words in its name."""
+    """Say what a subject is, by the words in its name.
+
+    Not always rightly: `backpack_dog` is a backpack and `pink_sunglasses` no toy. The
+    published records were made with these captions, and other ones need new adapters.
+
+    Args:
+        subject: Name of its folder.
+
+    Returns:
+        A word that the base's text encoder knows.
+    """
     words = "".join(c if c.isalpha() else " " for c in subject).split()
     known = [word for word in words if word in THINGS]
     return known[-1] if known else "toy"

@@ -251,9 +251,23 @@ class TextToImage:
         image = require_column(example, self.image_column)
         return thumbnail(open_image(image, self.image_column))
 
+    def fitted(self, example: Example) -> Any:
+        """Give the image as the model is shown it, before it is encoded.
+
+        Args:
+            example: The row.
+
+        Returns:
+            A PIL image in RGB, scaled to `resolution` and its middle cut out; where
+            there is none, less what is over the last multiple of the latent's.
+        """
+        value = require_column(example, self.image_column)
+        image = open_image(value, self.image_column)
+        return fitted(image, self._multiple, self.resolution)
+
     def length(self, example: Example) -> int:
         """Count places of the latent by four, at least one; it only sizes batches."""
-        image = self._fitted(example)
+        image = self.fitted(example)
         places = (image.width // self._side) * (image.height // self._side)
         return max(1, places // _PLACES)
 
@@ -324,7 +338,7 @@ class TextToImage:
         key = hash_row({"image": content_of(value, self.image_column)})
 
         def compute() -> Mapping[str, Tensor]:
-            return {"latent": latent_of(self.pipeline.vae, self._fitted(example))}
+            return {"latent": latent_of(self.pipeline.vae, self.fitted(example))}
 
         return self._latents.get(key, compute)["latent"]
 
@@ -352,11 +366,6 @@ class TextToImage:
         """What height and width must be multiples of, in pixels."""
         family = family_of(self.pipeline)
         return self._side * family.multiple(getattr(self.pipeline, family.component))
-
-    def _fitted(self, example: Example) -> Any:
-        value = require_column(example, self.image_column)
-        image = open_image(value, self.image_column)
-        return fitted(image, self._multiple, self.resolution)
 
     def _pass(self, model: nn.Module, part: Batch) -> Float[Tensor, " b"]:
         """Compute what one pass adds to the losses of rows of one size."""
