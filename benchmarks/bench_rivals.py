@@ -6,8 +6,8 @@ environment of its own laid over this one, and is watched from outside. Printed 
 
 - seconds of the whole process, from start to end: median, least and most, runs;
 - start-up: the same on one row and one query, from imports to the first gradient;
-- RssAnon at its highest (memory of the process's own), and ru_maxrss, which counts
-  mapped pages of libraries and weights too: the most of all runs;
+- RssAnon at its highest (memory of the process's own), and VmHWM, which counts mapped
+  pages of libraries and weights too: the most of all runs;
 - lines of the script that are neither blank, comment nor docstring;
 - Spearman of each query's scores with ours by the same method, median and least, and
   how many of its top 10 are in our top 10.

@@ -40,7 +40,7 @@ def table(found: Sequence[Found]) -> list[str]:
     """
     ours = {one.line.method: one for one in found if one.line in OURS.values()}
     rows = [
-        "| script | seconds | runs | start-up, s | RssAnon, MiB | ru_maxrss, MiB "
+        "| script | seconds | runs | start-up, s | RssAnon, MiB | VmHWM, MiB "
         "| lines | Spearman with ours, median | least | of our top 10 |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]

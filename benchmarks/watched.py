@@ -1,6 +1,5 @@
 """Run a command and watch it from outside: seconds and memory."""
 
-import os
 import re
 import subprocess
 import threading
@@ -14,14 +13,15 @@ _EVERY = 0.05
 
 @dataclass(frozen=True)
 class Watched:
-    """What a process took.
+    """What a process took; its memory is that of this process alone.
 
     Attributes:
         seconds: From its start to its end.
         anonymous: RssAnon at its highest, in bytes: memory that is its own, without
-            mapped files. Sampled 20 times a second, of this process alone.
-        resident: ru_maxrss, in bytes: with the pages of files that it has mapped, such
-            as libraries and weights.
+            mapped files. Sampled 20 times a second.
+        resident: VmHWM, in bytes, the kernel's own high-water mark: with the pages of
+            files that it has mapped, such as libraries and weights. (ru_maxrss is the
+            same, but begins at what the process that started it held.)
         error: The last line that it complained by; None when it ended well.
     """
 
@@ -43,49 +43,39 @@ def watch(command: Sequence[str | Path], environment: Mapping[str, str]) -> Watc
     """
     start = time.perf_counter()
     process = subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    seen, said = [0], [b""]
+    seen = [(0, 0)]
     ended = threading.Event()
 
     def sample() -> None:
         while not ended.wait(_EVERY):
-            seen.append(anonymous(process.pid))
+            seen.append(memory(process.pid))
 
-    def listen() -> None:
-        assert process.stderr is not None
-        with process.stderr as pipe:
-            said.append(pipe.read())
-
-    threads = [threading.Thread(target=work) for work in (sample, listen)]
-    for thread in threads:
-        thread.start()
-    # Not process.wait(): only wait4 tells the memory of this child alone.
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    ended.set()
-    for thread in threads:
-        thread.join()
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        _, said = process.communicate()
+        seconds = time.perf_counter() - start
+    finally:
+        ended.set()
+        sampler.join()
     return Watched(
         seconds=seconds,
-        anonymous=max(seen),
-        resident=usage.ru_maxrss * 1024,
-        error=_complaint(said[-1].decode(errors="replace"), process.returncode),
+        anonymous=max(anonymous for anonymous, _ in seen),
+        resident=max(resident for _, resident in seen),
+        error=_complaint(said.decode(errors="replace"), process.returncode),
     )
 
 
-def anonymous(pid: int) -> int:
-    """Read the anonymous memory of a process, in bytes; 0 when it is gone."""
+def memory(pid: int) -> tuple[int, int]:
+    """Read RssAnon and VmHWM of a process, in bytes; zeros when it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except (FileNotFoundError, ProcessLookupError):
-        return 0
-    found = re.search(r"RssAnon:\s+(\d+) kB", status)  # a zombie has none
-    return int(found[1]) * 1024 if found else 0
+        return 0, 0
+    told = dict(re.findall(r"(\w+):\s+(\d+) kB", status))  # of a zombie, nothing
+    return int(told.get("RssAnon", 0)) * 1024, int(told.get("VmHWM", 0)) * 1024
 
 
 def _complaint(said: str, code: int) -> str | None:
