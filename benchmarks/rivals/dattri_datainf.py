@@ -43,13 +43,13 @@ def loss(params: dict[str, torch.Tensor], data: tuple[torch.Tensor, ...]) -> Any
 
 train, queries = loader("train"), loader("queries")
 task = AttributionTask(loss_func=loss, model=model, checkpoints=model.state_dict())
-# The default of 0 gives NaN. The paper's rule, over one batch and all layers alike.
-first = tuple(column.unsqueeze(0) for column in next(iter(train)))
-gradients = task.get_grad_loss_func()(task.get_param(0)[0], first)
-damping = 0.1 * float(gradients.square().mean())
-attributor = IFAttributorDataInf(task, regularization=damping)
-attributor.cache(train)
-with torch.no_grad():
+with torch.no_grad():  # else the graph of every gradient is kept
+    # The default of 0 gives NaN. The paper's rule, over one batch, one λ for all.
+    first = tuple(column.unsqueeze(0) for column in next(iter(train)))
+    gradients = task.get_grad_loss_func()(task.get_param(0)[0], first)
+    damping = 0.1 * float(gradients.square().mean())
+    attributor = IFAttributorDataInf(task, regularization=damping)
+    attributor.cache(train)
     scores = attributor.attribute(train, queries).T.numpy()
 np.save(out, scores)
 print(np.argsort(-scores[0])[:10])

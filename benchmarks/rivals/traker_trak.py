@@ -1,4 +1,8 @@
-"""TRAK, with the projector that it takes on a CPU."""
+"""TRAK, with the projector that it takes on a CPU.
+
+Its projection is drawn otherwise than ours: they rank as differently as two seeds of
+ours do, which `bench_dattri_and_trak.py` prints; there both get the same features.
+"""
 
 import logging
 import sys
