@@ -3,6 +3,7 @@
 Their requirements never touch the environment that the project is developed in.
 """
 
+import hashlib
 import importlib.util
 import subprocess
 import sys
@@ -31,19 +32,45 @@ def beside(
         compare()
         return
     with tempfile.TemporaryDirectory() as name:
-        python = _environment(Path(name), rivals)
+        python = environment(Path(name), rivals)
         sys.exit(subprocess.run([python, "-m", benchmark], check=False).returncode)
 
 
-def _environment(folder: Path, rivals: Sequence[str]) -> Path:
-    """Lay an environment with some packages over the running one."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    python, lower = folder / "bin" / "python", Path(sysconfig.get_path("purelib"))
+def environment(folder: Path, packages: Sequence[str]) -> Path:
+    """Lay an environment with some packages over the running one.
+
+    Args:
+        folder: Holds environments; one with these packages is taken again.
+        packages: What is installed, with versions; without their requirements.
+
+    Returns:
+        Its interpreter.
+
+    Raises:
+        RuntimeError: If they cannot be installed.
+    """
+    told = "\n".join([sys.prefix, sys.version, *packages])
+    place = folder / hashlib.sha256(told.encode()).hexdigest()[:12]
+    python, whole = place / "bin" / "python", place / "whole"
+    if whole.is_file():
+        return python
+    make = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(place)]
+    subprocess.run(make, check=True)
+    lower = Path(sysconfig.get_path("purelib"))
     pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", python]
-    subprocess.run([*pip, "install", "-qq", "--no-deps", *rivals], check=True)
-    (folder / lower.relative_to(sys.prefix) / "lower.pth").write_text(
+    made = subprocess.run(
+        [*pip, "install", "-qq", "--no-deps", *packages],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        said = made.stderr.strip().splitlines() or [f"pip ended with {made.returncode}"]
+        raise RuntimeError(f"cannot install {' '.join(packages)}: {said[-1]}")
+    (place / lower.relative_to(sys.prefix) / "lower.pth").write_text(
         f"import site; site.addsitedir({str(lower)!r})\n", encoding="utf-8"
     )
+    whole.touch()
     return python
 
 

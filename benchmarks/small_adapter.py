@@ -3,6 +3,7 @@
 Trained for some steps, so that neither A nor B is zero.
 """
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -66,3 +67,34 @@ def trained(task: datainf.SequenceClassification, rows: list[dict[str, Any]]) ->
         task.losses(model, batch).mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return model.eval()
+
+
+def save(folder: Path, rows: int, queries: int) -> None:
+    """Save base, adapter and rows as files, for a process of its own.
+
+    Args:
+        folder: Gets `base/`, `adapter/`, `train.jsonl` and `queries.jsonl`.
+        rows: How many training rows.
+        queries: How many queries.
+    """
+    draw = random.Random(SEED)
+    train, asked = (examples(count, draw) for count in (rows, queries))
+    words = task()
+    model = trained(words, train)
+    model.save_pretrained(folder / "adapter")
+    # Its head is the base's own, which the adapter's replaces when it is loaded.
+    model.unload().save_pretrained(folder / "base")
+    words.tokenizer.save_pretrained(folder / "base")
+    for name, part in (("train", train), ("queries", asked)):
+        write_rows(folder / f"{name}.jsonl", part)
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows as JSON lines.
+
+    Args:
+        path: The file.
+        rows: What it gets.
+    """
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    path.write_text(lines, encoding="utf-8")

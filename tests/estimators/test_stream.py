@@ -24,7 +24,10 @@ def group(members, scaled, dtype=torch.float64):
 
 @pytest.mark.parametrize("scaled", Normalize)
 @pytest.mark.parametrize("members", [MEMBERS, MEMBERS[:1], tuple(SIZES)])
-def test_portions_slabs_and_squares_are_those_of_the_whole_matrix(members, scaled):
+def test_portions_slabs_and_squares_are_those_of_the_whole_matrix(
+    members, scaled, monkeypatch
+):
+    monkeypatch.setattr(stream, "LEAST_WIDTH", 1)
     rows, whole = group(members, scaled)
     close = torch.testing.assert_close
     close(torch.cat(list(rows)), whole)
@@ -36,9 +39,15 @@ def test_portions_slabs_and_squares_are_those_of_the_whole_matrix(members, scale
     assert (rows.count, rows.size) == tuple(whole.shape)
 
 
-def test_slabs_are_no_wider_than_the_rows_are_many():
+def test_slabs_are_no_wider_than_the_rows_are_many(monkeypatch):
+    monkeypatch.setattr(stream, "LEAST_WIDTH", 1)
     rows, _ = group(tuple(SIZES), Normalize.NONE)
     assert [slab.shape[1] for slab in rows.slabs()] == [5, 3, 2, N, 11 - N, 1]
+
+
+def test_few_rows_are_not_read_again_for_every_few_columns():
+    rows, _ = group(tuple(SIZES), Normalize.NONE)
+    assert [slab.shape[1] for slab in rows.slabs()] == list(SIZES.values())
 
 
 def test_rows_are_converted():

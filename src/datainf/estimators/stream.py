@@ -16,6 +16,10 @@ from datainf.core.options import Normalize
 from datainf.core.share import Share, Shared, share_of
 from datainf.core.source import GradientSource, RowBlock
 
+# Columns that a slab has where the tensor does, however few the rows: each slab reads
+# the whole source again, and of one row they would be as many as parameters.
+LEAST_WIDTH = 1024
+
 
 @dataclass(frozen=True)
 class GroupRows:
@@ -93,7 +97,7 @@ class GroupRows:
     def slabs(
         self, chosen: Sequence[int] | None = None
     ) -> Iterable[Float[Tensor, "m w"]]:
-        """Give column ranges of at most as many columns as rows.
+        """Give column ranges of at most as many columns as rows, or `LEAST_WIDTH`.
 
         Args:
             chosen: Which rows, in the order wanted; all N, in their own, when None.
@@ -108,12 +112,13 @@ class GroupRows:
         share, number = self.share, 0
         order = torch.arange(self.count) if chosen is None else torch.tensor(chosen)
         count = len(order)
+        step = max(count, LEAST_WIDTH)
         place = torch.full((self.count,), -1)
         place[order] = torch.arange(count)
         for name in self.members:
             width = self.source.layout.sizes[name]
-            for left in range(0, width, count):
-                right = min(left + count, width)
+            for left in range(0, width, step):
+                right = min(left + step, width)
                 slab = torch.zeros(
                     count, right - left, dtype=self.dtype, device=self.device
                 )
