@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.measure import Peak, listed, seconds
+from benchmarks.measure import listed, memory, sampled, seconds
 from benchmarks.synthetic_store import write_store
 from datainf.store.reader import open_store
 from datainf.workflows.score import score
@@ -51,9 +51,9 @@ def write(path: Path, rows: int, numbers: int, seed: int) -> None:
 def measured(train: str, queries: str) -> None:
     """Score in this process and print what it took."""
     sources = open_store(train, check=False), open_store(queries, check=False)
-    with Peak() as peak:
+    with sampled(lambda: memory()[0], every=0.01) as held:
         spent = seconds(lambda: score(*sources, method="datainf", agreement=False))
-    print(json.dumps({"seconds": spent, "held": peak.before, "peak": peak.bytes}))
+    print(json.dumps({"seconds": spent, "held": held[0], "peak": max(held)}))
 
 
 def apart(train: Path, queries: Path) -> dict[str, float]:
@@ -67,7 +67,7 @@ def apart(train: Path, queries: Path) -> dict[str, float]:
 
 def growth(letter: str, folder: Path) -> None:
     """Let one size grow and print the exponent."""
-    times, memory = defaultdict(list), defaultdict(list)
+    times, above = defaultdict(list), defaultdict(list)
     for factor in FACTORS:
         sizes = BASE | {letter: BASE[letter] * factor}
         write(folder / f"train-{factor}", sizes["N"], sizes["D"], seed=0)
@@ -76,7 +76,7 @@ def growth(letter: str, folder: Path) -> None:
         for factor in FACTORS:
             found = apart(folder / f"train-{factor}", folder / f"queries-{factor}")
             times[factor].append(found["seconds"])
-            memory[factor].append((found["peak"] - found["held"]) / 2**20)
+            above[factor].append((found["peak"] - found["held"]) / 2**20)
     logs = np.log(FACTORS)
     slopes = [
         float(np.polyfit(logs, np.log([times[factor][i] for factor in FACTORS]), 1)[0])
@@ -86,7 +86,7 @@ def growth(letter: str, folder: Path) -> None:
         f"{letter} from {BASE[letter]} to {FACTORS[-1] * BASE[letter]}: exponent "
         f"median {statistics.median(slopes):.3f}  all {listed(slopes, 3)}"
     )
-    for what, table in (("seconds", times), ("MiB", memory)):
+    for what, table in (("seconds", times), ("MiB", above)):
         print(
             f"  {what}: "
             + ", ".join(

@@ -3,12 +3,12 @@
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TypeVar
 
-_OFTEN = 0.01
+_Value = TypeVar("_Value")
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -23,41 +23,46 @@ def listed(values: Iterable[float], digits: int = 2) -> str:
     return " ".join(f"{value:.{digits}f}" for value in sorted(values))
 
 
-def anonymous() -> int:
-    """Read this process's anonymous memory, in bytes; mapped pages do not count."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    found = re.search(r"RssAnon:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) * 1024
+def memory(process: int | str = "self") -> tuple[int, int]:
+    """Read a process's memory from the kernel.
 
+    Args:
+        process: Its number; this one when not given.
 
-class Peak:
-    """Anonymous memory at its highest, sampled a hundred times a second.
-
-    Attributes:
-        before: Bytes held on entry.
-        bytes: The most bytes held since.
+    Returns:
+        RssAnon and VmHWM in bytes: memory of its own, and the most that it has held
+        with the pages of files that it has mapped. Zeros when it is gone.
     """
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0, 0
+    told = dict(re.findall(r"(\w+):\s+(\d+) kB", status))  # of a zombie, nothing
+    return int(told.get("RssAnon", 0)) * 1024, int(told.get("VmHWM", 0)) * 1024
 
-    def __enter__(self) -> Self:
-        """Begin to watch."""
-        self.before = self.bytes = anonymous()
-        self._done = threading.Event()
-        self._watcher = threading.Thread(target=self._watch)
-        self._watcher.start()
-        return self
 
-    def _watch(self) -> None:
-        while not self._done.wait(_OFTEN):
-            self.bytes = max(self.bytes, anonymous())
+@contextmanager
+def sampled(read: Callable[[], _Value], *, every: float) -> Iterator[list[_Value]]:
+    """Read again and again while the body runs.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Look once more and stop."""
-        self._done.set()
-        self._watcher.join()
-        self.bytes = max(self.bytes, anonymous())
+    Args:
+        read: Gives a value.
+        every: Seconds between two readings.
+
+    Yields:
+        The values: one from before, and once the body has ended one from after.
+    """
+    seen, ended = [read()], threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(every):
+            seen.append(read())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        watcher.join()
+        seen.append(read())

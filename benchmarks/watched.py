@@ -2,11 +2,12 @@
 
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.measure import memory, sampled
 
 _EVERY = 0.05
 
@@ -45,37 +46,15 @@ def watch(command: Sequence[str | Path], environment: Mapping[str, str]) -> Watc
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
-    seen = [(0, 0)]
-    ended = threading.Event()
-
-    def sample() -> None:
-        while not ended.wait(_EVERY):
-            seen.append(memory(process.pid))
-
-    sampler = threading.Thread(target=sample)
-    sampler.start()
-    try:
+    with sampled(lambda: memory(process.pid), every=_EVERY) as seen:
         _, said = process.communicate()
         seconds = time.perf_counter() - start
-    finally:
-        ended.set()
-        sampler.join()
     return Watched(
         seconds=seconds,
         anonymous=max(anonymous for anonymous, _ in seen),
         resident=max(resident for _, resident in seen),
         error=_complaint(said.decode(errors="replace"), process.returncode),
     )
-
-
-def memory(pid: int) -> tuple[int, int]:
-    """Read RssAnon and VmHWM of a process, in bytes; zeros when it is gone."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return 0, 0
-    told = dict(re.findall(r"(\w+):\s+(\d+) kB", status))  # of a zombie, nothing
-    return int(told.get("RssAnon", 0)) * 1024, int(told.get("VmHWM", 0)) * 1024
 
 
 def _complaint(said: str, code: int) -> str | None:

@@ -19,6 +19,7 @@ N candidates, Q queries, L blocks, d parameters of a block, n rows of a portion.
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import torch
@@ -30,11 +31,14 @@ from datainf.core.options import Normalize, Order
 from datainf.core.share import share_of
 from datainf.core.source import GradientSource, RowBlock
 from datainf.estimators.stream import divisors
+from datainf.linalg.threads import lone_threads
 
 # A portion, counted as float32, is long enough that what is done once a portion costs
-# nothing; the slice that is converted at a time stays in a processor's cache.
+# nothing; the slice that a thread converts at a time stays in its core's cache.
 _PORTION_BYTES = 64 * 2**20
-_SLICE_BYTES = 4 * 2**20
+_SLICE_BYTES = 2 * 2**20
+# Products with 2 to 15 columns cost more than with 16 where they were measured (MKL).
+_COLUMNS = 16
 _UNIT = 2.0**-24
 _MORE_ROUNDINGS = 8  # of x and g to float32, the division, v itself
 _SMALLEST = 2.0**-126
@@ -91,23 +95,24 @@ def search_rows(
             "normalize='relatif' divides by the self-influence of every row, so all "
             "rows must be scored: use score, or another normalize."
         )
-    products, key = Products(vectors, normalize), KEYS[order]
-    queries = range(products.queries)
-    k = min(k, len(candidates))
+    key, k = KEYS[order], min(k, len(candidates))
+    queries = range(len(next(iter(vectors.values()))))
     values = [torch.empty(0, dtype=torch.float64) for _ in queries]
     places = [torch.empty(0, dtype=torch.int64) for _ in queries]
     row = 4 * sum(candidates.layout.sizes.values())
-    for part in candidates.rows(size=max(1, _PORTION_BYTES // row)):
-        rough, error = products.rough(part)
-        for q in queries:
-            near = key(rough[q])
-            known = key(values[q])[k - 1 :]
-            at = _possible(near, error[q], known, k)
-            values[q] = torch.cat([values[q], products.exact(part, q, at)])
-            places[q] = torch.cat([places[q], part.start + at])
-            # Stable: of equal ones those that came first stay first.
-            first = key(values[q]).argsort(descending=True, stable=True)[:k]
-            values[q], places[q] = values[q][first], places[q][first]
+    with lone_threads() as threads:
+        products = Products(vectors, normalize, threads)
+        for part in candidates.rows(size=max(1, _PORTION_BYTES // row)):
+            rough, error = products.rough(part)
+            for q in queries:
+                near = key(rough[q])
+                known = key(values[q])[k - 1 :]
+                at = _possible(near, error[q], known, k)
+                values[q] = torch.cat([values[q], products.exact(part, q, at)])
+                places[q] = torch.cat([places[q], part.start + at])
+                # Stable: of equal ones those that came first stay first.
+                first = key(values[q]).argsort(descending=True, stable=True)[:k]
+                values[q], places[q] = values[q][first], places[q][first]
     return Best(torch.stack(places), torch.stack(values))
 
 
@@ -140,13 +145,17 @@ class Products:
     """Products of rows with every query's x: fast ones with a bound, and right ones."""
 
     def __init__(
-        self, vectors: Mapping[str, Float[Tensor, "Q _"]], normalize: Normalize
+        self,
+        vectors: Mapping[str, Float[Tensor, "Q _"]],
+        normalize: Normalize,
+        threads: Executor,
     ) -> None:
         """Take the vectors, scaled to a length at which float32 loses little.
 
         Args:
             vectors: Block -> x.
             normalize: What rows are divided by.
+            threads: Multiply parts of the rows, each by itself.
         """
         wide = "cpu", torch.float64
         whole = {name: x.detach().to(*wide) for name, x in vectors.items()}
@@ -156,12 +165,18 @@ class Products:
         self._lengths = lengths / self._size[:, None]
         self._normalize = normalize
         self._exact = {n: x / self._size[:, None] for n, x in whole.items()}
-        self._rough = {n: x.float().T.contiguous() for n, x in self._exact.items()}
+        more = -self.queries % _COLUMNS if self.queries > 1 else 0
+        self._rough = {
+            name: torch.nn.functional.pad(x.float(), (0, 0, 0, more)).T.contiguous()
+            for name, x in self._exact.items()
+        }
         longest = max(x.shape[1] for x in whole.values())
         roundings = (longest + len(whole) + _MORE_ROUNDINGS) * _UNIT
         self._gamma = roundings / (1 - roundings)
         self._lost = _SMALLEST * sum(x.shape[1] + 2 for x in whole.values())
-        self._buffer = torch.empty(max(_SLICE_BYTES // 4, longest))
+        self._threads = threads
+        size = max(_SLICE_BYTES // 4, longest)
+        self._buffers = [torch.empty(size) for _ in range(torch.get_num_threads())]
 
     @property
     def queries(self) -> int:
@@ -213,13 +228,20 @@ class Products:
         return total * self._size[query]
 
     def _multiplied(
-        self, rows: Float[Tensor, "n d"], x: Float32[Tensor, "d Q"]
+        self, rows: Float[Tensor, "n d"], x: Float32[Tensor, "d _"]
     ) -> Float32[Tensor, "n Q"]:
-        """Multiply with one block's x, a slice in float32 at a time."""
+        """Multiply with one block's x: each thread a part, a slice at a time."""
         found = torch.empty(len(rows), x.shape[1])
-        step = len(self._buffer) // len(x)
-        for start in range(0, len(rows), step):
-            some = rows[start : start + step]
-            wide = self._buffer[: some.numel()].view(some.shape).copy_(some)
-            torch.mm(wide, x, out=found[start : start + step])
-        return found
+        share = -(-len(rows) // len(self._buffers))
+
+        def multiply(buffer: Tensor, first: int) -> None:
+            step = len(buffer) // len(x)
+            end = min(first + share, len(rows))
+            for start in range(first, end, step):
+                some = rows[start : min(start + step, end)]
+                wide = buffer[: some.numel()].view(some.shape).copy_(some)
+                torch.mm(wide, x, out=found[start : start + len(some)])
+
+        firsts = range(0, len(rows), share)
+        list(self._threads.map(multiply, self._buffers, firsts))
+        return found[:, : self.queries]

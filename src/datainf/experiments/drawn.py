@@ -59,19 +59,14 @@ def drawn(subject: Opened, task: TextToImage, *, explain: bool) -> dict[str, Any
     for query in _spread(asked, EXPLAINED):
         values = np.asarray(scores.values[query])
         order = np.argsort(values, kind="stable")
+        ends = {"proponents": order[:ENDS], "opponents": order[::-1][:ENDS]}
         found["explained"].append(
-            {
-                **_shown(task, asked[query]),
-                **{
-                    side: [
-                        _shown(task, train[i]) | {"score": float(values[i])}
-                        for i in chosen[:ENDS]
-                    ]
-                    for side, chosen in (
-                        ("proponents", order),
-                        ("opponents", order[::-1]),
-                    )
-                },
+            _shown(task, asked[query])
+            | {
+                side: [
+                    _shown(task, train[i]) | {"score": float(values[i])} for i in chosen
+                ]
+                for side, chosen in ends.items()
             }
         )
     return found
