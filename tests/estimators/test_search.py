@@ -11,19 +11,12 @@ from datainf.core.options import Normalize, Order
 from datainf.core.share import Share
 from datainf.estimators import search
 from datainf.estimators.search import KEYS, Products, _possible, search_rows
-from datainf.linalg.threads import lone_threads
 from datainf.store.memory import InMemorySource
 from tests.estimators.gradient_sets import Portioned
 from tests.shares import SharedRows
 
 N, Q, SIZES = 1009, 3, {"a": 53, "b": 7}
 PLAIN = [Normalize.NONE, Normalize.EXAMPLE, Normalize.BLOCK]
-
-
-@pytest.fixture
-def threads():
-    with lone_threads() as found:
-        yield found
 
 
 def made(rows: int, seed: int, dtype: torch.dtype = torch.float16) -> dict[str, Tensor]:
@@ -89,14 +82,14 @@ def test_portions_and_slices_do_not_matter(size, monkeypatch):
     assert torch.equal(cut.places, whole.places)
 
 
-def test_rows_that_float32_cannot_tell_apart_come_in_their_true_order(threads):
+def test_rows_that_float32_cannot_tell_apart_come_in_their_true_order():
     chance = torch.Generator().manual_seed(3)
     row = torch.randn(1, 53, generator=chance, dtype=torch.float64)
     steps = torch.randperm(N, generator=chance)
     g = {"a": row * (1 + steps[:, None].double() * 1e-11)}
     found = search_rows({"a": row}, InMemorySource(g), k=13)
     assert torch.equal(found.places[0], steps.argsort(descending=True)[:13])
-    rough, _ = Products({"a": row}, Normalize.NONE, threads).rough(
+    rough, _ = Products({"a": row}, Normalize.NONE).rough(
         next(InMemorySource(g).rows())
     )
     assert len(rough[0].unique()) < N / 2
@@ -110,23 +103,23 @@ def test_of_equal_rows_the_first_ones_come_first():
 
 @pytest.mark.parametrize("normalize", PLAIN)
 @pytest.mark.parametrize("size", [1.0, 1e-30, 1e18])
-def test_no_product_is_farther_off_than_its_bound(normalize, size, threads):
+def test_no_product_is_farther_off_than_its_bound(normalize, size):
     x = {name: rows * size for name, rows in made(Q, 4, torch.float32).items()}
     g = {name: rows * size for name, rows in made(N, 5, torch.float32).items()}
     (part,) = InMemorySource(g).rows()
-    rough, error = Products(x, normalize, threads).rough(part)
+    rough, error = Products(x, normalize).rough(part)
     gap = (rough - all_values(x, g, normalize)).abs()
     assert (gap <= error).all()
     assert gap.max() > 0
 
 
-def test_the_bound_holds_for_sums_that_cancel(threads):
+def test_the_bound_holds_for_sums_that_cancel():
     d = 4096
     g = torch.ones(7, d)
     x = torch.ones(1, d)
     x[0, ::2] = -1 - 2.0**-20
     (part,) = InMemorySource({"w": g}).rows()
-    rough, error = Products({"w": x}, Normalize.NONE, threads).rough(part)
+    rough, error = Products({"w": x}, Normalize.NONE).rough(part)
     true = float(x.double().sum())
     assert ((rough - true).abs() <= error).all()
 

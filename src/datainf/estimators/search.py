@@ -18,8 +18,8 @@ Costs O(NQD) time and one reading; memory O(Qk) and one portion, never `[Q, N]`.
 N candidates, Q queries, L blocks, d parameters of a block, n rows of a portion.
 """
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -37,11 +37,12 @@ from datainf.linalg.threads import lone_threads
 # nothing; the slice that a thread converts at a time stays in its core's cache.
 _PORTION_BYTES = 64 * 2**20
 _SLICE_BYTES = 2 * 2**20
-# Products with 2 to 15 columns cost more than with 16 where they were measured (MKL).
-_COLUMNS = 16
 _UNIT = 2.0**-24
 _MORE_ROUNDINGS = 8  # of x and g to float32, the division, v itself
 _SMALLEST = 2.0**-126
+
+Run = Callable[..., Iterable[None]]
+"""As `map`: a function, and what it is called with."""
 
 KEYS: Mapping[Order, Callable[[Tensor], Tensor]] = {
     Order.PROPONENTS: lambda v: v,
@@ -100,8 +101,8 @@ def search_rows(
     values = [torch.empty(0, dtype=torch.float64) for _ in queries]
     places = [torch.empty(0, dtype=torch.int64) for _ in queries]
     row = 4 * sum(candidates.layout.sizes.values())
-    with lone_threads() as threads:
-        products = Products(vectors, normalize, threads)
+    with _running(len(queries)) as (run, parts):
+        products = Products(vectors, normalize, run=run, parts=parts)
         for part in candidates.rows(size=max(1, _PORTION_BYTES // row)):
             rough, error = products.rough(part)
             for q in queries:
@@ -114,6 +115,26 @@ def search_rows(
                 first = key(values[q]).argsort(descending=True, stable=True)[:k]
                 values[q], places[q] = values[q][first], places[q][first]
     return Best(torch.stack(places), torch.stack(values))
+
+
+@contextmanager
+def _running(queries: int) -> Iterator[tuple[Run, int]]:
+    """Give what multiplies the parts of a portion, and how many parts to make.
+
+    One product a row waits for memory: each thread brings and multiplies rows of its
+    own. Many are arithmetic, which the library divides between threads better.
+
+    Args:
+        queries: How many.
+
+    Yields:
+        What runs the parts, and how many.
+    """
+    if queries > 1:
+        yield map, 1
+        return
+    with lone_threads() as threads:
+        yield threads.map, torch.get_num_threads()
 
 
 def _possible(
@@ -148,14 +169,17 @@ class Products:
         self,
         vectors: Mapping[str, Float[Tensor, "Q _"]],
         normalize: Normalize,
-        threads: Executor,
+        *,
+        run: Run = map,
+        parts: int = 1,
     ) -> None:
         """Take the vectors, scaled to a length at which float32 loses little.
 
         Args:
             vectors: Block -> x.
             normalize: What rows are divided by.
-            threads: Multiply parts of the rows, each by itself.
+            run: Multiplies the parts of a portion.
+            parts: How many there are.
         """
         wide = "cpu", torch.float64
         whole = {name: x.detach().to(*wide) for name, x in vectors.items()}
@@ -165,18 +189,15 @@ class Products:
         self._lengths = lengths / self._size[:, None]
         self._normalize = normalize
         self._exact = {n: x / self._size[:, None] for n, x in whole.items()}
-        more = -self.queries % _COLUMNS if self.queries > 1 else 0
-        self._rough = {
-            name: torch.nn.functional.pad(x.float(), (0, 0, 0, more)).T.contiguous()
-            for name, x in self._exact.items()
-        }
+        # Rows, not columns: products with few contiguous columns are slow (MKL).
+        self._rough = {name: x.float() for name, x in self._exact.items()}
         longest = max(x.shape[1] for x in whole.values())
         roundings = (longest + len(whole) + _MORE_ROUNDINGS) * _UNIT
         self._gamma = roundings / (1 - roundings)
         self._lost = _SMALLEST * sum(x.shape[1] + 2 for x in whole.values())
-        self._threads = threads
+        self._run = run
         size = max(_SLICE_BYTES // 4, longest)
-        self._buffers = [torch.empty(size) for _ in range(torch.get_num_threads())]
+        self._buffers = [torch.empty(size) for _ in range(parts)]
 
     @property
     def queries(self) -> int:
@@ -228,20 +249,20 @@ class Products:
         return total * self._size[query]
 
     def _multiplied(
-        self, rows: Float[Tensor, "n d"], x: Float32[Tensor, "d _"]
+        self, rows: Float[Tensor, "n d"], x: Float32[Tensor, "Q d"]
     ) -> Float32[Tensor, "n Q"]:
-        """Multiply with one block's x: each thread a part, a slice at a time."""
-        found = torch.empty(len(rows), x.shape[1])
+        """Multiply with one block's x: part by part, a slice in float32 at a time."""
+        found = torch.empty(len(rows), len(x))
         share = -(-len(rows) // len(self._buffers))
 
         def multiply(buffer: Tensor, first: int) -> None:
-            step = len(buffer) // len(x)
+            step = len(buffer) // x.shape[1]
             end = min(first + share, len(rows))
             for start in range(first, end, step):
                 some = rows[start : min(start + step, end)]
                 wide = buffer[: some.numel()].view(some.shape).copy_(some)
-                torch.mm(wide, x, out=found[start : start + len(some)])
+                torch.mm(wide, x.T, out=found[start : start + len(some)])
 
         firsts = range(0, len(rows), share)
-        list(self._threads.map(multiply, self._buffers, firsts))
-        return found[:, : self.queries]
+        list(self._run(multiply, self._buffers, firsts))
+        return found
