@@ -149,6 +149,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(counterfactual, "METHODS", few)
         patched.setattr(counterfactual, "PRUNED", few[:1])
+        patched.setattr(counterfactual, "ALONG", ("less",))
         known = {**ALL_JUDGED, "sst2": toy_judged()}
         patched.setattr(counterfactual, "ALL_JUDGED", known)
         found = counterfactual.run(study, folder / "out")

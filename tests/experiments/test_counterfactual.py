@@ -22,8 +22,32 @@ def test_every_cell_is_measured(judged):
         ("sst2", "lds", "kept"),
         ("sst2", "loo", "kept"),
         ("sst2", "prune", "reshuffled"),
+        ("sst2", "lds", "reshuffled"),
+        ("sst2", "lds", "kept"),
     ]
-    assert [cell for cell, _ in findings.there()] == list(findings.cells)
+    assert [cell.along for cell in findings.cells] == [False] * 4 + [True] * 2
+    assert [cell for cell, _ in findings.there()] == list(findings.cells[:4])
+
+
+def test_methods_along_the_training_stand_among_the_others(judged):
+    findings, out = judged
+    results = [result for cell, result in findings.there() if cell.kind == "lds"]
+    for result in results:
+        assert set(result["scores"]) == {
+            *("dot:normalize=none", "cosine", "random", "less"),
+        }
+    # They share the retrainings and leave the adapter itself alone.
+    folder = out / "counterfactual" / "sst2"
+    assert len(list((folder / "along" / "adapter" / "checkpoints").iterdir())) >= 1
+    assert not (folder / "adapter" / "checkpoints").exists()
+    assert not (folder / "along" / "retrained").exists()
+    assert len(list((folder / "retrained").iterdir())) == 1
+
+
+def test_pictures_have_no_margin_and_sums_no_retraining_of_their_own():
+    cells = cells_of(judged_study("full"))
+    along = {cell.judged.name for cell in cells if cell.along}
+    assert along == {"sst2", "mrpc", "sentences", "gsm8k"}
 
 
 def test_a_cell_is_what_evaluate_wrote(judged):
@@ -75,7 +99,8 @@ def test_the_copy_of_another_base_is_not_taken_for_this_one(tmp_path, monkeypatc
     sst2 = replace(ALL_JUDGED["sst2"], rows=lambda *_: rows)
 
     def run_of(model):
-        return counterfactual._run_of(sst2, judged_study(model=model), tmp_path)
+        cell = Cell(sst2, "lds", BatchOrder.KEPT, 0.5, 7, 3)
+        return counterfactual._run_of(cell, judged_study(model=model), tmp_path)
 
     assert run_of("hub/one").model == run_of("hub/one").model
     with pytest.raises(OptionError, match="is a copy of hub/one, and --model hub/two"):
@@ -100,10 +125,12 @@ def test_first_plans_come_first_and_leaving_out_last(monkeypatch):
     study = judged_study("full", judged=("sst2", "mrpc"))
     found = [(cell.judged.name, cell.kind) for cell in cells_of(study)]
     assert found[:3] == [("sst2", "lds"), ("mrpc", "lds"), ("sst2", "lds")]
-    assert [kind for _, kind in found[-4:]] == ["loo", "loo", "prune", "prune"]
+    before = [cell for cell in cells_of(study) if not cell.along]
+    assert [cell.kind for cell in before[-4:]] == ["loo", "loo", "prune", "prune"]
+    assert not any(cell.along for cell in cells_of(study)[: len(before)])
     assert {cell.sets for cell in cells_of(study) if cell.kind == "lds"} == {100, 40}
     small = cells_of(replace(study, plans=1, left_out=0, drop=()))
-    assert [cell.kind for cell in small] == ["lds", "lds"]
+    assert [cell.kind for cell in small] == ["lds"] * 4
 
 
 def test_what_shares_retrainings_is_judged_by_lds_alone(monkeypatch):
@@ -121,6 +148,7 @@ def test_what_decides_a_cell_is_in_its_key():
         replace(first, removed=0.2),
         replace(first, sets=8),
         replace(first, kind="prune"),
+        replace(first, along=True),
         replace(first, judged=replace(sentences, train_rows=7)),
     ]
     keys = [str(one.key(study)) for one in (first, *others)]

@@ -13,7 +13,7 @@ def test_every_design_and_method_is_drawn(judged):
     ElementTree.fromstring(svg)
     texts = set(re.findall(r">([^<]+)<", svg))
     assert {"sst2 50% reshuffled", "sst2 50% kept", "dot", "cosine", "random"} <= texts
-    assert svg.count("<circle") == 2 * 3
+    assert svg.count("<circle") == 2 * 4
 
 
 def test_a_design_without_a_ceiling_is_drawn_without_its_line(judged, monkeypatch):

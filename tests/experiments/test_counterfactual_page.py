@@ -7,7 +7,7 @@ import pytest
 
 from datainf.experiments import counterfactual_page as pages
 from datainf.experiments.counterfactual import Findings
-from datainf.experiments.tables import share
+from datainf.experiments.tables import DASH, share
 
 
 def test_the_first_table_holds_the_lds_of_every_design(judged):
@@ -20,7 +20,9 @@ def test_the_first_table_holds_the_lds_of_every_design(judged):
     dot = [result["scores"]["dot:normalize=none"]["lds"] for result in results]
     for value in (*dot, min(dot)):
         assert share(value) in found["dot"]
-    assert set(found) == {"dot", "cosine", "random", "best of all options", "ceiling"}
+    assert set(found) == {
+        *("dot", "cosine", "random", "less", "best of all options", "ceiling")
+    }
 
 
 def test_the_page_says_all_kinds_and_its_command(judged):
@@ -56,12 +58,27 @@ def test_what_is_not_measured_yet_is_said(judged):
         "Not measured yet, the same command goes on: lds sst2 50% reshuffled."
         in pages.page(some, "the command")
     )
+    along = replace(more, along=True)
+    some = Findings(findings.study, findings.records, (first, along))
+    text = pages.page(some, "the command")
+    assert "50% reshuffled of methods along the training." in text
+
+
+def test_what_was_judged_in_some_designs_alone_has_a_dash_in_the_others(judged):
+    findings, _ = judged
+    cells = [c for c in findings.cells if not (c.along and str(c.order) == "kept")]
+    some = Findings(findings.study, findings.records, tuple(cells))
+    text = pages.page(some, "the command")
+    line, *_ = [x for x in text.splitlines() if x.startswith("| less |")]
+    assert [part.strip() for part in line.split("|")[3:5]] == [DASH, DASH]
+    (line,) = [x for x in text.splitlines() if x.startswith("| `less` |")]
+    assert line.endswith(f"| {DASH} |")
 
 
 def test_the_summary_ranks_within_designs(judged):
     findings, _ = judged
     found = pages.summary(findings)
-    assert len(found) == 2 * 3
+    assert len(found) == 2 * 4
     for _, part in found.groupby("batch_order"):
         assert part["lds"].is_monotonic_decreasing
 

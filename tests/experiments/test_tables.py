@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from datainf.experiments.tables import listed, mean_text, share, short
+from datainf.experiments.tables import listed, mean_text, share, short, with_ends
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,12 @@ from datainf.experiments.tables import listed, mean_text, share, short
 )
 def test_a_share_has_three_digits_and_no_leading_zero(value, text):
     assert share(value) == text
+
+
+def test_a_number_stands_with_its_interval():
+    one = {"lds": 0.5, "loo": 0.25, "low": -0.1, "high": 0.75}
+    assert with_ends(one) == ".500 (−.100 to .750)"
+    assert with_ends(one, "loo") == ".250 (−.100 to .750)"
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,12 @@ def test_alternatives_are_all_combined_and_listed_once():
     assert found[1].options == {"damping": 1, "normalize": "example"}
 
 
+def test_a_baseline_stands_on_the_gradients_of_dot():
+    found = contenders(["random", "trak:damping=1"])
+    assert [one.estimator.name for one in found] == ["dot", "trak"]
+    assert found[1].estimator.damping == 1
+
+
 def test_numbers_and_truths_are_read_as_such():
     (one,) = contenders(["lissa:damping=1e-1,steps=7,blocks=layer,keep_blocks=true"])
     assert one.options == {

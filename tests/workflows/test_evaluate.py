@@ -1,17 +1,24 @@
 """What every evaluation shares: which scores are made, when, and what is left."""
 
 import json
+import re
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from datainf.core.errors import OptionError
-from datainf.core.evaluate_options import EvaluateOptions
+from datainf.core.evaluate_options import BatchOrder, EvaluateOptions
+from datainf.core.options import CollectOptions, ScoreOptions
+from datainf.core.recipe import Recipe
 from datainf.core.run_config import RunConfig
 from datainf.workflows.contenders import DEFAULT_METHODS, contenders
 from datainf.workflows.evaluate import all_scores, chosen, write_results
 from datainf.workflows.ground import Ground
+from datainf.workflows.retraining import Retraining
 from datainf.workflows.run_file import read_run
+from datainf.workflows.runs import attribute_run
 from tests.workflows.collecting import Told
 from tests.workflows.judging import judged
 from tests.workflows.run_folders import N, Q, review_folders
@@ -20,6 +27,14 @@ from tests.workflows.run_folders import N, Q, review_folders
 @pytest.fixture(scope="module")
 def reviews(tmp_path_factory):
     return review_folders(tmp_path_factory.mktemp("reviews"))
+
+
+def keeping(config, folder):
+    """Let a run train its adapter first, and keep a checkpoint an epoch."""
+    recipe = config.recipe or Recipe()
+    training = {**recipe.training, "save_strategy": "epoch"}
+    own = replace(recipe, training=training)
+    return replace(config, adapter=None, recipe=own, out=str(folder))
 
 
 def options(**given):
@@ -48,6 +63,49 @@ def test_without_methods_nothing_is_collected(reviews, tmp_path):
     ground = Ground.prepare(judged(reviews, tmp_path), Told())
     assert all_scores(ground, [], Told()) == []
     assert not any(tmp_path.iterdir())
+
+
+def test_methods_along_the_training_take_the_checkpoints_beside_the_adapter(
+    reviews, tmp_path
+):
+    config = judged(reviews, tmp_path)
+    ground = Ground.prepare(keeping(config, tmp_path), Told())
+    asked = contenders(["tracin", "dot", "random", "less", "trak"])
+    found = all_scores(ground, asked, Told())
+    assert [name for name, _ in found] == [one.name for one in asked]
+    for method in ("tracin", "less", "trak", "dot"):
+        run = replace(
+            read_run(tmp_path / "adapter"),
+            adapter=str(tmp_path / "adapter"),
+            queries=config.queries,
+            score=ScoreOptions(method=method, agreement=False),
+            collect=CollectOptions(output="margin" if method == "trak" else "loss"),
+            out=str(tmp_path / method),
+        )
+        expected = attribute_run(run, Told()).scores.values
+        np.testing.assert_allclose(dict(found)[method], expected, rtol=1e-6)
+
+
+def test_methods_along_the_training_are_refused_without_checkpoints(reviews, tmp_path):
+    ground = Ground.prepare(judged(reviews, tmp_path), Told())
+    message = (
+        f"less follows the training, and {reviews.adapter} has no checkpoints; train "
+        "it with save_strategy: epoch in the recipe (retraining keeps none), or leave "
+        "the method out."
+    )
+    with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
+        all_scores(ground, contenders(["dot", "less"]), Told())
+    assert not any(tmp_path.iterdir())
+
+
+def test_retrainings_are_shared_with_a_recipe_that_keeps_checkpoints(reviews, tmp_path):
+    config = judged(reviews, tmp_path / "none")
+    runs = (config, keeping(config, tmp_path / "kept"))
+    first, second = (Ground.prepare(one, Told()) for one in runs)
+    assert first.retrained.folder.name == second.retrained.folder.name
+    asked = [Retraining((1, 2), BatchOrder.RESHUFFLED, 0)]
+    losses = [one.outcomes(asked, Told())[0].losses for one in (first, second)]
+    assert losses[0] == losses[1]
 
 
 def test_results_lie_beside_the_run_that_makes_them_again(reviews, tmp_path):

@@ -5,7 +5,7 @@ run.yaml.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from datainf.core.canonical import sha256_of
@@ -56,6 +56,20 @@ class Recipe:
     def fingerprint(self) -> str:
         """Hash of all values: equal recipes, equal hash."""
         return sha256_of(self.to_dict())
+
+    def keeping_nothing(self) -> "Recipe":
+        """Give the same training without its checkpoints.
+
+        Returns:
+            The recipe less what says which checkpoints are kept, which changes nothing
+            about what is trained.
+        """
+        training = {
+            name: value
+            for name, value in self.training.items()
+            if not name.startswith("save_")
+        }
+        return replace(self, training=training)
 
     def to_dict(self) -> dict[str, Any]:
         """Write the recipe as JSON values."""

@@ -46,7 +46,13 @@ METHODS = (
     "lissa",
     *BASELINES,
 )
-"""What is judged; cg is exact, and tracin with one checkpoint is dot."""
+"""What is judged of one state of the adapter; cg is exact."""
+ALONG = (
+    "tracin:normalize=none/example/block",
+    "less",
+    "trak:damping=0.1/1/10",
+)
+"""What looks at the epochs' checkpoints, or at margins: in cells of its own."""
 PRUNED = (
     "dot:normalize=none/block",
     "scaled-dot",
@@ -73,6 +79,7 @@ class Cell:
         removed: Share that is left out, or dropped; None for single examples.
         sets: Retrainings: subsets, examples, or random sets.
         twins: Retrainings with a second seed.
+        along: Whether it is about methods along the training and of margins.
     """
 
     judged: Judged
@@ -81,11 +88,18 @@ class Cell:
     removed: float | None
     sets: int
     twins: int
+    along: bool = False
 
     @property
     def methods(self) -> tuple[str, ...]:
         """What is judged."""
+        if self.along:
+            return ALONG
         return PRUNED if self.kind == "prune" else METHODS
+
+    def is_of(self, other: "Cell") -> bool:
+        """Tell whether two cells are about the same retrainings."""
+        return self == replace(other, along=self.along)
 
     def key(self, study: JudgedStudy) -> dict[str, Any]:
         """Name the cell: what decides it, and no place on a machine.
@@ -123,12 +137,27 @@ class Findings:
     records: Records
     cells: tuple[Cell, ...]
 
+    def measured(self, cell: Cell) -> dict[str, Any] | None:
+        """Give the result of a cell; None where it is not measured."""
+        return self.records.get(cell.key(self.study))
+
     def there(self) -> Iterator[tuple[Cell, dict[str, Any]]]:
-        """Give the cells that are measured, with their results."""
+        """Give the cells that are measured, with their results.
+
+        Yields:
+            Each design once: what methods along the training scored on the very same
+            retrainings stands among the other scores.
+        """
         for cell in self.cells:
-            key = cell.key(self.study)
-            if key in self.records:
-                yield cell, self.records[key]
+            result = self.measured(cell)
+            if result is None or cell.along:
+                continue
+            scores = dict(result["scores"]) if cell.kind == "lds" else result["scores"]
+            for other in self.cells:
+                more = self.measured(other) if other.along else None
+                if more is not None and other.is_of(cell):
+                    scores |= more["scores"]
+            yield cell, {**result, "scores": scores}
 
 
 def cells_of(study: JudgedStudy) -> list[Cell]:
@@ -157,10 +186,12 @@ def cells_of(study: JudgedStudy) -> list[Cell]:
     ]
     kept, anew, twins = BatchOrder.KEPT, BatchOrder.RESHUFFLED, study.twins
     own = [one for one in judged if one.like is None]
+    designs = list(found)
     if study.left_out:
         found += [Cell(one, "loo", kept, None, study.left_out, twins) for one in own]
     for share in study.drop:
         found += [Cell(one, "prune", anew, share, study.random, 0) for one in own]
+    found += [replace(one, along=True) for one in designs if one.judged.along]
     return found
 
 
@@ -184,7 +215,8 @@ def run(
     records = Records(folder / f"{NAME}.jsonl", surroundings())
     cells = cells_of(study)
     runs = {
-        cell.judged.name: _run_of(cell.judged, study, folder / NAME) for cell in cells
+        (cell.judged.name, cell.along): _run_of(cell, study, folder / NAME)
+        for cell in cells
     }
     missing = [cell for cell in cells if cell.key(study) not in records]
     for number, cell in enumerate(missing, start=1):
@@ -194,25 +226,30 @@ def run(
             f"{cell.order}{share}"
         )
         options = _options(cell, study, folder / NAME)
-        config = replace(runs[cell.judged.name], evaluate=options)
+        config = replace(runs[cell.judged.name, cell.along], evaluate=options)
         found = _JUDGES[cell.kind](config, say)
         records.add(cell.key(study), _RESULTS[cell.kind](found))
     return Findings(study, records, tuple(cells))
 
 
-def _run_of(judged: Judged, study: JudgedStudy, folder: Path) -> RunConfig:
+def _run_of(cell: Cell, study: JudgedStudy, folder: Path) -> RunConfig:
     """Describe an adapter that is judged as a run, with its rows and base on disk."""
+    judged = cell.judged
     rows = judged.rows(study.data_dir, judged.train_rows, judged.queries)
     own = folder / judged.name
     files = keep_rows(own, {"train": rows.train, "queries": rows.queries})
     base = study.base_of(judged)
+    recipe, out = judged.recipe, own
+    if cell.along:
+        kept = {**recipe.training, "save_strategy": "epoch"}
+        recipe, out = replace(recipe, training=kept), own / "along"
     return RunConfig(
         model=base if judged.dropout else _without_dropout(base, own / "base"),
         task={**rows.task, **judged.task},
         train=files["train"],
         queries=files["queries"],
-        recipe=judged.recipe,
-        out=str(own),
+        recipe=recipe,
+        out=str(out),
     )
 
 

@@ -19,6 +19,7 @@ def drawing(findings: Findings) -> str:
         rows = [
             (said, name, result["scores"][name])
             for name, said in shown(findings).items()
+            if name in result["scores"]
         ]
         ends = [value for _, _, one in rows for value in (one["low"], one["high"])]
         series = [

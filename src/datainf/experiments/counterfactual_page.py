@@ -11,7 +11,14 @@ import pandas as pd
 
 from datainf.evaluation.paired import paired_effect
 from datainf.experiments.counterfactual import NAME, Cell, Findings
-from datainf.experiments.tables import DASH, listed, markdown_table, share
+from datainf.experiments.counterfactual_earlier import earlier
+from datainf.experiments.tables import (
+    DASH,
+    listed,
+    markdown_table,
+    share,
+    with_ends,
+)
 
 Scored = Mapping[str, Mapping[str, Any]]
 """Name of scores -> their LDS with its interval and each query's own."""
@@ -36,6 +43,10 @@ SHOWN: Mapping[str, str] = {
     "exact:damping=10,normalize=block": "exact, damping 10, block",
     "exact:damping=100,normalize=block": "exact, damping 100, block",
     "ekfac:damping=10,normalize=block": "ekfac, damping 10, block",
+    "tracin:normalize=none": "tracin, an epoch a checkpoint",
+    "tracin:normalize=block": "tracin, block",
+    "less": "less",
+    "trak:damping=0.1": "trak, one checkpoint",
     "tfidf": "TF-IDF",
     "loss": "the example's own loss",
     "random": "random",
@@ -53,37 +64,12 @@ PAIRS = (
     ("datainf:damping=0.1,normalize=block", "dot:normalize=block"),
     ("datainf:damping=0.1,normalize=block", "cosine"),
     ("exact:damping=10,normalize=block", "datainf:damping=0.1,normalize=block"),
+    ("tracin:normalize=none", "dot:normalize=none"),
+    ("tracin:normalize=block", "datainf:damping=0.1,normalize=block"),
+    ("less", "datainf:damping=0.1,normalize=block"),
+    ("trak:damping=0.1", "datainf:damping=0.1,normalize=block"),
 )
 """What is compared, query by query."""
-EARLIER: Mapping[tuple[str, float], Mapping[str, float]] = {
-    ("reshuffled", 0.5): {
-        "dot:normalize=none": 0.366,
-        "scaled-dot:normalize=none": 0.373,
-        "datainf:damping=0.1,normalize=none": 0.388,
-        "exact:damping=0.1,normalize=none": 0.448,
-        "exact:damping=1,normalize=none": 0.460,
-        "exact:damping=10,normalize=none": 0.462,
-        "exact:damping=10,blocks=all": 0.455,
-        "cosine": 0.585,
-        "datainf:damping=0.1,normalize=example": 0.573,
-        "exact:damping=100,normalize=example": 0.604,
-        "exact:damping=10,normalize=example": 0.590,
-        "datainf:damping=0.1,normalize=relatif": 0.563,
-    },
-    ("kept", 0.5): {
-        "dot:normalize=none": 0.22,
-        "datainf:damping=0.1,normalize=none": 0.26,
-        "cosine": 0.32,
-        "exact:damping=10,normalize=none": 0.48,
-    },
-    ("kept", 0.05): {
-        "dot:normalize=none": 0.32,
-        "datainf:damping=0.1,normalize=none": 0.38,
-        "cosine": 0.35,
-        "exact:damping=10,normalize=none": 0.56,
-    },
-}
-"""An earlier measurement on the setting of `sst2`, other rows: LDS by design."""
 
 
 def title_of(cell: Cell) -> str:
@@ -154,7 +140,7 @@ def page(findings: Findings, command: str) -> str:
         "over the queries alone: the subsets are the same for both, and another draw "
         "of subsets would move it by more than the interval says.",
         _pairs(findings),
-        *_earlier(findings),
+        *earlier(lds_cells(findings)),
         *_singles(findings),
         *_pruned(findings),
         "## Every option",
@@ -167,11 +153,11 @@ def page(findings: Findings, command: str) -> str:
 
 def _missing(findings: Findings) -> str:
     """Say what is not measured yet."""
-    there = {id(cell) for cell, _ in findings.there()}
     names = [
         f"{cell.kind} {title_of(cell)}"
+        + (" of methods along the training" if cell.along else "")
         for cell in findings.cells
-        if id(cell) not in there
+        if findings.measured(cell) is None
     ]
     if not names:
         return ""
@@ -195,12 +181,17 @@ def _overview(findings: Findings) -> str:
     best = [_ranked(result["scores"])[0][1]["lds"] for _, result in found]
     lines = []
     for name, said in shown(findings).items():
-        values = [result["scores"][name]["lds"] for _, result in found]
+        values = [
+            result["scores"][name]["lds"] if name in result["scores"] else None
+            for _, result in found
+        ]
         marked = [
-            f"**{share(v)}**" if v == top else share(v)
+            DASH if v is None else f"**{share(v)}**" if v == top else share(v)
             for v, top in zip(values, best, strict=True)
         ]
-        least = share(min(values)) if values else DASH
+        known = [v for v in values if v is not None]
+        # The least of a part would stand beside the least of all.
+        least = share(min(known)) if len(known) == len(values) else DASH
         lines.append([said, *marked, least])
     top = ["best of all options", *(share(value) for value in best), ""]
     ceiling = ["ceiling", *(_ceiling(result) for _, result in found), ""]
@@ -267,34 +258,6 @@ def _signed(value: float) -> str:
     return share(value) if value < 0 else f"+{share(value)}"
 
 
-def _earlier(findings: Findings) -> list[str]:
-    """Put an earlier measurement beside ours, on the setting that is the same."""
-    found = {
-        (str(cell.order), cell.removed): result["scores"]
-        for cell, result in lds_cells(findings)
-        if cell.judged.name == "sst2"
-    }
-    lines = [
-        [f"{removed:.0%} {order}", f"`{name}`", share(value), _with_ends(ours[name])]
-        for (order, removed), values in EARLIER.items()
-        if (ours := found.get((order, removed))) is not None
-        for name, value in values.items()
-        if name in ours
-    ]
-    if not lines:
-        return []
-    return [
-        "## Beside an earlier measurement",
-        "The same setting as `sst2` on other rows, 50 subsets of halves reshuffled, "
-        "and 16 to 50 of the other designs:",
-        markdown_table(["design", "scores", "earlier", "here"], lines),
-    ]
-
-
-def _with_ends(one: Mapping[str, Any], value: str = "lds") -> str:
-    return f"{share(one[value])} ({share(one['low'])} to {share(one['high'])})"
-
-
 def _singles(findings: Findings) -> list[str]:
     """Write what leaving single examples out showed."""
     found = [pair for pair in findings.there() if pair[0].kind == "loo"]
@@ -302,7 +265,15 @@ def _singles(findings: Findings) -> list[str]:
         return []
     heads = [cell.judged.name for cell, _ in found]
     lines = [
-        [said, *(_with_ends(result["scores"][name], "loo") for _, result in found)]
+        [
+            said,
+            *(
+                with_ends(result["scores"][name], "loo")
+                if name in result["scores"]
+                else DASH
+                for _, result in found
+            ),
+        ]
         for name, said in shown(findings).items()
     ]
     ceiling = ["ceiling", *(_ceiling(result) for _, result in found)]
@@ -363,8 +334,15 @@ def _options(findings: Findings) -> list[str]:
         ]
         heads = [f"{cell.removed:.0%} {cell.order}" for cell, _ in own]
         lines = [
-            [f"`{name}`", *(_with_ends(r["scores"][name]) for _, r in own)]
+            [
+                f"`{name}`",
+                *(
+                    with_ends(r["scores"][name]) if name in r["scores"] else DASH
+                    for _, r in own
+                ),
+            ]
             for name in names
+            if any(name in r["scores"] for _, r in own)
         ]
         parts += [
             f"### {judged}",

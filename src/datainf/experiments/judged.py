@@ -112,6 +112,8 @@ class Judged:
         task: Settings of the task besides those of the rows.
         like: The adapter that it is, where only scores are made in another way: it
             shares that one's retrainings.
+        along: Whether methods along the training and of margins are judged too; of
+            pictures there is no margin.
     """
 
     name: str
@@ -125,6 +127,7 @@ class Judged:
     plans: tuple[Plan, ...] = (Plan(BatchOrder.RESHUFFLED, 0.5),)
     task: Mapping[str, Any] = field(default_factory=dict)
     like: str | None = None
+    along: bool = True
 
     def summed(self) -> "Judged":
         """Give the same adapter, scored by sums of token losses instead of means."""
@@ -134,6 +137,7 @@ class Judged:
             title=f"{self.title}; sums of token losses instead of means",
             task={"reduction": "sum"},
             like=self.name,
+            along=False,
         )
 
     def settings(self) -> dict[str, Any]:
@@ -208,6 +212,7 @@ ALL_JUDGED: Mapping[str, Judged] = {
             queries=30,
             recipe=_DRAWER,
             base=str(PIPELINE),
+            along=False,
         ),
     )
 }

@@ -1,7 +1,8 @@
 """Tables and sentences of the pages in `docs/results`, written from records alone."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from datainf.evaluation.seeds import SeedMean, seed_mean
 
@@ -113,3 +114,16 @@ def listed(names: Sequence[str]) -> str:
     """
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def with_ends(one: Mapping[str, Any], value: str = "lds") -> str:
+    """Write a number with its interval.
+
+    Args:
+        one: The number under its name, and `low` and `high`.
+        value: Its name.
+
+    Returns:
+        As in ".28 (.18 to .36)".
+    """
+    return f"{share(one[value])} ({share(one['low'])} to {share(one['high'])})"

@@ -58,6 +58,12 @@ class Several:
         last: Any = self.checkpoints[-1].train
         return last
 
+    @property
+    def queries(self) -> GradientStore:
+        """Gradients of the queries at the last checkpoint."""
+        last: Any = self.checkpoints[-1].queries
+        return last
+
 
 def chosen_checkpoints(
     estimator: Estimator,

@@ -4,6 +4,7 @@ A method is written as its name and options, `/` standing between alternatives:
 
     exact:damping=1/10,normalize=none/example     four sets of scores
     lissa:steps=50
+    trak, less, tracin                            of margins, and along the training
     random, loss, tfidf                           what scores have to beat
 """
 
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 
 from datainf.core.errors import DataError, OptionError, StoreError
 from datainf.core.records import Scores
+from datainf.estimators.base import Estimator
 from datainf.evaluation.baselines import random_scores, tfidf_scores
 from datainf.store.reader import GradientStore
 from datainf.workflows.attribute import check_scoring
+from datainf.workflows.checkpoints import Several
 from datainf.workflows.ground import Ground
 from datainf.workflows.pair import Pair
 from datainf.workflows.score import score
@@ -53,6 +56,13 @@ class Contender:
     name: str
     method: str
     options: dict[str, Any]
+
+    @property
+    def estimator(self) -> Estimator:
+        """The method; of a baseline `dot`, whose stores hold what it looks at."""
+        if self.method in BASELINES:
+            return check_scoring("dot", {})
+        return check_scoring(self.method, self.options)
 
 
 def contenders(specs: Sequence[str]) -> list[Contender]:
@@ -115,13 +125,15 @@ def _value(text: str) -> Any:
     return text
 
 
-def scores_of(one: Contender, ground: Ground, pair: Pair) -> NDArray[np.floating]:
+def scores_of(
+    one: Contender, ground: Ground, stores: Pair | Several
+) -> NDArray[np.floating]:
     """Make the scores of one contender.
 
     Args:
         one: Which.
         ground: The data.
-        pair: The stores of its gradients.
+        stores: Its gradients.
 
     Returns:
         `[Q, N]`, negative = proponent; 0 for examples that the store leaves out.
@@ -136,17 +148,17 @@ def scores_of(one: Contender, ground: Ground, pair: Pair) -> NDArray[np.floating
         return tfidf_scores(
             list(ground.train.table["text"]), list(ground.queries.table["text"])
         )
-    if len(pair.queries) != shape[0]:
+    if len(stores.queries) != shape[0]:
         raise DataError(
-            f"{shape[0] - len(pair.queries)} of {shape[0]} queries have no gradient; "
+            f"{shape[0] - len(stores.queries)} of {shape[0]} queries have no gradient; "
             "leave them out of the queries."
         )
     made = np.zeros(shape)
     if one.method == "loss":
-        made[:, pair.train.index] = _losses(pair.train)
+        made[:, stores.train.index] = _losses(stores.train)
     else:
-        scores = score(pair.train, pair.queries, method=one.method, **one.options)
-        made[:, pair.train.index] = scores.values
+        scores = score(**stores.sources, method=one.method, **one.options)
+        made[:, stores.train.index] = scores.values
     return made
 
 

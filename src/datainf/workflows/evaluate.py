@@ -3,13 +3,16 @@
 out/run.yaml          replays the run
 out/adapter/          the adapter of the recipe, where none was named
 out/train/, queries-* gradients, where methods are judged
+out/margin/           the same of margins, where trak is
+out/checkpoint-*/     the same at each checkpoint, where tracin or less is
 out/retrained/        one small file a retraining; shared by everything that is judged
 out/lds.csv           one row for each set of scores and design (loo.csv, prune.csv)
 out/lds.json          the same with each query's own value, seeds and settings
 out/verdict.md        what it means, on one page (lds)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +20,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from torch import nn
 
 from datainf.__about__ import __version__
 from datainf.core.canonical import canonical_json
 from datainf.core.durable import write_durably
+from datainf.core.errors import OptionError
 from datainf.core.run_config import RunConfig
-from datainf.estimators.table import METHODS
+from datainf.workflows.checkpoints import Several, chosen_checkpoints, gathered
 from datainf.workflows.contenders import (
     DEFAULT_METHODS,
     Contender,
@@ -31,7 +36,7 @@ from datainf.workflows.contenders import (
     scores_of,
 )
 from datainf.workflows.ground import Ground
-from datainf.workflows.pair import collected
+from datainf.workflows.pair import Pair
 from datainf.workflows.progress import Reporter
 from datainf.workflows.run_file import write_run
 
@@ -83,22 +88,67 @@ def all_scores(
         A name and `[Q, N]` for each.
     """
     found = list(saved_scores(ground.options.scores, ground))
-    if methods and ground.model is not None:
-        entries = (METHODS.get(one.method) for one in methods)  # baselines have none
-        factors = any(entry and entry.cls.needs_factors for entry in entries)
-        collecting = asdict(ground.config.collect)
-        with collected(
-            ground.model,
-            ground.train.dataset,
-            ground.queries.dataset,
-            ground.task,
-            cache=ground.config.out,
-            progress=reporter,
-            **{**collecting, "factors": factors or collecting["factors"]},
-        ) as pair:
-            found += [(one.name, scores_of(one, ground, pair)) for one in methods]
+    made: dict[str, NDArray[np.floating]] = {}
+    # What is missing shows before the first gradient.
+    states = [(some, _checkpoints(some[0], ground)) for some in _alike(methods)]
+    if ground.model is not None:
+        for some, saved in states:
+            with _gradients(ground.model, some, ground, saved, reporter) as stores:
+                made |= {one.name: scores_of(one, ground, stores) for one in some}
     ground.release_model()
-    return found
+    return found + [(one.name, made[one.name]) for one in methods]
+
+
+def _alike(methods: Sequence[Contender]) -> list[list[Contender]]:
+    """Put together what is made of the same gradients."""
+    found: dict[tuple[str, bool, bool], list[Contender]] = {}
+    for one in methods:
+        how = one.estimator
+        key = (how.output, how.follows_training, how.needs_moments)
+        found.setdefault(key, []).append(one)
+    return list(found.values())
+
+
+def _checkpoints(one: Contender, ground: Ground) -> list[Path] | None:
+    """Find the checkpoints of a method along training."""
+    if not one.estimator.follows_training:
+        return None
+    saved = chosen_checkpoints(one.estimator, None, adapter=ground.config.adapter)
+    if saved is None:
+        raise OptionError(
+            f"{one.name} follows the training, and {ground.config.adapter} has no "
+            "checkpoints; train it with save_strategy: epoch in the recipe (retraining "
+            "keeps none), or leave the method out."
+        )
+    return saved
+
+
+@contextmanager
+def _gradients(
+    model: nn.Module,
+    some: Sequence[Contender],
+    ground: Ground,
+    saved: list[Path] | None,
+    reporter: Reporter,
+) -> Iterator[Pair | Several]:
+    """Collect what some methods alike are made of, for as long as it is looked at."""
+    how, collecting = some[0].estimator, asdict(ground.config.collect)
+    folder = Path(ground.config.out)
+    if how.output not in ("loss", collecting["output"]):
+        folder, collecting["output"] = folder / how.output, how.output
+    factors = any(one.estimator.needs_factors for one in some)
+    with gathered(
+        model,
+        ground.train.dataset,
+        ground.queries.dataset,
+        ground.task,
+        saved,
+        how,
+        cache=folder,
+        progress=reporter,
+        **{**collecting, "factors": factors or collecting["factors"]},
+    ) as stores:
+        yield stores
 
 
 def write_results(

@@ -92,7 +92,7 @@ class Ground:
         train, queries = rows
         task = {k: v for k, v in subject.task.settings().items() if k != "reduction"}
         facts = {
-            "recipe": recipe.to_dict(),
+            "recipe": recipe.keeping_nothing().to_dict(),
             "task": task,
             "base": hash_base(subject.model, adapter_of(subject.model)),
             "train": sha256_of(train.hashes),

@@ -171,7 +171,8 @@ class Retrainer:
             The trained model, in eval mode; its base is as it was afterwards.
         """
         base = self._base_of(seed)
-        recipe = replace(self._config.recipe or Recipe(), seed=seed)
+        recipe = (self._config.recipe or Recipe()).keeping_nothing()
+        recipe = replace(recipe, seed=seed)
         self._base = None  # an adapter is on it, and stays there if anything fails
         model = train(base.model, data, self.task, recipe, weights=weights)
         yield model

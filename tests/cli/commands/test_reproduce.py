@@ -214,7 +214,7 @@ def test_mistakes_are_refused_before_any_work(flags, message, tmp_path):
 
 
 def test_what_retraining_says_leaves_page_figure_and_records(tmp_path, monkeypatch):
-    toy = replace(ALL_JUDGED["sentences"], train_rows=40, queries=10)
+    toy = replace(ALL_JUDGED["sentences"], train_rows=40, queries=10, along=False)
     monkeypatch.setattr(counterfactual, "ALL_JUDGED", {"sentences": toy})
     monkeypatch.setattr(counterfactual, "METHODS", ("dot:normalize=none", "random"))
     flags = ("--datasets", "sentences", "--subsets", 3, "--twins", 0)
