@@ -29,12 +29,14 @@ import datainf
 from benchmarks.measure import listed, seconds
 from benchmarks.small_adapter import MODEL
 from datainf.capture.collect import collect_shard
+from datainf.capture.devices import batch_tokens_on
 from datainf.capture.session import CaptureSession
 from datainf.core.batch import plan_batches
 from datainf.experiments.data.sentence_transformations import WORDS
 from datainf.integrations.peft import adapter_of
 
-ROWS, BUDGET, REPEATS = 256, 4096, 5
+ROWS, REPEATS = 256, 5
+BUDGET = batch_tokens_on(torch.device("cpu"))
 LAYERS, WIDTH, INNER, HEADS = 8, 512, 1408, 8
 
 

@@ -4,8 +4,14 @@ import torch
 from accelerate import dispatch_model
 from torch import nn
 
-from datainf.capture.devices import device_of, input_embeddings, moved
+from datainf.capture.devices import (
+    batch_tokens_on,
+    device_of,
+    input_embeddings,
+    moved,
+)
 from datainf.capture.session import CaptureSession
+from datainf.core.options import CollectOptions
 from datainf.integrations.peft import adapter_of
 from tests.cases import TokenTask, decoder, token_rows
 
@@ -26,6 +32,11 @@ def test_batches_go_to_the_input_embeddings():
     assert device_of(Embedded("meta")) == torch.device("meta")
     assert device_of(nn.Linear(2, 3, device="meta")) == torch.device("meta")
     assert device_of(nn.Identity()) == torch.device("cpu")
+
+
+def test_batches_are_small_on_a_cpu():
+    assert batch_tokens_on(torch.device("cpu")) < batch_tokens_on(torch.device("cuda"))
+    assert batch_tokens_on(torch.device("cuda")) == CollectOptions().budget
 
 
 def test_a_model_without_input_embeddings_has_none():

@@ -4,7 +4,9 @@ import re
 from typing import Any
 
 import pytest
+import torch
 
+from datainf.capture.devices import batch_tokens_on
 from datainf.core.errors import DatainfWarning, MemoryLimitError, StoreError
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.store.facts import describe_store
@@ -50,6 +52,31 @@ def test_an_interrupted_run_goes_on_after_its_last_whole_shard(tmp_path, error):
         f"{tmp_path / 'cut'}: 4 of {N} examples are there already"
     ]
     assert task.told.while_collecting("step") == [4, 1, 1, 1]
+
+
+def test_batches_of_which_nothing_is_said_go_on_as_those_of_the_store_there(tmp_path):
+    model = decoder()
+    with pytest.raises(StoppedError):
+        run(Watched(stop_at=6), tmp_path / "cut", model, **ALONE)
+    rest = {**ALONE, "batch_tokens": None}
+    store = run(Watched(), tmp_path / "cut", model, **rest)
+    assert store.manifest.options.batch_tokens == ALONE["batch_tokens"]
+    collect(model, ROWS, TokenTask(), out=tmp_path / "whole", **ALONE)
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+def test_batches_of_which_nothing_is_said_are_those_of_a_reused_store(tmp_path):
+    model = decoder()
+    collect(model, ROWS[:4], TokenTask(), out=tmp_path / "first", **CUT)
+    more = {**CUT, "batch_tokens": None, "reuse": tmp_path / "first"}
+    store = collect(model, ROWS, TokenTask(), out=tmp_path / "second", **more)
+    assert store.manifest.options.batch_tokens == CUT["batch_tokens"]
+
+
+def test_batches_of_which_nothing_is_said_are_those_of_the_device(tmp_path):
+    store = collect(decoder(), ROWS, TokenTask(), out=tmp_path / "new")
+    expected = batch_tokens_on(torch.device("cpu"))
+    assert store.manifest.options.batch_tokens == expected
 
 
 def test_a_finished_store_is_reused_without_a_pass_of_the_model(tmp_path):

@@ -6,6 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from datainf.core.options import BATCH_TOKENS
+
+_CPU_TOKENS = 1024
+
 
 def device_of(model: nn.Module) -> torch.device:
     """Find the device that a model's batches belong on.
@@ -19,6 +23,19 @@ def device_of(model: nn.Module) -> torch.device:
     embeddings = input_embeddings(model)
     source = embeddings if embeddings is not None else model
     return next((p.device for p in source.parameters()), torch.device("cpu"))
+
+
+def batch_tokens_on(device: torch.device) -> int:
+    """Say how many padded tokens a batch has where nobody says.
+
+    Args:
+        device: Where it is run.
+
+    Returns:
+        On a CPU few, whose activations stay in its caches (`benchmarks.bench_batches`);
+        elsewhere enough to fill it.
+    """
+    return _CPU_TOKENS if device.type == "cpu" else BATCH_TOKENS
 
 
 def input_embeddings(model: nn.Module) -> nn.Module | None:

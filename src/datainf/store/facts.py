@@ -44,7 +44,7 @@ def describe_store(path: str | Path) -> dict[str, Any]:
         "about": dict(identity.about),
         "collected": str(options.parameters),
         "output": str(options.output),
-        "batch_tokens": options.batch_tokens,
+        "batch_tokens": options.budget,
         "text": options.store_text,
         "excluded": [row.to_dict() for row in excluded_in(manifest.coverage)],
         "coverage": parameters_in(manifest.coverage),

@@ -140,7 +140,7 @@ class Manifest:
             "projection": None if projection is None else projection.to_dict(),
             "identity": self.identity.to_dict(),
             "options": {
-                "batch_tokens": options.batch_tokens,
+                "batch_tokens": options.budget,
                 "output": str(options.output),
                 "parameters": str(options.parameters),
                 "store_text": options.store_text,

@@ -15,6 +15,7 @@ from typing import Any
 from torch import nn
 
 from datainf.__about__ import __version__
+from datainf.capture.devices import batch_tokens_on, device_of
 from datainf.capture.session import CaptureSession
 from datainf.core.adapter import Adapter
 from datainf.core.errors import DatainfWarning, require_options
@@ -29,7 +30,8 @@ from datainf.integrations.tasks.outputs import with_output
 from datainf.integrations.tasks.table import as_task, require_task_fits
 from datainf.integrations.tasks.vocabulary import token_check
 from datainf.store.excluded import parameters_in
-from datainf.store.manifest import default_shard_rows
+from datainf.store.manifest import MANIFEST_NAME, default_shard_rows
+from datainf.store.parsing import read_manifest
 from datainf.store.reader import GradientStore, open_store
 from datainf.store.start import Asked, Start
 from datainf.store.writer import StoreWriter
@@ -79,7 +81,11 @@ def collect(
         >>> store = collect(model, rows, CausalLM(tokenizer), out="runs/a/train")
         ... # doctest: +SKIP
     """
-    chosen = collect_options(options)
+    folder = local_path(out)
+    if folder.is_symlink():
+        # A store that makes room is moved aside: the folder, and not the link to it.
+        folder = folder.resolve()
+    chosen = with_batches(collect_options(options), model, folder)
     job = Job.prepare(
         model,
         dataset,
@@ -88,10 +94,6 @@ def collect(
         adapter_name=adapter_name,
         progress=progress,
     )
-    folder = local_path(out)
-    if folder.is_symlink():
-        # A store that makes room is moved aside: the folder, and not the link to it.
-        folder = folder.resolve()
     older = None if chosen.reuse is None else Older(Path(chosen.reuse), folder)
     replaced = older is not None and older.replaced_by(job.asked())
     there = not replaced and finished_already(job, folder)
@@ -134,7 +136,7 @@ def collect_estimate(
     Returns:
         Rows, blocks, disk, memory, time.
     """
-    chosen = collect_options(options)
+    chosen = with_batches(collect_options(options), model)
     job = Job.prepare(
         model,
         dataset,
@@ -169,6 +171,30 @@ def collect_options(options: Mapping[str, Any]) -> CollectOptions:
     """
     require_options(options, (f.name for f in fields(CollectOptions)))
     return CollectOptions(**options)
+
+
+def with_batches(
+    options: CollectOptions, model: nn.Module | Any, out: Path | None = None
+) -> CollectOptions:
+    """Settle the batches of a run that says nothing of them.
+
+    Args:
+        options: As they were asked for.
+        model: Says the device.
+        out: Folder of the store; its batches, or those of a store that is to be reused,
+            go on as they are, so that a store may move between devices.
+
+    Returns:
+        The options, with a number of tokens.
+    """
+    if options.batch_tokens is not None:
+        return options
+    for place in (out, options.reuse):
+        if place is not None and (Path(place) / MANIFEST_NAME).is_file():
+            found = read_manifest(Path(place)).options.batch_tokens
+            return replace(options, batch_tokens=found)
+    device = device_of(as_module(model))
+    return replace(options, batch_tokens=batch_tokens_on(device))
 
 
 @dataclass(frozen=True)

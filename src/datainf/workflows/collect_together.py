@@ -22,7 +22,12 @@ from datainf.store.manifest import MANIFEST_NAME
 from datainf.store.reader import GradientStore, open_store
 from datainf.store.start import Asked
 from datainf.store.writer import StoreWriter
-from datainf.workflows.collect import Job, collect_options, finished_already
+from datainf.workflows.collect import (
+    Job,
+    collect_options,
+    finished_already,
+    with_batches,
+)
 from datainf.workflows.coverage import coverage_rows
 from datainf.workflows.fill import Filling
 from datainf.workflows.fill_together import (
@@ -63,10 +68,10 @@ def collect_together(  # noqa: PLR0913 - as collect
     Returns:
         In the process that leads, the finished store; None in the others.
     """
-    chosen = collect_options(options)
-    _require_shareable(chosen)
     folder = local_path(out)
     folder = folder.resolve() if folder.is_symlink() else folder
+    chosen = with_batches(collect_options(options), model, folder)
+    _require_shareable(chosen)
     with ranks.step():
         job = Job.prepare(
             model,

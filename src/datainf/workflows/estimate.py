@@ -124,10 +124,7 @@ def estimate(
     """
     lengths = rows.lengths
     plans = [
-        [
-            [start + i for i in batch]
-            for batch in plan_batches(part, options.batch_tokens)
-        ]
+        [[start + i for i in batch] for batch in plan_batches(part, options.budget)]
         for start in range(0, len(lengths), shard_rows)
         for part in [lengths[start : start + shard_rows]]
     ]

@@ -134,7 +134,7 @@ class FactorPass:
             self.task,
             self.rows.read(numbers),
             lengths=[lengths[number] for number in numbers],
-            budget=self.options.batch_tokens,
+            budget=self.options.budget,
             halved_at=shard.halved_at,
             factors=sums,
             on_batch=advance,

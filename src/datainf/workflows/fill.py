@@ -140,7 +140,7 @@ class Filling:
             self.task,
             self.rows.read(index),
             lengths=[lengths[number] for number in index],
-            budget=self.options.batch_tokens,
+            budget=self.options.budget,
             halved_at=shard.halved_at,
             factors=sums,
             on_halving=partial(self._halved, writer, shard.number),
