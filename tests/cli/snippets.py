@@ -2,8 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,21 @@ def commands(snippet: Snippet) -> Iterator[list[str]]:
             yield words[1:]
 
 
-def run_page(page: Path, given: dict[str, Any]) -> None:
-    """Run all that is ours on a page, in the folder that is the current one."""
-    for snippet in snippets(page):
+def run_page(
+    page: Path, given: dict[str, Any], instead: Mapping[str, str] | None = None
+) -> None:
+    """Run all that is ours on a page, in the folder that is the current one.
+
+    Args:
+        page: The page.
+        given: Names that its code may use.
+        instead: Part of its code -> what stands for it here.
+    """
+    for found in snippets(page):
+        text = found.text
+        for part, other in (instead or {}).items():
+            text = text.replace(part, other)
+        snippet = replace(found, text=text)
         if snippet.run and snippet.language == "python":
             exec(compile(snippet.text, str(page), "exec"), given)
         for words in commands(snippet):

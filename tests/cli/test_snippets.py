@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 
 import datainf as library
 from tests.cli.command import datainf
+from tests.cli.prepared import PREPARED, SMALLER, Loading
 from tests.cli.snippets import (
     PAGES,
     ROOT,
@@ -33,7 +34,7 @@ RUN = [
     "docs/store.md",
     *(name_of(page) for page in PAGES if page.parent.name == "migrating"),
 ]
-"""Quick at the size of a test; the others train often, draw, or need several GPUs."""
+"""What needs no more than every page does; `PREPARED` has the others."""
 
 
 @pytest.fixture
@@ -41,6 +42,7 @@ def place(lm, films, attributed, tmp_path, monkeypatch):
     """A folder where what the pages name lies; names that their code may use."""
     shutil.copytree(attributed, tmp_path / "runs" / "first")
     for name, there in {
+        "base": lm.base,
         "my-adapter": lm.adapter,
         "train.jsonl": lm.train,
         "questions.jsonl": lm.queries,
@@ -52,13 +54,13 @@ def place(lm, films, attributed, tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(there)
     monkeypatch.chdir(tmp_path)
     rows = [json.loads(line) for line in lm.train.read_text().splitlines()]
-    return {
-        "datainf": library,
-        "model": AutoPeftModelForCausalLM.from_pretrained(lm.adapter),
-        "tokenizer": AutoTokenizer.from_pretrained(lm.adapter),
-        "rows": rows,
-        "questions": rows[:3],
-    }
+    return Loading(
+        datainf=library,
+        model=AutoPeftModelForCausalLM.from_pretrained(lm.adapter),
+        tokenizer=AutoTokenizer.from_pretrained(lm.adapter),
+        rows=rows,
+        questions=rows[:3],
+    )
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=name_of)
@@ -84,9 +86,11 @@ def test_every_python_snippet_of_a_page_is_python_and_uses_names_that_exist(page
             assert set(named) <= set(library.__all__)
 
 
-@pytest.mark.parametrize("page", RUN)
-def test_the_snippets_of_a_page_run(page, place):
-    run_page(ROOT / page, place)
+@pytest.mark.parametrize("page", [*RUN, *PREPARED])
+def test_the_snippets_of_a_page_run(page, place, tmp_path):
+    if page in PREPARED:
+        PREPARED[page](tmp_path, place)
+    run_page(ROOT / page, place, SMALLER.get(page))
 
 
 def test_code_of_others_is_not_run(tmp_path, place):

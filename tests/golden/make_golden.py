@@ -33,7 +33,9 @@ RUN_VALUE = RunConfig(
     task={"name": "causal-lm", "columns": {"prompt": "q"}, "max_length": None},
     train=DataConfig(data="train.jsonl", split="train", limit=7, flip_labels=0.2),
     queries=DataConfig(data="q.jsonl", truth="gt"),
-    collect=CollectOptions(dtype="bf16", shard_rows=11, store_text=False),
+    collect=CollectOptions(
+        dtype="bf16", batch_tokens=4096, shard_rows=11, store_text=False
+    ),
     score=ScoreOptions(method="lissa", options={"steps": 5}, blocks="layer"),
     recipe=Recipe(
         peft={"r": 4, "target_modules": ["q_proj"]},

@@ -18,7 +18,7 @@ from datainf.core.records import Scores
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
 from datainf.estimators.table import METHODS, build
-from datainf.integrations.diffusion.pipelines import as_module
+from datainf.integrations.diffusion.pipelines import Pipeline, as_module
 from datainf.workflows.checkpoints import Places, chosen_checkpoints, gathered
 from datainf.workflows.collect import collect_options
 from datainf.workflows.drawn_queries import drawn_queries
@@ -32,7 +32,7 @@ _BESIDE = ("keep_blocks", "fisher", "agreement")
 
 
 def attribute(  # noqa: PLR0913 - the call of the README, by name
-    model: nn.Module,
+    model: nn.Module | Pipeline,
     train: Any,
     queries: Any,
     task: Task | Any,
@@ -79,7 +79,7 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
         ... # doctest: +SKIP
         >>> scores.top(5)  # doctest: +SKIP
     """
-    model = as_module(model)
+    module = as_module(model)
     collecting, scoring = split_options(options)
     estimator = check_scoring(method, scoring)
     saved = chosen_checkpoints(estimator, checkpoints, checkpoint_limit)
@@ -90,10 +90,10 @@ def attribute(  # noqa: PLR0913 - the call of the README, by name
     with (
         folder_of(cache) as folder,
         gathered(
-            model,
+            module,
             train,
             drawn_queries(
-                model,
+                module,
                 task,
                 queries,
                 folder,

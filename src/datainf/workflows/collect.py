@@ -23,7 +23,7 @@ from datainf.core.identity import Identity
 from datainf.core.options import CollectOptions, Output
 from datainf.core.places import local_path
 from datainf.core.task import Task
-from datainf.integrations.diffusion.pipelines import as_module
+from datainf.integrations.diffusion.pipelines import Pipeline, as_module
 from datainf.integrations.fingerprint import identify
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.outputs import with_output
@@ -46,7 +46,7 @@ from datainf.workflows.rows import Rows, look_at
 
 
 def collect(
-    model: nn.Module,
+    model: nn.Module | Pipeline,
     dataset: Any,
     task: Task | Any,
     *,
@@ -115,7 +115,7 @@ def collect(
 
 
 def collect_estimate(
-    model: nn.Module,
+    model: nn.Module | Pipeline,
     dataset: Any,
     task: Task | Any,
     *,
@@ -174,7 +174,7 @@ def collect_options(options: Mapping[str, Any]) -> CollectOptions:
 
 
 def with_batches(
-    options: CollectOptions, model: nn.Module | Any, out: Path | None = None
+    options: CollectOptions, model: nn.Module | Pipeline, out: Path | None = None
 ) -> CollectOptions:
     """Settle the batches of a run that says nothing of them.
 
@@ -211,7 +211,7 @@ class Job:
     @classmethod
     def prepare(
         cls,
-        model: nn.Module,
+        model: nn.Module | Pipeline,
         dataset: Any,
         task: Task,
         options: CollectOptions,
@@ -220,12 +220,12 @@ class Job:
         progress: Reporter | None,
     ) -> "Job":
         """Find the adapter and look at every example."""
-        model = as_module(model)
+        module = as_module(model)
         reporter = progress or Logged()
-        adapter = adapter_of(model, adapter_name, options.parameters)
-        require_task_fits(task, adapter.task_type, model)
-        measured = with_output(task, options, model)
-        check = token_check(task, model)
+        adapter = adapter_of(module, adapter_name, options.parameters)
+        require_task_fits(task, adapter.task_type, module)
+        measured = with_output(task, options, module)
+        check = token_check(task, module)
         rows = look_at(dataset, task, reporter, text=options.store_text, check=check)
         if rows.truncated:
             limit = task.settings().get("max_length")
@@ -238,7 +238,7 @@ class Job:
             )
         if options.output == Output.SAMPLED:
             rows = rows.drawn(options.samples)
-        return cls(model, measured, adapter, rows, options, reporter)
+        return cls(module, measured, adapter, rows, options, reporter)
 
     @contextmanager
     def session(self) -> Iterator[CaptureSession]:

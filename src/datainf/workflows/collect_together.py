@@ -15,6 +15,7 @@ from datainf.core.errors import OptionError, RankError
 from datainf.core.options import CollectOptions
 from datainf.core.places import local_path
 from datainf.core.task import Task
+from datainf.integrations.diffusion.pipelines import Pipeline
 from datainf.integrations.ranks import Ranks
 from datainf.integrations.tasks.table import as_task
 from datainf.store.beside import BesideWriter
@@ -41,7 +42,7 @@ from datainf.workflows.progress import Logged, Reporter
 
 
 def collect_together(  # noqa: PLR0913 - as collect
-    model: nn.Module,
+    model: nn.Module | Pipeline,
     dataset: Any,
     task: Task | Any,
     *,

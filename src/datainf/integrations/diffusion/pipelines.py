@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch import nn
 
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import AdapterError, OptionError
@@ -28,6 +29,16 @@ from datainf.integrations.tasks.tokens import tokenizer_fingerprint
 INDEX = "model_index.json"
 LORA_WEIGHTS = "pytorch_lora_weights.safetensors"
 """What diffusers' training scripts and `save_lora_weights` write."""
+
+
+@runtime_checkable
+class Pipeline(Protocol):
+    """What `from_pretrained` of a pipeline of diffusers gives."""
+
+    @property
+    def components(self) -> Mapping[str, Any]:
+        """Its models, tokenizers and scheduler, by name."""
+        ...
 
 
 def diffusers() -> Any:
@@ -70,7 +81,7 @@ def is_pipeline(value: object) -> bool:
     )
 
 
-def as_module(model: Any) -> Any:
+def as_module(model: nn.Module | Pipeline) -> Any:
     """Let a pipeline stand for its model.
 
     Args:
