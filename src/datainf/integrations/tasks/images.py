@@ -52,7 +52,7 @@ def open_image(value: Any, column: str) -> "Image":
     """
     # Here, so that the package can be imported without it, and quickly.
     from PIL import Image as pil  # noqa: N813 - a module with a class's name
-    from PIL import ImageOps
+    from PIL import ImageOps, UnidentifiedImageError
 
     held = content_of(value, column)
     found: Image
@@ -70,13 +70,17 @@ def open_image(value: Any, column: str) -> "Image":
         raise
     # Decoders of broken files raise what they like: SyntaxError, struct.error, ...
     except Exception as error:
+        # Pillow names the place in memory that it read from.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "it is no image file that Pillow knows" if unknown else error
         raise DataError(
-            f"column {column!r} holds an image that cannot be read ({error}): "
+            f"column {column!r} holds an image that cannot be read ({reason}): "
             f"{name_of(value) or _shown(value)}; save it again or take the row out."
         ) from error
     raise DataError(
         f"column {column!r} holds an image of mode {found.mode}, whose values do not "
-        f"fit 8 bits: {name_of(value) or _shown(value)}; save it as 8-bit grey or RGB."
+        f"fit 8 bits: {name_of(value) or f'{found.width} × {found.height}'}; save it "
+        "as 8-bit grey or RGB."
     )
 
 
