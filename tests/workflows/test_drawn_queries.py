@@ -80,7 +80,7 @@ def test_prompts_are_attributed(asked: tuple[Any, TextToImage], tmp_path: Path) 
     train = tiny_images()
     scores = attribute(model, train, [{"text": "a"}], task, cache=tmp_path)
     assert scores.values.shape == (1, 3)
-    assert "drawn" in scores.queries["text"][0]
+    assert scores.queries["text"][0] == "drawn from seed 0, 16 × 16 → a"
     # Drawn before, they can be shown too.
     queries = drawn_queries(model, task, [{"text": "a"}], str(tmp_path))
     again = attribute(model, train, queries, task)
