@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from datainf.workflows.attribute import attribute
     from datainf.workflows.clean import clean
     from datainf.workflows.collect import collect
+    from datainf.workflows.drawn_queries import drawn_queries
     from datainf.workflows.index import build_index
     from datainf.workflows.influence import influence
     from datainf.workflows.influence_callback import InfluenceCallback
@@ -81,6 +82,7 @@ __all__ = [  # noqa: RUF022 - grouped by job
     "methods",
     "report",
     "pictures",
+    "drawn_queries",
     "clean",
     "select",
     "train",
@@ -141,6 +143,7 @@ _HOME = {
     "methods": "estimators.table",
     "report": "workflows.report",
     "pictures": "workflows.pictures",
+    "drawn_queries": "workflows.drawn_queries",
     "clean": "workflows.clean",
     "select": "workflows.selection",
     "train": "integrations.trainer",

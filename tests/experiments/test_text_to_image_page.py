@@ -14,6 +14,7 @@ from datainf.experiments import text_to_image_page as pages
 from datainf.experiments import text_to_image_timesteps as timesteps
 from datainf.experiments.cells import Measured
 from datainf.experiments.comparing import cells
+from datainf.experiments.data.picture_tasks import _thing_of
 from datainf.experiments.records import Records
 from datainf.experiments.tables import mean_text
 from datainf.experiments.variants import Variant
@@ -51,6 +52,12 @@ def test_the_first_table_has_ours_beside_the_papers(text):
     subjects = [x for x in lines if x.startswith("| subjects, r = 2 | loss")]
     assert styles[0].endswith("| .692 / .533 | .820 / .687 | 1 |")
     assert subjects[0].endswith("| .820 / .210 | .865 / .315 | 4 |")
+
+
+def test_it_says_how_the_subjects_captions_are_made(text):
+    assert "`backpack_dog` is called dog, `pink_sunglasses` toy" in text
+    things = map(_thing_of, ("backpack_dog", "pink_sunglasses"))
+    assert list(things) == ["dog", "toy"]
 
 
 def test_pictures_stand_where_there_are_any(text):

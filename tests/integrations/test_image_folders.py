@@ -32,6 +32,32 @@ def test_metadata_name_the_images_and_give_their_columns(tmp_path: Path) -> None
     ]
 
 
+def test_metadata_may_lie_in_folders_inside(tmp_path: Path) -> None:
+    draw(tmp_path / "train" / "a.png", tmp_path / "more" / "x" / "b.png")
+    (tmp_path / "train" / "metadata.jsonl").write_text(
+        '{"file_name": "a.png", "text": "one"}'
+    )
+    (tmp_path / "more" / "metadata.csv").write_text("file_name,text,n\nx/b.png,two,7\n")
+    assert rows(tmp_path) == [
+        {"image": str(tmp_path / "more" / "x" / "b.png"), "text": "two", "n": 7},
+        {"image": str(tmp_path / "train" / "a.png"), "text": "one", "n": None},
+    ]
+    draw(tmp_path / "c.png")
+    with pytest.raises(DataError, match=r"c\.png has no metadata beside or above it"):
+        rows(tmp_path)
+    (tmp_path / "c.png").unlink()
+    inner = tmp_path / "more" / "x" / "metadata.csv"
+    inner.write_text("file_name,text\nb.png,three\n")
+    with pytest.raises(DataError, match="is one of several that describe images in"):
+        rows(tmp_path)
+    inner.unlink()
+    (tmp_path / "train" / "metadata.jsonl").write_text(
+        '{"file_name": "a.png", "text": "one", "n": "seven"}'
+    )
+    with pytest.raises(DataError, match="do not go together"):
+        rows(tmp_path)
+
+
 def test_captions_stand_in_files_of_the_same_name(tmp_path: Path) -> None:
     draw(tmp_path / "b.png", tmp_path / "a.PNG", tmp_path / ".hidden.png")
     (tmp_path / "a.txt").write_text("a cat\n", encoding="utf-8-sig")
@@ -58,6 +84,9 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     metadata = tmp_path / "metadata.csv"
     metadata.write_text("file_name,text\nc.png,c\n")
     with pytest.raises(DataError, match=r"row 0: .*c\.png is not there"):
+        rows(tmp_path)
+    metadata.write_text("file_name,image\na.png,b.png\n")
+    with pytest.raises(DataError, match="column 'image' besides 'file_name'"):
         rows(tmp_path)
     metadata.write_text("file,text\na.png,a\n")
     with pytest.raises(DataError, match="has no column 'file_name'"):

@@ -16,6 +16,7 @@ from datainf.integrations.tasks.text_to_image import TextToImage
 from datainf.workflows import drawn_queries as module
 from datainf.workflows.attribute import attribute
 from datainf.workflows.drawn_queries import drawn_queries
+from datainf.workflows.pictures import pictures
 from tests.tiny_diffusion import (
     DIFFUSERS,
     tiny_images,
@@ -44,6 +45,8 @@ def test_rows_without_an_image_are_drawn_with_their_seed_and_kept(
     for row, seed in ((found[0], 0), (found[2], 5)):
         (wanted,) = generated(model, ["a"], seed=seed, side=16)
         assert np.array_equal(np.array(Image.open(row["image"])), np.array(wanted))
+        assert row["seed"] == seed
+        assert Path(row["image"]).name.startswith(f"seed-{seed}-")
     monkeypatch.setattr(module, "generated", None)  # nothing is drawn twice
     assert drawn_queries(model, task, queries, tmp_path) == found
     assert len(list((tmp_path / "drawn").iterdir())) == 2
@@ -77,7 +80,25 @@ def test_prompts_are_attributed(asked: tuple[Any, TextToImage], tmp_path: Path) 
     train = tiny_images()
     scores = attribute(model, train, [{"text": "a"}], task, cache=tmp_path)
     assert scores.values.shape == (1, 3)
-    assert "drawn" in scores.queries["text"][0]
+    assert scores.queries["text"][0] == "drawn from seed 0, 16 × 16 → a"
+    # Drawn before, they can be shown too.
+    queries = drawn_queries(model, task, [{"text": "a"}], str(tmp_path))
+    again = attribute(model, train, queries, task)
+    assert np.array_equal(again.values, scores.values)
+    shown = pictures(again, task, train, queries)
+    assert shown is not None
+    assert set(shown.table["side"]) == {"train", "query"}
+
+
+@pytest.mark.parametrize(
+    "value", [tiny_images()[0]["image"], "a/cat.PNG", {"bytes": b"", "path": None}]
+)
+def test_an_image_in_a_column_of_another_name_is_not_passed_over(
+    asked: tuple[Any, TextToImage], tmp_path: Path, value: object
+) -> None:
+    model, task = asked
+    with pytest.raises(DataError, match="no column 'image', and 'picture' holds an im"):
+        drawn_queries(model, task, [{"text": "a", "picture": value}], tmp_path)
 
 
 def test_other_tasks_and_whole_rows_are_left_as_they_are(

@@ -163,6 +163,13 @@ def _pictures_of(study: Study) -> str:
             f"Of {listed(given)} every seed has the same photos or pictures, split "
             "anew into shown and asked: its intervals say nothing of other ones."
         )
+    if "subjects" in given:
+        said.append(
+            "Captions of subjects, `a photo of s1 dog`, say a name and the last word "
+            "of DreamBooth's folder that the base knows, else toy, and not always "
+            "rightly: the backpack of `backpack_dog` is called dog, "
+            "`pink_sunglasses` toy."
+        )
     return " ".join(said)
 
 

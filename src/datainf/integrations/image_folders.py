@@ -5,9 +5,10 @@
     label   the folder it lies in, where images lie in folders of their own
     ...     the columns of metadata.jsonl, .csv, .tsv or .parquet, by `file_name`
 
-as diffusers' training scripts and the `imagefolder` of `datasets` read them. Nothing is
-opened, so a broken file is told by the task that reads it, with its name. Hidden files
-are left out.
+as diffusers' training scripts and the `imagefolder` of `datasets` read them; metadata
+may lie in folders inside (`train/metadata.jsonl`), each naming what lies beside or
+under it. Nothing is opened, so a broken file is told by the task that reads it, with
+its name. Hidden files are left out.
 """
 
 from collections.abc import Sequence
@@ -33,9 +34,9 @@ def is_image_folder(path: Path) -> bool:
     Returns:
         Whether metadata of images lie in it, or images and no data files.
     """
-    if _metadata_of(path) is not None:
-        return True
     files = [file for file in path.iterdir() if file.is_file()]
+    if any(file.stem == _METADATA and file.suffix in SUFFIXES for file in files):
+        return True
     return bool(_images_in(path)) and not any(
         file.suffix.lower() in SUFFIXES for file in files
     )
@@ -51,12 +52,22 @@ def read_image_folder(path: Path) -> pa.Table:
         The rows, in the order of metadata or else of the paths.
 
     Raises:
-        DataError: If metadata name a file that is not there, only some images have a
-            caption file, or there are none at all.
+        DataError: If metadata name a file that is not there or do not describe
+            every image once, only some images have a caption file, or there are none.
     """
-    metadata = _metadata_of(path)
-    if metadata is not None:
-        return _with_images(read_table(metadata), path, metadata)
+    described = _metadata_in(path)
+    if described:
+        if described[0].parent != path:
+            _require_all_described(path, described)
+        tables = [_with_images(read_table(file), file) for file in described]
+        try:
+            return pa.concat_tables(tables, promote_options="permissive")
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(
+                f"the metadata of images in {path} do not go together ({error}): "
+                f"{', '.join(map(str, described))}; give columns one type, or each "
+                "folder by itself."
+            ) from error
     images = _images_in(path)
     columns: dict[str, list[Any]] = {"image": [str(image) for image in images]}
     texts = [image.with_suffix(".txt") for image in images]
@@ -76,15 +87,20 @@ def read_image_folder(path: Path) -> pa.Table:
     return pa.table(columns)
 
 
-def _with_images(table: pa.Table, path: Path, metadata: Path) -> pa.Table:
+def _with_images(table: pa.Table, metadata: Path) -> pa.Table:
     """Put the images' paths beside what the metadata say of them."""
     if _FILE not in table.column_names:
         raise DataError(
             f"{metadata} has no column {_FILE!r}, which names each row's image; it has "
             f"{', '.join(table.column_names)}."
         )
+    if "image" in table.column_names:
+        raise DataError(
+            f"{metadata} has a column 'image' besides {_FILE!r}, and an image can be "
+            "but one; take one of them out."
+        )
     names: Sequence[Any] = table.column(_FILE).to_pylist()
-    files = [path / str(name) for name in names]
+    files = [metadata.parent / str(name) for name in names]
     for number, file in enumerate(files):
         if not file.is_file():
             raise DataError(
@@ -98,19 +114,47 @@ def _with_images(table: pa.Table, path: Path, metadata: Path) -> pa.Table:
     )
 
 
-def _metadata_of(path: Path) -> Path | None:
-    found = (path / f"{_METADATA}{suffix}" for suffix in SUFFIXES)
-    return next((file for file in found if file.is_file()), None)
+def _metadata_in(path: Path) -> list[Path]:
+    """Find the metadata of a folder's images: its own, or else those inside of it."""
+    own = (path / f"{_METADATA}{suffix}" for suffix in SUFFIXES)
+    for file in own:
+        if file.is_file():
+            return [file]
+    return sorted(
+        file
+        for file in path.rglob(f"{_METADATA}.*")
+        if file.suffix in SUFFIXES and file.is_file() and not _hidden(file, path)
+    )
+
+
+def _require_all_described(path: Path, described: Sequence[Path]) -> None:
+    """Refuse to pass over images, or to take them twice, where metadata lie inside."""
+    folders = [file.parent for file in described]
+    for file in described:
+        above = [one for one in folders if one in file.parents]
+        if len(above) > 1:
+            raise DataError(
+                f"{file} is one of several that describe images in {above[0]}; keep "
+                "one file of metadata for each image."
+            )
+    for image in _images_in(path):
+        if not any(folder in image.parents for folder in folders):
+            raise DataError(
+                f"{image} has no metadata beside or above it, and others in {path} "
+                f"have: {described[0]}; write some for it, or give one folder."
+            )
 
 
 def _images_in(path: Path) -> list[Path]:
     return sorted(
         file
         for file in path.rglob("*")
-        if file.suffix.lower() in IMAGES
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        if file.suffix.lower() in IMAGES and file.is_file() and not _hidden(file, path)
     )
+
+
+def _hidden(file: Path, path: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(path).parts)
 
 
 def _caption(file: Path) -> str:

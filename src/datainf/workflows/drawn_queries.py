@@ -3,7 +3,7 @@
 A query of a task from text to image may lack its image. Then it is drawn with the
 adapter that is asked about, from its column `seed` (0 without one), and kept as
 
-    out/drawn/*.png
+    out/drawn/seed-*.png
 
 named by prompt, seed, pipeline and adapter, so that the same run again draws nothing.
 """
@@ -12,15 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from datainf.core.canonical import sha256_of
 from datainf.core.errors import DataError
 from datainf.core.task import Task
 from datainf.integrations.diffusion.denoising import choices_of, denoising_of
 from datainf.integrations.diffusion.generated import generated
-from datainf.integrations.diffusion.pipelines import pipeline_fingerprint
+from datainf.integrations.diffusion.pipelines import as_module, pipeline_fingerprint
 from datainf.integrations.fingerprint import hash_adapter, hash_base
+from datainf.integrations.image_folders import IMAGES
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.text_to_image import TextToImage
 from datainf.workflows.progress import Logged, Reporter
@@ -30,18 +29,21 @@ SEED = "seed"
 
 
 def drawn_queries(
-    model: nn.Module,
+    model: Any,
     task: Task | Any,
     queries: Any,
-    folder: Path,
+    folder: str | Path,
     *,
     adapter_name: str | None = None,
     progress: Reporter | None = None,
 ) -> Any:
     """Draw the queries that have no image.
 
+    `attribute` does so by itself; do it before, to look at the pictures or to show them
+    with `pictures`.
+
     Args:
-        model: The adapted model.
+        model: The adapted model, or a pipeline with its LoRA loaded.
         task: Its task; of any but text-to-image the queries are left as they are.
         queries: Rows.
         folder: Where `drawn/` goes.
@@ -49,7 +51,17 @@ def drawn_queries(
         progress: Told how far it is.
 
     Returns:
-        The rows, each with an image; the very rows where none is missing.
+        The rows, each with an image, and with the seed it was drawn from; the very
+        rows where none is missing.
+
+    Raises:
+        DataError: If a row has no prompt, a seed that is none, or its image in a
+            column of another name.
+
+    Examples:
+        >>> asked = [{"text": "a cat", "seed": 3}]
+        >>> asked = drawn_queries(pipe, task, asked, "runs/cat")  # doctest: +SKIP
+        >>> scores = datainf.attribute(pipe, train, asked, task)  # doctest: +SKIP
     """
     if not isinstance(task, TextToImage):
         return queries
@@ -57,6 +69,9 @@ def drawn_queries(
     bare = [i for i, row in enumerate(rows) if row.get(task.image_column) is None]
     if not bare:
         return queries
+    for i in bare:
+        _refuse_misnamed(rows[i], task.image_column)
+    model = as_module(model)
     adapter = adapter_of(model, adapter_name)
     pipeline = denoising_of(model).pipeline
     own = [
@@ -67,7 +82,9 @@ def drawn_queries(
         f"{type(pipeline.scheduler).__name__} {choices_of(pipeline.scheduler)}",
         task.resolution,
     ]
-    files = {i: _file(folder, task.caption(rows[i]), _seed(rows[i]), own) for i in bare}
+    files = {
+        i: _file(Path(folder), task.caption(rows[i]), _seed(rows[i]), own) for i in bare
+    }
     missing = [i for i in bare if not files[i].is_file()]
     reporter = progress or Logged()
     with (
@@ -84,14 +101,30 @@ def drawn_queries(
             made.save(whole, "PNG")
             whole.replace(files[i])
     return [
-        {**row, task.image_column: str(files[i])} if i in files else row
+        {**row, task.image_column: str(files[i]), SEED: _seed(row)}
+        if i in files
+        else row
         for i, row in enumerate(rows)
     ]
 
 
 def _file(folder: Path, prompt: str, seed: int, own: list[Any]) -> Path:
     """Name a drawn query by all that it depends on."""
-    return folder / DRAWN / f"{sha256_of([prompt, seed, *own])[:16]}.png"
+    return folder / DRAWN / f"seed-{seed}-{sha256_of([prompt, seed, *own])[:16]}.png"
+
+
+def _refuse_misnamed(row: Mapping[str, Any], column: str) -> None:
+    """Refuse to draw where the row has its picture in a column of another name."""
+    for name, value in row.items():
+        held = isinstance(value, Mapping) and {"bytes", "path"} <= value.keys()
+        drawn = type(value).__module__.startswith("PIL.")
+        named = isinstance(value, str | Path) and Path(value).suffix.lower() in IMAGES
+        if column not in row and (held or drawn or named):
+            raise DataError(
+                f"a query has no column {column!r}, and {name!r} holds an image; name "
+                f"that column {column!r}, or with task.image_column, or take it out "
+                "to have the prompt drawn."
+            )
 
 
 def _seed(row: Mapping[str, Any]) -> int:

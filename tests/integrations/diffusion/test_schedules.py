@@ -1,5 +1,6 @@
 """Schedules say what the schedulers of diffusers say."""
 
+import warnings
 from typing import Any
 
 import pytest
@@ -68,6 +69,31 @@ def test_a_flow_is_the_schedulers_line_from_latent_to_noise() -> None:
     assert bool((schedule.sigmas.diff() > 0).all())
 
 
+@pytest.mark.parametrize(
+    "kind", ["DPMSolverMultistepScheduler", "UniPCMultistepScheduler"]
+)
+def test_a_solver_that_follows_a_flow_has_the_flows_line(kind: str) -> None:
+    import diffusers
+
+    solver = getattr(diffusers, kind)(
+        use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=3.0
+    )
+    found, wanted = schedule_of(solver), schedule_of(flow(shift=3.0))
+    assert isinstance(found, Flow)
+    assert isinstance(wanted, Flow)
+    torch.testing.assert_close(found.sigmas, wanted.sigmas, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(found.timesteps, wanted.timesteps, rtol=1e-5, atol=1e-4)
+    # As the solver itself pairs them in generation.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # behind numpy's times
+        solver.set_timesteps(4)
+    told = solver.timesteps.double()
+    places = (found.timesteps[:, None] - told).abs().argmin(dim=0)
+    torch.testing.assert_close(
+        found.sigmas[places], solver.sigmas[:-1].double(), rtol=0, atol=2e-3
+    )
+
+
 def test_steps_of_generation_do_not_change_a_schedule() -> None:
     scheduler = flow(shift=3.0)
     before = schedule_of(scheduler)
@@ -89,6 +115,14 @@ def test_min_snr_weighs_as_its_paper_does(kind: str) -> None:
     torch.testing.assert_close(
         schedule.weights(Weighting.MIN_SNR, STEP), cut / below[kind]
     )
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+def test_min_snr_knows_timesteps_that_are_noise_alone(kind: str) -> None:
+    schedule = schedule_of(ddpm(prediction_type=kind, rescale_betas_zero_snr=True))
+    weights = schedule.weights(Weighting.MIN_SNR, torch.tensor([998, 999]))
+    assert float(weights[1]) == (1 if kind == "epsilon" else 0)
+    assert bool(weights.isfinite().all())
 
 
 def test_logit_normal_is_the_density_of_what_training_draws() -> None:

@@ -115,14 +115,16 @@ def test_values_beyond_8_bits_are_refused():
     )
     with refused(message):
         open_image({"bytes": png(deep), "path": "deep.png"}, "image")
+    with refused(message.replace("deep.png", "5 × 3")):
+        open_image(deep, "image")
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"not an image", r"cannot identify image file .+"),
+        (b"not an image", "it is no image file that Pillow knows"),
         (png()[:-60], r".+"),
-        (b"", r"cannot identify image file .+"),
+        (b"", "it is no image file that Pillow knows"),
     ],
     ids=["text", "truncated", "empty"],
 )

@@ -1,6 +1,7 @@
 """TextToImage: what an image and its caption cost, pass by pass and size by size."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from PIL import Image
 
 from datainf import influence
 from datainf.capture.session import CaptureSession
-from datainf.core.errors import DataError, OptionError
+from datainf.core.errors import DataError, DatainfWarning, OptionError
 from datainf.core.task import PartedTask
 from datainf.integrations.diffusion.denoising import Denoising, denoising_of
 from datainf.integrations.peft import adapter_of
 from datainf.integrations.tasks.text_to_image import TextToImage
+from tests.reference_gradients import gradients_one_by_one
 from tests.tiny_diffusion import (
     DIFFUSERS,
+    PIPELINES,
     tiny_images,
     tiny_pipeline,
     with_diffusion_lora,
@@ -72,6 +75,39 @@ def test_parts_have_one_size_and_one_pass_and_sum_to_the_batch() -> None:
         assert part["latents"].shape[2:] == tuple(part["sizes"][0])
         total[rows] += task.losses(model, part).detach()
     torch.testing.assert_close(total, task.losses(model, batch).detach())
+
+
+@pytest.mark.parametrize("family", PIPELINES)
+def test_adapters_of_text_encoders_and_denoiser_together_equal_autograd(
+    family: str,
+) -> None:
+    model = with_diffusion_lora(tiny_pipeline(family), ["to_q", "q_proj", "q"])
+    base = denoising_of(model)
+    task = TextToImage(base.pipeline, timesteps=1)
+    # An end of text that encoders find: some read their answer there.
+    end = base.pipeline.tokenizer.eos_token
+    rows = [{**row, "text": word + end} for row, word in zip(ROWS, WORDS, strict=True)]
+    adapter = adapter_of(model)
+    with warnings.catch_warnings(), CaptureSession(model, adapter, task) as session:
+        warnings.simplefilter("ignore", DatainfWarning)
+        session.probe(rows[:2])
+        found, _ = session.gradients(task.collate(rows))
+        coverage = dict(session.coverage)
+    named = {t.block.name: t.parameter for t in adapter.parameters}
+    assert {name.split(".")[0] for name in named} == {name for name, _ in base.parts()}
+    wanted = gradients_one_by_one(model, task, rows, named)
+    idle = set()
+    for name, gradient in wanted.items():
+        bound = 1e-10 * float(gradient.norm(dim=1).max())
+        assert float((found[name] - gradient).norm(dim=1).max()) <= bound, name
+        idle |= set() if gradient.any() else {name}
+    # SDXL reads its first text encoder up to the last layer but one.
+    last = ".layers.1." if family == "stable-diffusion-xl" else "none"
+    assert idle == {n for n in named if n.startswith("text_encoder.") and last in n}
+    assert {name for name, way in coverage.items() if way == "looped"} == idle
+
+
+WORDS = ("xyz", "yz", "zx")
 
 
 @pytest.mark.parametrize("family", ["stable-diffusion", "stable-diffusion-3"])

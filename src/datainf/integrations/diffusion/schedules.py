@@ -112,10 +112,11 @@ class Diffusion:
             return torch.ones_like(signal)
         if weighting is Weighting.MIN_SNR:
             snr = signal / (1 - signal)
+            if self.prediction == "epsilon":
+                # min(snr, γ) / snr, which is 1 where a timestep is noise alone.
+                return (_GAMMA / snr).clamp(max=1)
             kept = snr.clamp(max=_GAMMA)
-            if self.prediction == "sample":
-                return kept
-            return kept / (snr if self.prediction == "epsilon" else snr + 1)
+            return kept if self.prediction == "sample" else kept / (snr + 1)
         raise OptionError(
             f"weighting={str(weighting)!r} belongs to flow matching, and the "
             f"scheduler is one of diffusion; use {Weighting.UNIFORM} or "
@@ -201,8 +202,9 @@ def schedule_of(scheduler: Any) -> Diffusion | Flow:
         AdapterError: If it is of neither kind, or asks for an unknown prediction.
     """
     config = scheduler.config
-    flow = "FlowMatch" in type(scheduler).__name__ or config.get("use_flow_sigmas")
-    if flow:
+    if config.get("use_flow_sigmas"):
+        return _flow_of_solver(config)
+    if "FlowMatch" in type(scheduler).__name__:
         # Generation shortens a scheduler's tables; a new one has all of training.
         fresh = type(scheduler).from_config(config)
         order = fresh.timesteps.double().argsort()
@@ -225,3 +227,19 @@ def schedule_of(scheduler: Any) -> Diffusion | Flow:
             f"{near(prediction, Diffusion.known)}."
         )
     return Diffusion(signal=signal.double(), prediction=prediction)
+
+
+def _flow_of_solver(config: Any) -> Flow:
+    """Read a solver of diffusion (DPM, UniPC) that was told to follow a flow.
+
+    Its own tables are those of diffusion until it is set to steps of generation; these
+    are what it makes of `flow_shift` then, at every timestep of training.
+
+    Returns:
+        The flow.
+    """
+    count = int(config["num_train_timesteps"])
+    shift = float(config.get("flow_shift") or 1.0)
+    even = torch.arange(1, count + 1, dtype=torch.float64) / count
+    sigmas = shift * even / (1 + (shift - 1) * even)
+    return Flow(sigmas=sigmas, timesteps=sigmas * count)

@@ -12,6 +12,7 @@ fetched.
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ _EXPECTED = (
 )
 # Pixels along the longer side of a thumbnail.
 _SIDE = 160
+# A query that the adapter drew (`workflows.drawn_queries`); its folder says nothing.
+_DRAWN = re.compile(r"\bdrawn[/\\]seed-(\d+)-[0-9a-f]{16}\.png$")
 # Entries of a processor's configuration that change no pixel.
 _NO_CHOICE = ("processor_class", "return_tensors", "auto_map", "_processor_class")
 
@@ -52,7 +55,7 @@ def open_image(value: Any, column: str) -> "Image":
     """
     # Here, so that the package can be imported without it, and quickly.
     from PIL import Image as pil  # noqa: N813 - a module with a class's name
-    from PIL import ImageOps
+    from PIL import ImageOps, UnidentifiedImageError
 
     held = content_of(value, column)
     found: Image
@@ -70,13 +73,17 @@ def open_image(value: Any, column: str) -> "Image":
         raise
     # Decoders of broken files raise what they like: SyntaxError, struct.error, ...
     except Exception as error:
+        # Pillow names the place in memory that it read from.
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "it is no image file that Pillow knows" if unknown else error
         raise DataError(
-            f"column {column!r} holds an image that cannot be read ({error}): "
+            f"column {column!r} holds an image that cannot be read ({reason}): "
             f"{name_of(value) or _shown(value)}; save it again or take the row out."
         ) from error
     raise DataError(
         f"column {column!r} holds an image of mode {found.mode}, whose values do not "
-        f"fit 8 bits: {name_of(value) or _shown(value)}; save it as 8-bit grey or RGB."
+        f"fit 8 bits: {name_of(value) or f'{found.width} × {found.height}'}; save it "
+        "as 8-bit grey or RGB."
     )
 
 
@@ -140,7 +147,7 @@ def thumbnail(image: "Image", side: int = _SIDE) -> bytes:
 
 
 def describe_image(value: Any, column: str) -> str:
-    """Write an image in words: its path or a hash of its pixels, and its size.
+    """Write an image in words: its path, seed or a hash of its pixels, and its size.
 
     Args:
         value: What stands in the row.
@@ -149,9 +156,11 @@ def describe_image(value: Any, column: str) -> str:
     Returns:
         Such as `cats/7.png, 640 × 480`.
     """
-    image = open_image(value, column)
+    image, name = open_image(value, column), name_of(value)
+    if drawn := _DRAWN.search(name):
+        name = f"drawn from seed {drawn[1]}"
     digest = hashlib.sha256(image.tobytes()).hexdigest()[:8]
-    return f"{name_of(value) or f'image {digest}'}, {image.width} × {image.height}"
+    return f"{name or f'image {digest}'}, {image.width} × {image.height}"
 
 
 def processor_fingerprint(processor: Any) -> dict[str, Any]:
