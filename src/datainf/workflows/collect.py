@@ -229,10 +229,10 @@ class Job:
         rows = look_at(dataset, task, reporter, text=options.store_text, check=check)
         if rows.truncated:
             limit = task.settings().get("max_length")
+            longest = "the model reads" if limit is None else f"max_length={limit}"
             warnings.warn(
                 f"{rows.truncated} of {len(rows.table)} examples are longer than "
-                f"max_length={limit} and were cut; their gradients are those of "
-                "what is left.",
+                f"{longest} and were cut; their gradients are those of what is left.",
                 DatainfWarning,
                 stacklevel=3,
             )

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from datainf import influence
+from datainf import collect, influence
 from datainf.capture.session import CaptureSession
 from datainf.core.errors import DataError, DatainfWarning, OptionError
 from datainf.core.task import PartedTask
@@ -313,3 +313,12 @@ def test_what_is_no_pipeline_is_refused() -> None:
     pipeline.vae = None
     with pytest.raises(OptionError, match="has no VAE"):
         TextToImage(pipeline)
+
+
+def test_a_caption_that_the_pipeline_cuts_is_counted(tmp_path: Path) -> None:
+    pipeline = tiny_pipeline(dtype=torch.float32)
+    model = with_diffusion_lora(pipeline)
+    task = TextToImage(denoising_of(model).pipeline, timesteps=1, resolution=16)
+    long = {**ROWS[0], "text": "x" * 1000}
+    with pytest.warns(DatainfWarning, match="^1 of 2 examples are longer than the mod"):
+        collect(model, [ROWS[1], long], task, out=tmp_path / "store")

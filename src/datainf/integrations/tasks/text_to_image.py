@@ -13,7 +13,7 @@ B examples of one batch, C × h × w a latent, P passes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from datainf.core.errors import DataError, OptionError, near
 from datainf.core.options import described, number, word
 from datainf.core.task import Batch, Example, Part
 from datainf.core.task_options import Measure, Weighting
+from datainf.integrations.diffusion.captions import is_cut
 from datainf.integrations.diffusion.denoising import denoising_of
 from datainf.integrations.diffusion.families.table import family_of
 from datainf.integrations.diffusion.kept import Kept
@@ -271,6 +272,10 @@ class TextToImage:
         places = (image.width // self._side) * (image.height // self._side)
         return max(1, places // _PLACES)
 
+    def truncated(self, example: Example) -> bool:
+        """Tell whether the end of the caption reaches no text encoder."""
+        return is_cut(self.pipeline, self.caption(example))
+
     def resolved(self, example: Example) -> Mapping[str, Any]:
         """Put a file's bytes where the row names a file, for the row's hash.
 
@@ -285,19 +290,10 @@ class TextToImage:
 
     def settings(self) -> dict[str, Any]:
         """Give every choice that changes a loss, as JSON values."""
-        return {
-            "name": self.name,
-            "image_column": self.image_column,
-            "text_column": self.text_column,
-            "prompt": self.prompt,
-            "resolution": self.resolution,
-            "timesteps": self.timesteps,
-            "noises": self.noises,
-            "noise_seed": self.noise_seed,
-            "weighting": str(self.weighting),
-            "measure": str(self.measure),
-            "pipeline": pipeline_fingerprint(self.pipeline),
-        }
+        chosen = {one.name: getattr(self, one.name) for one in fields(self)}
+        words = {name: str(chosen[name]) for name in ("weighting", "measure")}
+        known = pipeline_fingerprint(self.pipeline)
+        return {"name": self.name, **chosen, **words, "pipeline": known}
 
     def caption(self, example: Example) -> str:
         """Give the caption of an example.

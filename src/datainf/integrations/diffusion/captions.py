@@ -1,0 +1,31 @@
+"""Captions: whether a pipeline reads them to their end."""
+
+import inspect
+from typing import Any
+
+_TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
+_LONGEST = "max_sequence_length"
+
+
+def is_cut(pipeline: Any, caption: str) -> bool:
+    """Tell whether every tokenizer of a pipeline cuts a caption.
+
+    Args:
+        pipeline: Of diffusers. For T5 what its `encode_prompt` takes at most counts,
+            for CLIP the tokenizer's own limit.
+        caption: The text.
+
+    Returns:
+        Whether its end reaches no text encoder.
+    """
+    taken = inspect.signature(pipeline.encode_prompt).parameters.get(_LONGEST)
+    found = []
+    for name in _TOKENIZERS:
+        tokenizer = getattr(pipeline, name, None)
+        if tokenizer is None:
+            continue
+        limit = tokenizer.model_max_length
+        if taken is not None and type(tokenizer).__name__.startswith("T5"):
+            limit = taken.default
+        found.append(len(tokenizer(caption, verbose=False).input_ids) > limit)
+    return bool(found) and all(found)
