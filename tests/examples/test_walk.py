@@ -21,8 +21,10 @@ def made_by(script, base, folder):
 
 def test_the_shop_has_216_answers_of_which_30_are_wrong(tmp_path):
     made_by("shop.py", BASE, tmp_path)
-    rows = [json.loads(line) for line in (tmp_path / "shop.jsonl").open()]
-    asked = [json.loads(line) for line in (tmp_path / "questions.jsonl").open()]
+    rows, asked = (
+        [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        for name in ("shop.jsonl", "questions.jsonl")
+    )
     assert (len(rows), sum(row["wrong"] for row in rows), len(asked)) == (216, 30, 10)
     assert not {row["prompt"] for row in rows} & {row["prompt"] for row in asked}
     assert (tmp_path / "my-adapter" / "adapter_model.safetensors").is_file()
