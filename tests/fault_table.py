@@ -33,7 +33,8 @@ OR_REUSE = (
 NO_SHAPE = (
     "no example can be read from the columns {}: expected text, prompt and completion, "
     "messages, or input_ids. {}Map other names with columns=, such as "
-    "columns={{'prompt': 'question', 'completion': 'answer'}}."
+    "columns={{'prompt': 'question', 'completion': 'answer'}} "
+    "(--column prompt=question --column completion=answer)."
 )
 NAN = (
     "the losses of the first examples are [nan, nan]; check the model's weights and "
@@ -182,7 +183,8 @@ REFUSED = (
         FILMS + "{words}",
         "example 0: label 'bad' is no class number in the row {{'text': 'film 0', "
         "'label': 'bad'}}; make the column whole numbers from 0, or give the class "
-        "names in order as labels=.",
+        "names in the order of training as labels= (--task-option 'labels=[bad, "
+        "good]').",
     ),
     Fault(
         "unknown class name",

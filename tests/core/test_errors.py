@@ -10,6 +10,7 @@ from datainf.core.errors import (
     DatainfWarning,
     OptionError,
     near,
+    near_path,
     require_options,
 )
 
@@ -70,3 +71,10 @@ def test_an_option_that_nobody_has_is_refused_with_the_near_one():
         "option 'dampin' is unknown: expected one of: damping, a; did you mean "
         "'damping'?."
     )
+
+
+def test_what_is_called_alike_is_named(tmp_path):
+    (tmp_path / "first").mkdir()
+    assert near_path(tmp_path / "frist") == f"; did you mean {tmp_path / 'first'}?"
+    assert near_path(tmp_path / "other") == ""
+    assert near_path(tmp_path / "none" / "frist") == ""

@@ -43,8 +43,8 @@ def bases(tmp_path_factory):
 # --- no adapter, no base, no such task ----------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["no-owner/no-name", "/no/such/folder"])
-def test_what_is_not_there_is_no_adapter(name):
+def test_what_the_hub_does_not_have_is_no_adapter():
+    name = "no-owner/no-name"
     message = f"Can't find 'adapter_config.json' at '{name}'. {AGAIN}"
     with refused(f"{name} holds no PEFT adapter that can be read: {message}"):
         load_adapter(name)
@@ -336,3 +336,34 @@ def test_an_adapted_head_whose_own_weights_nobody_saved_is_refused(tmp_path, bas
     assert HEAD.format("lora_A.weight") in load_file(tmp_path / WEIGHTS)
     with random_head(bases / "encoder"):
         load_adapter(str(tmp_path), task_name="sequence-classification")
+
+
+@pytest.mark.parametrize("name", ["adaptr", "other", "/no/such/folder"])
+def test_a_path_where_nothing_lies_is_refused_without_asking_the_hub(
+    name, tmp_path, monkeypatch
+):
+    (tmp_path / "adapter").mkdir()
+    monkeypatch.chdir(tmp_path)
+    advice = "; did you mean adapter? " if name == "adaptr" else ". "
+    with refused(
+        f"{name} holds no PEFT adapter that can be read: there is no such folder"
+        f"{advice}{AGAIN}"
+    ):
+        load_adapter(name)
+
+
+def test_a_base_named_from_another_working_directory_is_pointed_to(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "base").mkdir()
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / CONFIG).write_text(
+        '{"peft_type": "LORA", "base_model_name_or_path": "base"}'
+    )
+    monkeypatch.chdir(tmp_path / "here")
+    with refused(
+        "the adapter ../adapter names its base base, which is no folder here; if "
+        "../base is meant, give it with --model, or as `model:` in run.yaml."
+    ):
+        load_adapter("../adapter")

@@ -43,6 +43,9 @@ def test_a_chart_is_drawn_of_the_scores_and_again_in_the_dark(rich):
     rich.locator("#query-1 .chart").scroll_into_view_if_needed()
     bars = rich.locator("#query-1 .chart .bars path")
     bars.first.wait_for()
+    caption = rich.locator("#query-1 figcaption").first.text_content()
+    assert caption.startswith("Scores of all training examples")
+    assert "[object" not in caption
     before = bars.first.get_attribute("style")
     rich.emulate_media(color_scheme="dark")
     expect(bars.first).not_to_have_attribute("style", before)

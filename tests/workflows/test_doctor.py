@@ -272,7 +272,8 @@ FAULTY_ROWS: dict[str, tuple[list[dict[str, Any]], str]] = {
         [{"question": "a", "answer": "b"}],
         "no example can be read from the columns question, answer: expected text, "
         "prompt and completion, messages, or input_ids. Map other names with columns=, "
-        "such as columns={'prompt': 'question', 'completion': 'answer'}.",
+        "such as columns={'prompt': 'question', 'completion': 'answer'} "
+        "(--column prompt=question --column completion=answer).",
     ),
     "an empty cell": (
         [*PROMPTS, {"prompt": None, "completion": "b"}],

@@ -86,7 +86,12 @@ def test_right_scores_come_first_in_every_design(reviews, tmp_path, known):
 
 def test_the_details_hold_every_query_and_the_ceiling(reviews, tmp_path, known):
     config = judged(reviews, tmp_path, subsets=7, twins=5)
-    found = lds_run(config, Told())
+    told = Told()
+    found = lds_run(config, told)
+    assert (
+        "say",
+        "note: 7 subsets are too few for a verdict, at least 20 are needed",
+    ) in told.events
     (design,) = json.loads((tmp_path / "lds.json").read_text())["designs"]
     assert design == found.details["designs"][0]
     assert (design["subsets"], design["queries"], design["diverged"]) == (7, Q, 0)

@@ -306,3 +306,19 @@ def test_a_training_that_fails_leaves_no_run(language, tmp_path):
     with pytest.raises(OptionError, match=r"^recipe\.peft is refused by peft: Target"):
         train_run(replace(language.config, recipe=asked, out=str(tmp_path)))
     assert not (tmp_path / "run.yaml").exists()
+
+
+def test_a_label_column_that_is_not_there_makes_no_language_model(tmp_path):
+    put_rows(tmp_path / "rows.jsonl", [{"text": "a", "label": 0}])
+    config = RunConfig(
+        model=str(tmp_path),
+        train=DataConfig(data=str(tmp_path / "rows.jsonl")),
+        task={"label_column": "lable"},
+        out=str(tmp_path / "out"),
+    )
+    message = (
+        "column 'lable' is missing: expected one of: text, label; did you mean "
+        "'label'?."
+    )
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        train_run(config)

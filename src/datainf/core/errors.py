@@ -16,6 +16,7 @@ works. A message says what came, what was expected and what to do.
 
 import difflib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 
 class DatainfError(Exception):
@@ -95,6 +96,24 @@ def near(given: str, known: Iterable[str]) -> str:
     listed = f"expected one of: {', '.join(names)}"
     close = difflib.get_close_matches(str(given), names, n=1)
     return f"{listed}; did you mean '{close[0]}'?" if close else listed
+
+
+def near_path(given: Path) -> str:
+    """Write the closing words of a message about a file or folder that is not there.
+
+    Args:
+        given: The path that came.
+
+    Returns:
+        `"; did you mean runs/first?"` where something beside it is called alike;
+        nothing otherwise.
+    """
+    try:
+        names = sorted(path.name for path in given.parent.iterdir())
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(given.name, names, n=1)
+    return f"; did you mean {given.parent / close[0]}?" if close else ""
 
 
 def require_options(given: Iterable[str], known: Iterable[str]) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from datainf.core.canonical import canonical_json
 from datainf.core.durable import flush_folder, write_durably
-from datainf.core.errors import NonFiniteError, OptionError, StoreError
+from datainf.core.errors import NonFiniteError, OptionError, StoreError, near_path
 from datainf.core.groups import Reduce, group_table, members_of
 from datainf.core.options import Order, word
 
@@ -321,8 +321,9 @@ class Scores:
         head_path = folder / HEAD
         if not head_path.is_file():
             raise StoreError(
-                f"{folder} holds no scores (no scores.json); "
-                "make them with `datainf score` or `datainf attribute`."
+                f"{folder} holds no scores (no scores.json); make them with "
+                "`datainf score` or `datainf attribute`"
+                f"{(not folder.exists() and near_path(folder)) or '.'}"
             )
         try:
             head = json.loads(head_path.read_text(encoding="utf-8"))

@@ -14,13 +14,13 @@ from typing import Any
 
 import peft
 import torch
-from peft.utils import SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME
+from peft.utils import CONFIG_NAME, SAFETENSORS_WEIGHTS_NAME, WEIGHTS_NAME
 from torch import Tensor
 from transformers import ImageProcessingMixin, PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from transformers.utils import IMAGE_PROCESSOR_NAME
 
-from datainf.core.errors import AdapterError, OptionError, near
+from datainf.core.errors import AdapterError, OptionError, near, near_path
 from datainf.core.layout import TUNER
 from datainf.core.options import DeviceMap, Precision, word
 from datainf.core.task_options import Processor
@@ -79,12 +79,7 @@ def load_adapter(
     if is_lora_of_pipeline(name):
         return load_lora(name, base, asked, trust_remote_code=trust_remote_code)
     config = config_of(name)
-    found = base or config.base_model_name_or_path
-    if not found:
-        raise OptionError(
-            f"the adapter {name} does not name its base model; give its folder or hub "
-            "name with --model, or as `model:` in run.yaml."
-        )
+    found = base or _base_of(config, name)
     weights = weights_of(name)
     kind = _task_name(config, task_name, found, trust_remote_code)
     if reads_by(kind) is Processor.PIPELINE:
@@ -134,6 +129,7 @@ def config_of(name: str) -> peft.PeftConfig:
     Raises:
         AdapterError: If there is none that can be read.
     """
+    _require_there(name)
     try:
         return peft.PeftConfig.from_pretrained(name)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -141,6 +137,54 @@ def config_of(name: str) -> peft.PeftConfig:
             f"{name} holds no PEFT adapter that can be read: {reason_of(error)}. Give "
             "the folder or hub name that `save_pretrained` of the PEFT model wrote."
         ) from error
+
+
+def _require_there(name: str) -> None:
+    """Refuse a path with no adapter, which the hub would be asked for, for a minute.
+
+    A hub name is `owner/name`, and no folder of the owner's name lies here.
+
+    Raises:
+        AdapterError: If it is such a path.
+    """
+    here = Path(name)
+    if (here / CONFIG_NAME).is_file():
+        return
+    if here.is_dir():
+        why = f"Can't find {CONFIG_NAME!r} at {name!r}."
+    elif len(here.parts) != 2 or here.parent.is_dir():
+        why = f"there is no such folder{near_path(here) or '.'}"
+    else:
+        return
+    raise AdapterError(
+        f"{name} holds no PEFT adapter that can be read: {why} Give the folder or hub "
+        "name that `save_pretrained` of the PEFT model wrote."
+    )
+
+
+def _base_of(config: peft.PeftConfig, name: str) -> str:
+    """Give the base that an adapter names.
+
+    Returns:
+        Its folder or hub name.
+
+    Raises:
+        AdapterError: If it is a path from another working directory.
+        OptionError: If there is none.
+    """
+    found = config.base_model_name_or_path
+    if not found:
+        raise OptionError(
+            f"the adapter {name} does not name its base model; give its folder or hub "
+            "name with --model, or as `model:` in run.yaml."
+        )
+    beside = Path(name).parent / found
+    if not Path(found).exists() and beside.is_dir():
+        raise AdapterError(
+            f"the adapter {name} names its base {found}, which is no folder here; if "
+            f"{beside} is meant, give it with --model, or as `model:` in run.yaml."
+        )
+    return str(found)
 
 
 def weights_of(name: str) -> dict[str, Tensor]:

@@ -10,14 +10,13 @@ What `DataConfig.data` may be, tried in this order:
 - a name on the hub, with its configuration after a colon ("nyu-mll/glue:sst2").
 """
 
-import difflib
 from pathlib import Path
 
 import datasets
 import pyarrow as pa
 from datasets import Dataset, DatasetDict
 
-from datainf.core.errors import DataError, near
+from datainf.core.errors import DataError, near, near_path
 from datainf.core.run_config import DataConfig
 from datainf.integrations.data_files import SUFFIXES, read_table
 from datainf.integrations.image_folders import is_image_folder, read_image_folder
@@ -54,11 +53,7 @@ def load_examples(config: DataConfig) -> Dataset:
 
 def _file(path: Path, split: str | None) -> Dataset:
     if not path.exists():
-        here = path.parent
-        names = sorted(p.name for p in here.iterdir()) if here.is_dir() else []
-        close = difflib.get_close_matches(path.name, names, n=1)
-        advice = f"; did you mean {here / close[0]}?" if close else "."
-        raise DataError(f"{path} does not exist{advice}")
+        raise DataError(f"{path} does not exist{near_path(path) or '.'}")
     return _whole(read_table(path), split, path)
 
 

@@ -22,7 +22,7 @@ from datainf.workflows.evaluate import Evaluated, all_scores, chosen, write_resu
 from datainf.workflows.ground import Ground, ceiling_of, losses_of
 from datainf.workflows.progress import Logged, Reporter
 from datainf.workflows.retraining import Outcome, Retraining
-from datainf.workflows.verdict import write_verdict
+from datainf.workflows.verdict import ENOUGH, write_verdict
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,12 @@ def lds_run(config: RunConfig, progress: Reporter | None = None) -> Evaluated:
     methods = chosen(config)
     ground = Ground.prepare(config, reporter)
     designs = _designs(ground)
+    if ground.options.subsets < ENOUGH:
+        # Said before the hours, not after them.
+        reporter.say(
+            f"note: {ground.options.subsets} subsets are too few for a verdict, at "
+            f"least {ENOUGH} are needed"
+        )
     scores = all_scores(ground, methods, reporter)
     measured = _measured(ground, designs, reporter)
     found = [

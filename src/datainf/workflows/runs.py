@@ -14,7 +14,6 @@ out/mislabeled.csv  every row, most suspicious first (mislabeled only)
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.errors import OptionError
@@ -24,7 +23,9 @@ from datainf.core.run_config import DataConfig, RunConfig
 from datainf.integrations.ranks import ALONE, Ranks
 from datainf.integrations.tasks.text_to_image import TextToImage
 from datainf.store.reader import GradientStore
+from datainf.workflows.asked_row import asked_row
 from datainf.workflows.attribute import check_scoring, take_fisher, wanted_factors
+from datainf.workflows.borders import border_note
 from datainf.workflows.checkpoints import (
     chosen_checkpoints,
     gathered,
@@ -96,6 +97,8 @@ def attribute_run(config: RunConfig, progress: Reporter | None = None) -> Attrib
     train = load_rows(data, subject.task)
     queries = load_rows(asked, subject.task)
     require_column(config.group_by, train.dataset)
+    if note := border_note(subject.task, train.dataset, queries.dataset):
+        reporter.say(f"note: {note}")
     if config.tokens is not None:
         require_token_task(subject.task, config.collect.output)
     options = scoring_of(config.score)
@@ -379,14 +382,10 @@ def with_query(
             f"--prompt asks a language model, and the task is {kind}; give --queries "
             "FILE with rows like those of the training data."
         )
-    names: dict[str, Any] = dict(config.task.get("columns") or {})
     row = (
         {config.task.get("text_column", "text"): prompt}
-        if pictured
-        else {
-            names.get("prompt", "prompt"): prompt,
-            names.get("completion", "completion"): completion,
-        }
+        if completion is None
+        else asked_row(config, prompt, completion)
     )
     file = Path(config.out) / f"query-{sha256_of(row)[:8]}.json"
     file.parent.mkdir(parents=True, exist_ok=True)

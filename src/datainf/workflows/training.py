@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from datainf.core.errors import AdapterError, OptionError
+from datainf.core.errors import AdapterError, DataError, OptionError, near
 from datainf.core.recipe import Recipe
 from datainf.core.run_config import DataConfig, RunConfig
 from datainf.core.task import Task
@@ -142,6 +142,10 @@ def _settle(
     known = dict(settings)
     columns = dataset.column_names
     if "name" not in known:
+        asked = known.get("label_column")
+        if asked is not None and asked not in columns:
+            # Without its label the table would be taken for texts to learn.
+            raise DataError(f"column {asked!r} is missing: {near(asked, columns)}.")
         known["name"] = task_name_for(columns, str(known.get("label_column", "label")))
         # The columns are the same with and without an encoder.
         pair = getattr(base, "is_encoder_decoder", False)

@@ -86,6 +86,22 @@ def test_a_folder_without_scores_is_refused(command, tmp_path):
     )
 
 
+def test_a_misspelt_run_is_refused_with_the_near_name(tmp_path):
+    (tmp_path / "first").mkdir()
+    assert refused("top", tmp_path / "frist") == (
+        f"{tmp_path / 'frist'} holds no scores (no scores.json); make them with "
+        "`datainf score` or `datainf attribute`; did you mean "
+        f"{tmp_path / 'first'}?"
+    )
+
+
+def test_a_folder_of_runs_is_refused_with_their_names(attributed):
+    runs = attributed.parent
+    assert str(attributed) in refused("top", runs).removeprefix(
+        f"{runs} is a folder of runs; give one of: "
+    )
+
+
 # --- report -------------------------------------------------------------------------
 
 

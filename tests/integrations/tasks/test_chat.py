@@ -201,7 +201,7 @@ def test_options_reach_the_template():
 def test_a_template_is_needed():
     message = (
         "the tokenizer has no chat template; give the one the adapter was trained with "
-        "as chat_template=."
+        "as chat_template= (--task-option chat_template=...)."
     )
     with refused(message, OptionError):
         Chat(tiny_tokenizer(), None, {})

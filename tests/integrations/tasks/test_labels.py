@@ -45,7 +45,8 @@ def test_contradictions_are_refused(names, count, message):
 def test_what_else_may_be_meant_is_said():
     message = (
         "label 1.5 is no class number in the row {'label': 0}; make the column whole "
-        "numbers from 0, or give the class names in order as labels=, or do that."
+        "numbers from 0, or give the class names in the order of training as labels= "
+        "(--task-option 'labels=[bad, good]'), or do that."
     )
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         Classes(None, None).number(1.5, ROW, ", or do that")

@@ -90,7 +90,8 @@ def test_classes_and_marks_are_read(given, wanted):
         (
             [0.5],
             "label 0.5 is no class number in the row {'label': [0.5]}; make the column "
-            "whole numbers from 0, or give the class names in order as labels=.",
+            "whole numbers from 0, or give the class names in the order of training as "
+            "labels= (--task-option 'labels=[bad, good]').",
         ),
     ],
 )
@@ -126,7 +127,8 @@ def test_what_is_no_number_is_refused(given):
 def test_a_label_of_another_problem_is_refused_and_the_problem_named(given, problem):
     message = (
         f"label {given!r} is no class number in the row {{'label': {given!r}}}; make "
-        "the column whole numbers from 0, or give the class names in order as labels=, "
+        "the column whole numbers from 0, or give the class names in the order of "
+        "training as labels= (--task-option 'labels=[bad, good]'), "
         f"or pass problem={problem!r}."
     )
     with refused(message):

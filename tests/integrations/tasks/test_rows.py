@@ -52,10 +52,39 @@ def test_a_row_of_no_shape_is_refused_with_the_near_names():
         "no example can be read from the columns promt, completion: expected text, "
         "prompt and completion, messages, or input_ids. Did you mean 'promt' for "
         "'prompt'? Map other names with columns=, such as columns={'prompt': "
-        "'question', 'completion': 'answer'}."
+        "'question', 'completion': 'answer'} (--column prompt=question --column "
+        "completion=answer)."
     )
     with refused(message):
         shape_of(dict.fromkeys(["promt", "completion"]), {})
+
+
+@pytest.mark.parametrize(
+    ("columns", "maps", "flags"),
+    [
+        (
+            ["instruction", "input", "output"],
+            "{'prompt': 'instruction', 'completion': 'output'}",
+            "--column prompt=instruction --column completion=output",
+        ),
+        (
+            ["id", "conversations"],
+            "{'messages': 'conversations'}",
+            "--column messages=conversations",
+        ),
+    ],
+    ids=["instructions", "conversations"],
+)
+def test_names_that_data_sets_often_have_are_mapped_in_the_message(
+    columns, maps, flags
+):
+    message = (
+        f"no example can be read from the columns {', '.join(columns)}: expected text, "
+        "prompt and completion, messages, or input_ids. Map other names with columns=, "
+        f"such as columns={maps} ({flags})."
+    )
+    with refused(message):
+        shape_of(dict.fromkeys(columns), {})
 
 
 def test_unknown_names_are_refused():

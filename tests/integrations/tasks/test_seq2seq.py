@@ -76,7 +76,8 @@ def test_columns_are_mapped_and_fixed():
             "no example can be read from the columns prompt, compltion: expected "
             "prompt and completion, or input_ids and labels. Did you mean 'compltion' "
             "for 'completion'? Map other names with columns=, such as "
-            "columns={'prompt': 'question', 'completion': 'answer'}.",
+            "columns={'prompt': 'question', 'completion': 'answer'} "
+            "(--column prompt=question --column completion=answer).",
         ),
         (
             ["prompt", "completion", "input_ids", "labels"],

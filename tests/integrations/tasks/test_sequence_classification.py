@@ -129,7 +129,8 @@ def test_what_is_no_class_number_is_refused(label):
     row = {"text": "a", "label": label}
     message = (
         f"label {label!r} is no class number in the row {row}; make the column whole "
-        "numbers from 0, or give the class names in order as labels=."
+        "numbers from 0, or give the class names in the order of training as labels= "
+        "(--task-option 'labels=[bad, good]')."
     )
     with refused(message):
         SequenceClassification(tiny_tokenizer()).label_of(row)

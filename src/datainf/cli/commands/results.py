@@ -150,4 +150,10 @@ def _scores_folder(path: str) -> Path:
     inner = folder / "scores"
     if not (folder / "scores.json").is_file() and (inner / "scores.json").is_file():
         return inner
+    if folder.is_dir() and not (folder / "scores.json").is_file():
+        runs = sorted(str(head.parents[1]) for head in folder.glob("*/scores/*.json"))
+        if runs:
+            raise OptionError(
+                f"{path} is a folder of runs; give one of: {', '.join(runs)}."
+            )
     return folder

@@ -55,7 +55,7 @@ class Chat:
         if self.template is None and not self.tokenizer.chat_template:
             raise OptionError(
                 "the tokenizer has no chat template; give the one the adapter was "
-                "trained with as chat_template=."
+                "trained with as chat_template= (--task-option chat_template=...)."
             )
         if not self.tokenizer.is_fast:
             raise OptionError(

@@ -81,7 +81,8 @@ class Classes:
         except (TypeError, ValueError):
             raise DataError(
                 f"label {given!r} is no class number {where}; make the column whole "
-                f"numbers from 0, or give the class names in order as labels={else_}."
+                "numbers from 0, or give the class names in the order of training as "
+                f"labels= (--task-option 'labels=[bad, good]'){else_}."
             ) from None
         if label < 0 or (self.count is not None and label >= self.count):
             top = "" if self.count is None else f" to {self.count - 1}"

@@ -11,6 +11,7 @@ are refused: their loss is not that of one example.
 """
 
 import difflib
+import itertools
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -61,6 +62,14 @@ def check_names(
             raise OptionError(f"columns={name!r} is unknown: {near(name, known)}.")
 
 
+# What data sets often call a column, for the mapping that a message shows.
+_OFTEN: Mapping[str, tuple[str, ...]] = {
+    "prompt": ("question", "instruction", "query", "input", "source"),
+    "completion": ("answer", "output", "response", "target", "summary"),
+    "messages": ("conversations", "conversation", "dialog"),
+}
+
+
 def shape_of(
     present: Mapping[str, Any],
     columns: Mapping[str, str],
@@ -102,13 +111,26 @@ def shape_of(
         for name in sorted(wanted - set(present))
         if (match := difflib.get_close_matches(name, list(present), n=1))
         and match[0] not in wanted
+        and match[0] not in itertools.chain.from_iterable(_OFTEN.values())
     ]
+    maps = _likely(present, wanted)
+    flags = " ".join(f"--column {ours}={theirs}" for ours, theirs in maps.items())
     raise DataError(
         f"no example can be read from the columns {listed}: expected "
         f"{', '.join(expected[:-1])}, or {expected[-1]}. {''.join(close)}Map other "
-        "names with columns=, such as columns={'prompt': 'question', 'completion': "
-        "'answer'}."
+        f"names with columns=, such as columns={maps} ({flags})."
     )
+
+
+def _likely(present: Mapping[str, Any], wanted: set[str]) -> dict[str, str]:
+    """Give the mapping of names that a message shows: by the columns there are."""
+    maps = {
+        ours: next((name for name in names if name in present), names[0])
+        for ours, names in _OFTEN.items()
+        if ours in wanted
+    }
+    talks = maps.pop("messages", "")
+    return {"messages": talks} if talks in present else maps
 
 
 def tokens_alone(rows: Any) -> Any:

@@ -85,7 +85,7 @@ const chart = (query) => {
   charts.set(host, query);
   inView.observe(host);
   return el("figure", {},
-    el("figcaption", {}, "Scores of all training examples", query.power ? [" in", unitOf(query.power).map((part) => typeof part === "string" ? part.replace(" ·", "") : part)] : [],
+    el("figcaption", {}, "Scores of all training examples", query.power ? [" in", ...unitOf(query.power).map((part) => typeof part === "string" ? part.replace(" ·", "") : part)] : [],
       "; the listed ones are marked below the bars"), host);
 };
 
