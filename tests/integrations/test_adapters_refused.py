@@ -27,7 +27,9 @@ from tests.integrations.saved_adapters import (
 from tests.tiny_models import tiny_llama, tiny_tokenizer
 
 CONFIG = "adapter_config.json"
-HUB = "Give a folder that holds it, or a hub name while the hub can be reached."
+HUB = (
+    "Give a folder that holds it (--model), or a hub name while the hub can be reached."
+)
 AGAIN = "Give the folder or hub name that `save_pretrained` of the PEFT model wrote."
 
 

@@ -105,7 +105,7 @@ def test_a_classifier_learns_the_tokenizers_padding(tmp_path):
 def test_what_is_not_there_is_one_clear_error(what, load):
     pattern = (
         rf"^the {what} no-owner/no-name cannot be loaded: [^\n]+ Give a folder that "
-        r"holds it, or a hub name while the hub can be reached\.$"
+        r"holds it \(--model\), or a hub name while the hub can be reached\.$"
     )
     with pytest.raises(AdapterError, match=pattern):
         load("no-owner/no-name")

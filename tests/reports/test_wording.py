@@ -85,10 +85,11 @@ def test_agreement_is_told_for_the_median_query_and_the_lowest() -> None:
     scores = replace(nasty_scores(), agreement=np.array([0.75, np.nan, -0.5]))
     assert agreement_sentence(scores) == (
         "Agreement with exact (Spearman's rank correlation of the training examples): "
-        "0.12 for the median query, the lowest -0.50 (query 11)."
+        "0.12 for the median query, the lowest -0.50 (query 11). It is about the order "
+        "of all rows, most of them near 0, and not about the few at its ends alone."
     )
     one = replace(bare_scores(np.ones((1, 3))), agreement=np.array([0.5]))
-    assert agreement_sentence(one).endswith("0.50 for the query.")
+    assert "0.50 for the query. It is about" in agreement_sentence(one)
 
 
 def test_no_agreement_is_told_where_there_is_none_to_tell() -> None:

@@ -14,6 +14,7 @@ from datainf.integrations.examples import load_examples
 from datainf.workflows.clean import clean
 from datainf.workflows.finished import open_finished
 from datainf.workflows.progress import Logged
+from tests.workflows.collecting import Told
 from tests.workflows.run_folders import REVIEWS
 
 
@@ -139,6 +140,18 @@ def test_what_was_done_is_written_down_before_anything_is_trained(
         )
     told = json.loads((tmp_path / "o.jsonl.clean.json").read_text(encoding="utf-8"))
     assert (len(told["rows"]), told["bought"]) == (2, None)
+
+
+def test_a_run_that_explains_answers_says_what_becomes_of_wrong_ones(
+    labels, sums, tmp_path
+):
+    told = Told()
+    clean(sums.folder, tmp_path / "a.jsonl", count=1, progress=told)
+    (note,) = [text for text in told.of("say") if text.startswith("note: the rows ")]
+    assert "where these answers are wrong, they are the right rows" in note
+    told = Told()
+    clean(labels.folder, tmp_path / "b.jsonl", count=1, progress=told)
+    assert not [text for text in told.of("say") if text.startswith("note: the rows ")]
 
 
 def test_a_language_models_rows_can_be_dropped(sums, tmp_path):

@@ -280,7 +280,7 @@ def not_loaded(what: str, name: str, error: Exception) -> str:
         )
     return (
         f"the {what} {name} cannot be loaded: {reason_of(error)}. Give a folder that "
-        "holds it, or a hub name while the hub can be reached."
+        "holds it (--model), or a hub name while the hub can be reached."
     )
 
 

@@ -112,7 +112,8 @@ def agreement_sentence(scores: Scores) -> str:
     which = "the median query" if len(values) > 1 else "the query"
     return (
         "Agreement with exact (Spearman's rank correlation of the training examples): "
-        f"{np.median(values):.2f} for {which}{lowest}."
+        f"{np.median(values):.2f} for {which}{lowest}. It is about the order of all "
+        "rows, most of them near 0, and not about the few at its ends alone."
     )
 
 

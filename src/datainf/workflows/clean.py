@@ -101,6 +101,12 @@ def clean(
             f"relabel needs one class a row, and {name} has none; drop the rows, or "
             "review them."
         )
+    if found.explains_outputs:
+        reporter.say(
+            "note: the rows that go are those that made the answers of the run's "
+            "queries less likely; where these answers are wrong, they are the right "
+            "rows. Give queries with right answers, or a run of mislabeled."
+        )
     places, test = found.most_suspicious(count), None
     if asked.retrain:
         # What is wrong with the test rows shows before anything is trained.

@@ -23,7 +23,7 @@ from datainf.workflows.data import label_column, load_rows, require_data
 from datainf.workflows.progress import Reporter
 from datainf.workflows.rows import look_at
 from datainf.workflows.run_file import read_run
-from datainf.workflows.runs import SCORES
+from datainf.workflows.runs import RANKING, SCORES
 from datainf.workflows.subject import Subject, load_subject
 
 
@@ -62,6 +62,11 @@ class Finished:
         """
         mean = self.scores.values.mean(axis=0)
         return mean if self.config.queries is not None else -mean
+
+    @property
+    def explains_outputs(self) -> bool:
+        """Whether it is a run of `attribute`, whose queries may be wrong answers."""
+        return not (self.folder / RANKING).is_file()
 
     def most_suspicious(self, count: int) -> Int[np.ndarray, " K"]:
         """Give the places of the most suspicious rows among those with scores."""

@@ -29,7 +29,13 @@ def test_top_takes_a_run_or_its_scores(attributed, inner):
         *("query", "rank", "train", "score", "text", "completion")
     ]
     assert len(out) == 1 + 3 * 10
-    assert ran.err == ""
+    queries = Scores.load(attributed / "scores").queries["text"]
+    assert ran.err.splitlines() == [
+        *(f"query {i}: {text}" for i, text in enumerate(queries)),
+        "negative: training on the row made the query's output likelier (a proponent); "
+        "positive: less likely. Numbers compare within one query.",
+    ]
+    assert worked("top", attributed / inner, "--format", "csv").err == ""
 
 
 @pytest.mark.parametrize("order", ["proponents", "opponents", "magnitude"])

@@ -223,7 +223,20 @@ def test_empty_fields_of_messages_are_left_out():
     assert checked_messages(value, "messages") == talk("hi")
 
 
-@pytest.mark.parametrize("value", [[], "hi", [{"from": "human", "value": "hi"}], [1]])
+def test_messages_of_sharegpt_are_read_as_role_and_content():
+    value = [
+        {"from": "system", "value": "be brief"},
+        {"from": "human", "value": "hi"},
+        {"from": "gpt", "value": "ho"},
+    ]
+    assert checked_messages(value, "conversations") == [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "ho"},
+    ]
+
+
+@pytest.mark.parametrize("value", [[], "hi", [{"from": "human", "text": "hi"}], [1]])
 def test_what_is_no_conversation_is_refused(value):
     message = (
         "column 'messages' must hold a list of messages, each with role and content, "

@@ -1,6 +1,7 @@
 """`top`, `report`, `inspect`, `verify`: commands that look at what is there."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -8,6 +9,9 @@ from datainf.cli.console import complain, tell
 from datainf.cli.flags import Given
 from datainf.cli.output import Format, format_of, write_facts, write_table
 from datainf.core.errors import OptionError
+
+if TYPE_CHECKING:
+    from datainf.core.records import Scores
 
 
 def top(given: Given) -> None:
@@ -39,7 +43,21 @@ def top(given: Given) -> None:
         given["order"] or "proponents",
         query=given["query"],
     )
+    if style is Format.TABLE:
+        _say_whose(scores, found["query"].unique().tolist())
     write_table(found, style)
+
+
+def _say_whose(scores: "Scores", queries: list[int]) -> None:
+    """Say what the listed queries were, and what the sign of a score means."""
+    if "text" in scores.queries:
+        texts = dict(zip(scores.queries["index"], scores.queries["text"], strict=True))
+        for number in queries:
+            tell(f"query {number}: {texts[number]}")
+    tell(
+        "negative: training on the row made the query's output likelier (a proponent); "
+        "positive: less likely. Numbers compare within one query."
+    )
 
 
 def report(given: Given) -> None:

@@ -29,6 +29,7 @@ from datainf.core.errors import DataError, OptionError
 from datainf.integrations.tasks.tokens import brief
 
 Message = Mapping[str, Any]
+_SPEAKERS = {"human": "user", "gpt": "assistant"}
 _GENERATION = re.compile(r"\{%-?\s*generation\b")
 
 
@@ -254,11 +255,20 @@ def read_tools(value: Any) -> Any:
         ) from error
 
 
+def _as_role(message: Any) -> Any:
+    """Give a message of ShareGPT's, `from` and `value`, as one of role and content."""
+    if not isinstance(message, Mapping) or set(message) != {"from", "value"}:
+        return message
+    speaker = message["from"]
+    return {"role": _SPEAKERS.get(speaker, speaker), "content": message["value"]}
+
+
 def checked_messages(value: Any, column: str) -> list[dict[str, Any]]:
     """Check that a value is a list of messages.
 
     Args:
-        value: What stands in the row.
+        value: What stands in the row; messages of `from` and `value` (human, gpt), as
+            ShareGPT has them, are read as role and content.
         column: Its column, for the message.
 
     Returns:
@@ -268,7 +278,8 @@ def checked_messages(value: Any, column: str) -> list[dict[str, Any]]:
     Raises:
         DataError: If it is none.
     """
-    good = isinstance(value, (list, tuple)) and all(
+    value = [_as_role(m) for m in value] if isinstance(value, (list, tuple)) else value
+    good = isinstance(value, list) and all(
         isinstance(message, Mapping) and message.get("role") for message in value
     )
     if not (good and value):
