@@ -39,6 +39,8 @@ from datainf.workflows.retraining import Chosen, Retrainer
 from datainf.workflows.rows import Rows, look_at
 
 NAME = "filtered"
+DATASETS = ("sst2", "noisy_ag_news")
+"""Those of the small preset, flipped and real noise: every choice costs a training."""
 ALL, RIGHT, ORACLE = "all rows", "right rows", "oracle"
 REFERENCES = (ALL, RIGHT, ORACLE)
 """Every row; every row that is not wrong; wrong rows dropped first, then by chance."""

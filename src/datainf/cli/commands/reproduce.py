@@ -57,7 +57,8 @@ def filtered(given: Given) -> None:
 
     asked = {} if given["keep"] is None else {"keep": given["keep"]}
     filtering = job.Filtering(**asked)
-    found = job.run(_study(given), given["out"] or _OUT, filtering, progress=Bars())
+    study = _study(given, job.DATASETS)
+    found = job.run(study, given["out"] or _OUT, filtering, progress=Bars())
     page = pages.page(found, command_of(job.NAME, given))
     records = found.measured.records
     _publish(given, job.NAME, page, {job.NAME: drawn.drawing(found)}, records)
