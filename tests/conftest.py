@@ -22,6 +22,9 @@ from tests import runtime_types
 ROOT = Path(__file__).resolve().parent.parent
 # These meet the model libraries, so they also run with their lowest versions.
 BOTH_VERSIONS = (ROOT / "tests/integrations", ROOT / "tests/capture")
+# Whole runs of what other folders test line by line: tracing them would cost half as
+# much again, and a line that only they meet has no test of its own.
+NOT_TRACED = (ROOT / "tests/laws", ROOT / "tests/examples")
 
 torch.set_num_threads(1)
 
@@ -30,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(folder in item.path.parents for folder in BOTH_VERSIONS):
             item.add_marker(pytest.mark.versions)
+        if any(folder in item.path.parents for folder in NOT_TRACED):
+            item.add_marker(pytest.mark.no_cover)
 
 
 _begun: set[Path] = set()

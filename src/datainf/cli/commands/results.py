@@ -48,12 +48,12 @@ def top(given: Given) -> None:
     write_table(found, style)
 
 
-def _say_whose(scores: "Scores", queries: list[int]) -> None:
+def _say_whose(scores: "Scores", queries: list[object]) -> None:
     """Say what the listed queries were, and what the sign of a score means."""
     if "text" in scores.queries:
         texts = dict(zip(scores.queries["index"], scores.queries["text"], strict=True))
-        for number in queries:
-            tell(f"query {number}: {texts[number]}")
+        for one in queries:  # numbers, or what a mean was taken of
+            tell(f"query {one}: {texts[one]}")
     tell(
         "negative: training on the row made the query's output likelier (a proponent); "
         "positive: less likely. Numbers compare within one query."
