@@ -38,20 +38,32 @@ def _tokenizer() -> Any:
     return tokenizer
 
 
-def _clip(kind: Any = CLIPTextModel, width: int = 8, projection: int = 6) -> Any:
+def _clip(
+    kind: Any = CLIPTextModel,
+    width: int = 8,
+    projection: int = 6,
+    length: int = _LENGTH,
+) -> Any:
     config = CLIPTextConfig(
         vocab_size=VOCAB,
         hidden_size=width,
         intermediate_size=11,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=_LENGTH,
+        max_position_embeddings=length,
         projection_dim=projection,
         bos_token_id=2,
         eos_token_id=3,
         pad_token_id=0,
     )
     return kind(config)
+
+
+def longer_reader(length: int) -> Any:
+    """A text encoder like Stable Diffusion's tiny one, for prompts of more tokens."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return _clip(length=length).eval()
 
 
 def _t5(width: int = 8) -> Any:

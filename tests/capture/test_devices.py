@@ -11,7 +11,7 @@ from datainf.capture.devices import (
     moved,
 )
 from datainf.capture.session import CaptureSession
-from datainf.core.options import CollectOptions
+from datainf.core.batch import BATCH_TOKENS
 from datainf.integrations.peft import adapter_of
 from tests.cases import TokenTask, decoder, token_rows
 
@@ -36,7 +36,7 @@ def test_batches_go_to_the_input_embeddings():
 
 def test_batches_are_small_on_a_cpu():
     assert batch_tokens_on(torch.device("cpu")) < batch_tokens_on(torch.device("cuda"))
-    assert batch_tokens_on(torch.device("cuda")) == CollectOptions().budget
+    assert batch_tokens_on(torch.device("cuda")) == BATCH_TOKENS
 
 
 def test_a_model_without_input_embeddings_has_none():

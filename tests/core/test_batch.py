@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datainf.core.batch import plan_batches
+from datainf.core.batch import BATCH_TOKENS, budget_of, plan_batches
 
 LENGTHS = st.lists(st.integers(1, 31), min_size=1, max_size=23)
 BUDGETS = st.integers(1, 67)
@@ -74,3 +74,8 @@ def test_batches_before_a_halving_are_not_touched():
 
 def test_a_halving_of_a_budget_of_one_changes_nothing():
     assert plan_batches([3, 2], 1, [0, 0]) == [[0], [1]]
+
+
+def test_a_budget_of_which_nothing_is_said_fills_a_gpu():
+    assert budget_of(None) == BATCH_TOKENS
+    assert budget_of(7) == 7

@@ -144,12 +144,11 @@ def ranked_at_once(subject: Any, timesteps: int, seed: int) -> dict[str, Any]:
 def tiny_drawer(folder: Path) -> Path:
     """Save a tiny pipeline that reads the words of captions, 16 pixels a side."""
     from scripts.train_demo_pipeline import build_tokenizer
-    from tests.tiny_diffusion import tiny_pipeline
+    from tests.tiny_diffusion import longer_reader, tiny_pipeline
 
-    tokenizer = build_tokenizer()
-    tokenizer.model_max_length = 7
     pipeline = tiny_pipeline(dtype=torch.float32)
-    pipeline.tokenizer = tokenizer
+    pipeline.tokenizer = tokenizer = build_tokenizer()
+    pipeline.text_encoder = longer_reader(tokenizer.model_max_length)
     pipeline.text_encoder.resize_token_embeddings(len(tokenizer))
     pipeline.save_pretrained(folder)
     return folder

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from datainf.core.options import BATCH_TOKENS
+from datainf.core.batch import BATCH_TOKENS
 
 _CPU_TOKENS = 1024
 

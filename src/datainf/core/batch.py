@@ -9,6 +9,21 @@ replayed to the bit.
 
 from collections.abc import Sequence
 
+BATCH_TOKENS = 4096
+"""Padded tokens of a batch that fill a GPU."""
+
+
+def budget_of(tokens: int | None) -> int:
+    """Give the token budget of a batch, where no device has settled it.
+
+    Args:
+        tokens: Most padded tokens, as they were asked for.
+
+    Returns:
+        That number, or what fills a GPU.
+    """
+    return BATCH_TOKENS if tokens is None else tokens
+
 
 def plan_batches(
     lengths: Sequence[int], budget: int, halved_at: Sequence[int] = ()

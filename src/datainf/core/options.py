@@ -204,10 +204,6 @@ AUTO = "auto"
 """The damping that is chosen from the gradients themselves."""
 
 
-BATCH_TOKENS = 4096
-"""Padded tokens of a batch that fill a GPU."""
-
-
 def described(default: Any, text: str, *, late: bool = False) -> Any:
     """Make a dataclass field that carries its own description.
 
@@ -274,9 +270,8 @@ class CollectOptions:
     sample_seed: int = described(0, "Chooses the labels that are drawn.", late=True)
     batch_tokens: int | None = described(
         None,
-        "Most padded tokens in one batch; when not given that of the store that is "
-        "there, or 1024 on a CPU and 4096 elsewhere. Halves itself when memory runs "
-        "out.",
+        "Most padded tokens in one batch, halved when memory runs out; of itself that "
+        "of the store that is there, or 1024 on a CPU and 4096 elsewhere.",
     )
     shard_rows: int | None = described(
         None,
@@ -327,11 +322,6 @@ class CollectOptions:
         for name in ("sample_seed", "project_seed"):
             seed = number(getattr(self, name), name, least=0, whole=True)
             object.__setattr__(self, name, seed)
-
-    @property
-    def budget(self) -> int:
-        """Most padded tokens in one batch, where no device has settled it."""
-        return BATCH_TOKENS if self.batch_tokens is None else self.batch_tokens
 
     @property
     def projection(self) -> SideProjection | None:

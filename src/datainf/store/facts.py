@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from datainf.core.batch import budget_of
 from datainf.core.side_projection import said
 from datainf.store.atomic import reading
 from datainf.store.excluded import excluded_in, parameters_in
@@ -44,7 +45,7 @@ def describe_store(path: str | Path) -> dict[str, Any]:
         "about": dict(identity.about),
         "collected": str(options.parameters),
         "output": str(options.output),
-        "batch_tokens": options.budget,
+        "batch_tokens": budget_of(options.batch_tokens),
         "text": options.store_text,
         "excluded": [row.to_dict() for row in excluded_in(manifest.coverage)],
         "coverage": parameters_in(manifest.coverage),

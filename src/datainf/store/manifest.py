@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from datainf.core.batch import budget_of
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.identity import Identity
 from datainf.core.layout import Layout
@@ -140,7 +141,7 @@ class Manifest:
             "projection": None if projection is None else projection.to_dict(),
             "identity": self.identity.to_dict(),
             "options": {
-                "batch_tokens": options.budget,
+                "batch_tokens": budget_of(options.batch_tokens),
                 "output": str(options.output),
                 "parameters": str(options.parameters),
                 "store_text": options.store_text,

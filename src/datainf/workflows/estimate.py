@@ -19,7 +19,7 @@ import torch
 
 from datainf.capture.collect import collect_shard
 from datainf.capture.session import CaptureSession
-from datainf.core.batch import plan_batches
+from datainf.core.batch import budget_of, plan_batches
 from datainf.core.layout import Layout
 from datainf.core.options import CollectOptions
 from datainf.core.store_dtype import StoreDtype
@@ -124,7 +124,10 @@ def estimate(
     """
     lengths = rows.lengths
     plans = [
-        [[start + i for i in batch] for batch in plan_batches(part, options.budget)]
+        [
+            [start + i for i in batch]
+            for batch in plan_batches(part, budget_of(options.batch_tokens))
+        ]
         for start in range(0, len(lengths), shard_rows)
         for part in [lengths[start : start + shard_rows]]
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from datainf.capture.collect import collect_shard
 from datainf.capture.session import CaptureSession
+from datainf.core.batch import budget_of
 from datainf.core.errors import StoreError
 from datainf.core.factors import FactorSums
 from datainf.core.options import CollectOptions, OnNonfinite
@@ -134,7 +135,7 @@ class FactorPass:
             self.task,
             self.rows.read(numbers),
             lengths=[lengths[number] for number in numbers],
-            budget=self.options.budget,
+            budget=budget_of(self.options.batch_tokens),
             halved_at=shard.halved_at,
             factors=sums,
             on_batch=advance,

@@ -13,6 +13,7 @@ import torch
 
 from datainf.capture.collect import ShardGradients, collect_shard
 from datainf.capture.session import CaptureSession
+from datainf.core.batch import budget_of
 from datainf.core.factors import FactorSums
 from datainf.core.options import CollectOptions
 from datainf.core.task import Task
@@ -140,7 +141,7 @@ class Filling:
             self.task,
             self.rows.read(index),
             lengths=[lengths[number] for number in index],
-            budget=self.options.budget,
+            budget=budget_of(self.options.batch_tokens),
             halved_at=shard.halved_at,
             factors=sums,
             on_halving=partial(self._halved, writer, shard.number),
