@@ -30,9 +30,31 @@ HELLO = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho
             {},
             {"prompt": [USER], "completion": [SAID]},
         ),
+        (
+            {"talk": [{"from": "system", "value": "be short"}]},
+            {"messages": "talk"},
+            {"talk": [SYSTEM, USER, SAID]},
+        ),
+        ({"messages": "hi"}, {}, {"messages": [USER, SAID]}),
+        (
+            {"prompt": ["hi"], "completion": ["ho"]},
+            {},
+            {"prompt": [USER], "completion": [SAID]},
+        ),
         ({"other": "a"}, {}, {"prompt": "where?", "completion": "here"}),
     ],
-    ids=["texts", "text", "talk", "system", "renamed", "talk in two", "none"],
+    ids=[
+        "texts",
+        "text",
+        "talk",
+        "system",
+        "renamed",
+        "talk in two",
+        "sharegpt",
+        "text for talk",
+        "texts for talk",
+        "none",
+    ],
 )
 def test_a_question_is_asked_in_the_shape_of_the_training_rows(
     row, columns, expected, tmp_path

@@ -28,7 +28,7 @@ from datainf.workflows.checkpoints import (
 from datainf.workflows.collect import collect
 from datainf.workflows.data import load_rows
 from datainf.workflows.mislabeled import mislabeled
-from datainf.workflows.run_file import read_run
+from datainf.workflows.run_file import read_run, write_run
 from datainf.workflows.runs import (
     attribute_run,
     collect_run,
@@ -195,6 +195,24 @@ def test_methods_along_training_take_the_adapters_own_where_none_are_named(folde
     assert chosen_checkpoints(build("tracin"), None, adapter="nowhere") is None
     assert chosen_checkpoints(build("datainf"), None, adapter=folders.adapter) is None
     assert chosen_checkpoints(build("datainf"), own[:2], 1) == [own[1]]
+
+
+def test_checkpoints_that_an_earlier_training_left_there_are_refused(folders, tmp_path):
+    adapter = shutil.copytree(folders.adapter, tmp_path / "twice")
+    own = read_run(adapter)
+    kept = replace(own.recipe or Recipe(), seed=4).keeping_nothing()
+    write_run(replace(own, recipe=kept), adapter)
+    message = (
+        f"{adapter / 'checkpoints'} holds checkpoints of a training with another "
+        f"recipe than that of {adapter}; train it again in a folder of its own, with "
+        "save_strategy: epoch in the recipe."
+    )
+    with refused(message):
+        chosen_checkpoints(build("tracin"), None, adapter=str(adapter))
+    named = chosen_checkpoints(build("tracin"), adapter / "checkpoints")
+    assert named == find_checkpoints(adapter)
+    (adapter / "checkpoints" / "run.json").unlink()  # a Trainer's own
+    assert chosen_checkpoints(build("tracin"), None, adapter=str(adapter)) == named
 
 
 def test_a_limit_without_checkpoints_is_refused():

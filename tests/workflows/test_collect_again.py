@@ -11,6 +11,7 @@ from datainf.core.errors import DatainfWarning, MemoryLimitError, StoreError
 from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.store.facts import describe_store
 from datainf.store.reader import GradientStore, open_store
+from datainf.store.reuse import move_aside
 from datainf.workflows.collect import collect
 from tests.cases import LENGTHS, TokenTask, decoder
 from tests.store.stores import files
@@ -70,6 +71,10 @@ def test_batches_of_which_nothing_is_said_are_those_of_a_reused_store(tmp_path):
     collect(model, ROWS[:4], TokenTask(), out=tmp_path / "first", **CUT)
     more = {**CUT, "batch_tokens": None, "reuse": tmp_path / "first"}
     store = collect(model, ROWS, TokenTask(), out=tmp_path / "second", **more)
+    assert store.manifest.options.batch_tokens == CUT["batch_tokens"]
+    # As a run leaves it that was cut off before the new store began.
+    move_aside(tmp_path / "first")
+    store = collect(model, ROWS, TokenTask(), out=tmp_path / "first", **more)
     assert store.manifest.options.batch_tokens == CUT["batch_tokens"]
 
 

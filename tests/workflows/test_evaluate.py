@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datainf.core.errors import OptionError
+from datainf.core.errors import OptionError, StoreError
 from datainf.core.evaluate_options import BatchOrder, EvaluateOptions
 from datainf.core.options import CollectOptions, ScoreOptions
 from datainf.core.recipe import Recipe
@@ -96,6 +96,30 @@ def test_methods_along_the_training_are_refused_without_checkpoints(reviews, tmp
     with pytest.raises(OptionError, match=f"^{re.escape(message)}$"):
         all_scores(ground, contenders(["dot", "less"]), Told())
     assert not any(tmp_path.iterdir())
+
+
+def test_what_methods_lack_is_told_before_the_first_gradient(reviews, tmp_path):
+    config = keeping(judged(reviews, tmp_path), tmp_path)
+    ground = Ground.prepare(config, Told())
+    margins = replace(ground.config, collect=CollectOptions(output="margin"))
+    with pytest.raises(OptionError, match=r"^less is made of gradients of the loss"):
+        all_scores(replace(ground, config=margins), contenders(["dot", "less"]), Told())
+    for moments in (tmp_path / "adapter").glob("checkpoints/*/optimizer.pt"):
+        moments.unlink()
+    with pytest.raises(StoreError, match=r"has no optimizer\.pt; train with"):
+        all_scores(ground, contenders(["dot", "less"]), Told())
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
+
+
+def test_rows_of_margins_are_reused_from_their_own_store(reviews, tmp_path):
+    config = judged(reviews, tmp_path)
+    reuse = CollectOptions(reuse=tmp_path / "train")
+    found = []
+    for how in (CollectOptions(), reuse):
+        ground = Ground.prepare(replace(config, collect=how), Told())
+        found.append(all_scores(ground, contenders(["dot", "trak"]), Told()))
+    for (_, first), (_, second) in zip(*found, strict=True):
+        np.testing.assert_array_equal(first, second)
 
 
 def test_retrainings_are_shared_with_a_recipe_that_keeps_checkpoints(reviews, tmp_path):

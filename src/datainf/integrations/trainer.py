@@ -61,7 +61,8 @@ Progress = Callable[[int, int, float | None], None]
 """Called after a step with its number, the number of steps and the last logged loss."""
 
 CHECKPOINTS = "checkpoints"
-_RUN_FILE = "run.json"
+RUN_FILE = "run.json"
+"""In the checkpoints' folder: hashes of what is trained."""
 _DEFAULTS: Mapping[str, Any] = {
     "report_to": "none",
     "save_strategy": "no",
@@ -321,7 +322,7 @@ def _checkpoint(
     if str(getattr(arguments.save_strategy, "value", arguments.save_strategy)) == "no":
         return None
     folder = Path(arguments.output_dir)
-    run_file = folder / _RUN_FILE
+    run_file = folder / RUN_FILE
     rows = [hash_example(dataset[i], task) for i in range(len(dataset))]
     run = {
         "recipe": recipe.fingerprint,

@@ -11,6 +11,7 @@ from typing import Any
 from datainf.core.errors import DataError
 from datainf.core.run_config import RunConfig
 from datainf.integrations.examples import load_examples
+from datainf.integrations.tasks.chat import checked_messages
 from datainf.integrations.tasks.rows import shape_of
 
 
@@ -62,7 +63,10 @@ def _turns(
 ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """Write what is said before the answer, and the answer."""
     before = [{"role": "user", "content": prompt}]
-    opening = talk[0] if talk else {}
+    try:
+        opening = checked_messages(talk, "messages")[0]
+    except DataError:
+        opening = {}  # the run itself tells
     if opening.get("role") == "system" and isinstance(opening.get("content"), str):
         before.insert(0, {"role": "system", "content": opening["content"]})
     return before, [{"role": "assistant", "content": completion}]

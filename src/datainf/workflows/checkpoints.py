@@ -9,6 +9,7 @@ stores lie in a folder of its name in the run's cache:
 resumed and reused like all stores (`pair.py`). M checkpoints cost M times one.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,15 +22,18 @@ from datainf.core.adapter import Adapter
 from datainf.core.checkpoint import Checkpoint
 from datainf.core.errors import OptionError
 from datainf.core.options import number
+from datainf.core.recipe import Recipe
 from datainf.core.run_config import RunConfig
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
 from datainf.integrations.checkpoints import beside, find_checkpoints, loaded
 from datainf.integrations.optimizer_state import learning_rates, read_moments
 from datainf.integrations.peft import adapter_of
+from datainf.integrations.trainer import RUN_FILE
 from datainf.store.reader import GradientStore
 from datainf.workflows.pair import TRAIN, Pair, collected, folder_of
 from datainf.workflows.progress import Logged, Reporter
+from datainf.workflows.run_file import beside_adapter
 
 _OWN = ("queries-", "curvature-", "scores")
 
@@ -85,12 +89,15 @@ def chosen_checkpoints(
         Their folders; None for the adapter as it is.
 
     Raises:
-        OptionError: If a limit came without any.
+        OptionError: If a limit came without any, or those beside the adapter are of
+            another training than its own.
     """
     if limit is not None:
         limit = int(number(limit, "checkpoint_limit", least=1, whole=True))
     if given is None and estimator.follows_training and adapter is not None:
         given = beside(adapter)
+        if given is not None:
+            _require_own(given, adapter)
     if given is not None:
         return find_checkpoints(given, limit)
     if limit is not None:
@@ -99,6 +106,20 @@ def chosen_checkpoints(
             "with checkpoints= (--checkpoints), or leave it out."
         )
     return None
+
+
+def _require_own(place: Path, adapter: str) -> None:
+    """Refuse what an earlier training left in the folder that a later one wrote."""
+    own, recipe = place / RUN_FILE, beside_adapter(adapter).get("recipe")
+    if recipe is None or not own.is_file():
+        return  # not of `datainf train`
+    known = json.loads(own.read_text(encoding="utf-8"))
+    if known.get("recipe") != Recipe.from_dict(recipe).fingerprint:
+        raise OptionError(
+            f"{place} holds checkpoints of a training with another recipe than that of "
+            f"{adapter}; train it again in a folder of its own, with save_strategy: "
+            "epoch in the recipe."
+        )
 
 
 def refuse_checkpoints(config: RunConfig, command: str) -> None:

@@ -33,6 +33,7 @@ from datainf.store.excluded import parameters_in
 from datainf.store.manifest import MANIFEST_NAME, default_shard_rows
 from datainf.store.parsing import read_manifest
 from datainf.store.reader import GradientStore, open_store
+from datainf.store.reuse import aside
 from datainf.store.start import Asked, Start
 from datainf.store.writer import StoreWriter
 from datainf.workflows.coverage import coverage_rows, coverage_text
@@ -189,9 +190,11 @@ def with_batches(
     """
     if options.batch_tokens is not None:
         return options
-    for place in (out, options.reuse):
-        if place is not None and (Path(place) / MANIFEST_NAME).is_file():
-            found = read_manifest(Path(place)).options.batch_tokens
+    older = None if options.reuse is None else Path(options.reuse)
+    # A run that was cut off may have left the older store moved aside.
+    for place in (out, older, older and aside(older)):
+        if place is not None and (place / MANIFEST_NAME).is_file():
+            found = read_manifest(place).options.batch_tokens
             return replace(options, batch_tokens=found)
     device = device_of(as_module(model))
     return replace(options, batch_tokens=batch_tokens_on(device))

@@ -71,9 +71,10 @@ def collect_together(  # noqa: PLR0913 - as collect
     """
     folder = local_path(out)
     folder = folder.resolve() if folder.is_symlink() else folder
-    chosen = with_batches(collect_options(options), model, folder)
+    chosen = collect_options(options)
     _require_shareable(chosen)
     with ranks.step():
+        chosen = with_batches(chosen, model, folder)
         job = Job.prepare(
             model,
             dataset,

@@ -26,8 +26,15 @@ from datainf.__about__ import __version__
 from datainf.core.canonical import canonical_json
 from datainf.core.durable import write_durably
 from datainf.core.errors import OptionError
+from datainf.core.options import CollectOptions, Output
 from datainf.core.run_config import RunConfig
-from datainf.workflows.checkpoints import Several, chosen_checkpoints, gathered
+from datainf.integrations.peft import adapter_of
+from datainf.workflows.checkpoints import (
+    Several,
+    checkpoint_facts,
+    chosen_checkpoints,
+    gathered,
+)
 from datainf.workflows.contenders import (
     DEFAULT_METHODS,
     Contender,
@@ -35,8 +42,9 @@ from datainf.workflows.contenders import (
     saved_scores,
     scores_of,
 )
+from datainf.workflows.fisher import require_collected
 from datainf.workflows.ground import Ground
-from datainf.workflows.pair import Pair
+from datainf.workflows.pair import TRAIN, Pair
 from datainf.workflows.progress import Reporter
 from datainf.workflows.run_file import write_run
 
@@ -90,7 +98,7 @@ def all_scores(
     found = list(saved_scores(ground.options.scores, ground))
     made: dict[str, NDArray[np.floating]] = {}
     # What is missing shows before the first gradient.
-    states = [(some, _checkpoints(some[0], ground)) for some in _alike(methods)]
+    states = [(some, _checkpoints(some, ground)) for some in _alike(methods)]
     if ground.model is not None:
         for some, saved in states:
             with _gradients(ground.model, some, ground, saved, reporter) as stores:
@@ -109,18 +117,38 @@ def _alike(methods: Sequence[Contender]) -> list[list[Contender]]:
     return list(found.values())
 
 
-def _checkpoints(one: Contender, ground: Ground) -> list[Path] | None:
-    """Find the checkpoints of a method along training."""
-    if not one.estimator.follows_training:
+def _checkpoints(some: Sequence[Contender], ground: Ground) -> list[Path] | None:
+    """Find the checkpoints of methods along training, with all that they need."""
+    how = some[0].estimator
+    if not how.follows_training:
         return None
-    saved = chosen_checkpoints(one.estimator, None, adapter=ground.config.adapter)
+    require_collected(how, CollectOptions(**_collecting(some, ground)[1]), over=True)
+    saved = chosen_checkpoints(how, None, adapter=ground.config.adapter)
     if saved is None:
         raise OptionError(
-            f"{one.name} follows the training, and {ground.config.adapter} has no "
+            f"{some[0].name} follows the training, and {ground.config.adapter} has no "
             "checkpoints; train it with save_strategy: epoch in the recipe (retraining "
             "keeps none), or leave the method out."
         )
+    if ground.model is not None:
+        adapter = adapter_of(ground.model, None, ground.config.collect.parameters)
+        checkpoint_facts(ground.model, adapter, saved, how)
     return saved
+
+
+def _collecting(
+    some: Sequence[Contender], ground: Ground
+) -> tuple[Path, dict[str, Any]]:
+    """Say where the gradients of methods alike lie, and how they are collected."""
+    how, collecting = some[0].estimator, asdict(ground.config.collect)
+    folder = Path(ground.config.out)
+    if how.output not in (Output.LOSS, collecting["output"]):
+        folder, collecting["output"] = folder / how.output, how.output
+        if collecting["reuse"] is not None:
+            # Rows of its own store serve again; those that were named are of the loss.
+            collecting["reuse"] = str(folder / TRAIN)
+    factors = any(one.estimator.needs_factors for one in some)
+    return folder, {**collecting, "factors": factors or collecting["factors"]}
 
 
 @contextmanager
@@ -132,21 +160,17 @@ def _gradients(
     reporter: Reporter,
 ) -> Iterator[Pair | Several]:
     """Collect what some methods alike are made of, for as long as it is looked at."""
-    how, collecting = some[0].estimator, asdict(ground.config.collect)
-    folder = Path(ground.config.out)
-    if how.output not in ("loss", collecting["output"]):
-        folder, collecting["output"] = folder / how.output, how.output
-    factors = any(one.estimator.needs_factors for one in some)
+    folder, collecting = _collecting(some, ground)
     with gathered(
         model,
         ground.train.dataset,
         ground.queries.dataset,
         ground.task,
         saved,
-        how,
+        some[0].estimator,
         cache=folder,
         progress=reporter,
-        **{**collecting, "factors": factors or collecting["factors"]},
+        **collecting,
     ) as stores:
         yield stores
 

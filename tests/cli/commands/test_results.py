@@ -49,6 +49,15 @@ def test_top_lists_either_end_of_one_query(attributed, order):
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-6)
 
 
+def test_top_tells_of_a_query_on_one_line(tmp_path):
+    values, solved = np.array([[-1.0, 2.0]], dtype=np.float32), np.zeros((1, 1))
+    queries = pd.DataFrame({"index": [0], "text": ["a\n\nb \x1b[31m →  c"]})
+    texts = pd.DataFrame({"index": range(2), "text": ["a", "b"]})
+    made = Scores(values, ("all",), solved, solved, Provenance("dot"), texts, queries)
+    made.save(tmp_path)
+    assert worked("top", tmp_path).err.splitlines()[0] == "query 0: a  b  [31m →  c"
+
+
 def test_top_gives_programs_every_digit(tmp_path):
     values = np.array([[-3e-13, 2e-14, 5e-15]], dtype=np.float32)
     texts = pd.DataFrame({"index": range(3), "text": ["a", "b\x9b", "c"]})

@@ -29,8 +29,9 @@ def pipeline(*tokenizers, longest=None):
 
     def with_longest(prompt, max_sequence_length=longest): ...
 
-    names = ("tokenizer", "tokenizer_2", "tokenizer_3")
-    found = dict(zip(names, tokenizers, strict=False))
+    found: dict[str, object] = {}
+    for end, tokenizer in zip(("", "_2", "_3"), tokenizers, strict=False):
+        found |= {f"tokenizer{end}": tokenizer, f"text_encoder{end}": tokenizer}
     encode = without if longest is None else with_longest
     return SimpleNamespace(encode_prompt=encode, **found)
 
@@ -41,6 +42,8 @@ def test_a_caption_is_cut_where_every_tokenizer_cuts_it():
     both = pipeline(clip, None, t5, longest=7)
     assert [is_cut(both, "x" * n) for n in (5, 6, 7, 8)] == [False, False, False, True]
     assert not is_cut(pipeline(), "x" * 100)
+    both.text_encoder_3 = None
+    assert is_cut(both, "x" * 6)
 
 
 @pytest.mark.skipif(not DIFFUSERS, reason="diffusers cannot be imported")

@@ -227,7 +227,7 @@ def test_messages_of_sharegpt_are_read_as_role_and_content():
     value = [
         {"from": "system", "value": "be brief"},
         {"from": "human", "value": "hi"},
-        {"from": "gpt", "value": "ho"},
+        {"from": "gpt", "value": "ho", "weight": None},  # as Arrow's tables fill in
     ]
     assert checked_messages(value, "conversations") == [
         {"role": "system", "content": "be brief"},
@@ -236,7 +236,10 @@ def test_messages_of_sharegpt_are_read_as_role_and_content():
     ]
 
 
-@pytest.mark.parametrize("value", [[], "hi", [{"from": "human", "text": "hi"}], [1]])
+@pytest.mark.parametrize(
+    "value",
+    [[], "hi", [{"from": "human", "text": "hi"}], [1], [{"from": [1], "value": "hi"}]],
+)
 def test_what_is_no_conversation_is_refused(value):
     message = (
         "column 'messages' must hold a list of messages, each with role and content, "

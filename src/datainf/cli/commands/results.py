@@ -53,7 +53,8 @@ def _say_whose(scores: "Scores", queries: list[object]) -> None:
     if "text" in scores.queries:
         texts = dict(zip(scores.queries["index"], scores.queries["text"], strict=True))
         for one in queries:  # numbers, or what a mean was taken of
-            tell(f"query {one}: {texts[one]}")
+            # On one line, with every space: a completion's first one counts.
+            tell(f"query {one}: {' '.join(str(texts[one]).splitlines())}")
     tell(
         "negative: training on the row made the query's output likelier (a proponent); "
         "positive: less likely. Numbers compare within one query."

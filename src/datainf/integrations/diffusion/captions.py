@@ -3,7 +3,11 @@
 import inspect
 from typing import Any
 
-_TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
+_TOKENIZERS = {
+    "tokenizer": "text_encoder",
+    "tokenizer_2": "text_encoder_2",
+    "tokenizer_3": "text_encoder_3",
+}
 _LONGEST = "max_sequence_length"
 
 
@@ -20,9 +24,10 @@ def is_cut(pipeline: Any, caption: str) -> bool:
     """
     taken = inspect.signature(pipeline.encode_prompt).parameters.get(_LONGEST)
     found = []
-    for name in _TOKENIZERS:
+    for name, encoder in _TOKENIZERS.items():
         tokenizer = getattr(pipeline, name, None)
-        if tokenizer is None:
+        # SD3 runs without its T5, whose tokenizer may be there all the same.
+        if tokenizer is None or getattr(pipeline, encoder, None) is None:
             continue
         limit = tokenizer.model_max_length
         if taken is not None and type(tokenizer).__name__.startswith("T5"):

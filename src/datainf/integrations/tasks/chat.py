@@ -257,10 +257,13 @@ def read_tools(value: Any) -> Any:
 
 def _as_role(message: Any) -> Any:
     """Give a message of ShareGPT's, `from` and `value`, as one of role and content."""
-    if not isinstance(message, Mapping) or set(message) != {"from", "value"}:
+    if not isinstance(message, Mapping):
         return message
-    speaker = message["from"]
-    return {"role": _SPEAKERS.get(speaker, speaker), "content": message["value"]}
+    held = {name: part for name, part in message.items() if part is not None}
+    speaker = held.get("from")
+    if held.keys() != {"from", "value"} or not isinstance(speaker, str):
+        return message
+    return {"role": _SPEAKERS.get(speaker, speaker), "content": held["value"]}
 
 
 def checked_messages(value: Any, column: str) -> list[dict[str, Any]]:
