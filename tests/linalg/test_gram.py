@@ -3,11 +3,13 @@
 import pytest
 import torch
 
+from datainf.core.share import Share, Shared
 from datainf.linalg.gram import (
     apply_curvature,
     curvature_matrix,
     curvature_times,
     gram_matrix,
+    largest_product,
     products,
     weighted_sum,
 )
@@ -35,3 +37,12 @@ def test_streamed_products_equal_whole_ones(portion):
 def test_matrices_are_float64():
     assert curvature_matrix([G], count=7, size=5).dtype == torch.float64
     assert gram_matrix([G], count=7).dtype == torch.float64
+
+
+def test_a_process_without_rows_takes_the_largest_of_the_others():
+    others = torch.tensor([2.0, 3.0, 5.0], dtype=torch.float64)
+    share = Share(range(0), 1, 2, largest=lambda own: torch.maximum(own, others))
+    rows = Shared(share, lambda: iter(()))
+    assert torch.equal(largest_product(rows, X[:, :0], count=7), others)
+    found = largest_product([G], X @ G.T, count=7)
+    assert torch.equal(found, (X @ G.T).abs().amax(dim=1))

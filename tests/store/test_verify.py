@@ -29,6 +29,15 @@ def test_a_store_as_written_has_no_fault(path):
     assert report.bytes == sum(shard.stat().st_size for shard in shards)
 
 
+def test_rows_of_int8_are_held_against_their_norms_with_their_scales(tmp_path):
+    write_store(tmp_path, "int8")
+    assert verify(tmp_path).ok
+    scales = load_file(tmp_path / "shard-00001.safetensors")["scales"]
+    faults = replaced(tmp_path, scales=scales * 2)
+    assert faults
+    assert all("squared norms of" in fault for fault in faults)
+
+
 @pytest.mark.parametrize("part", range(3))
 def test_no_flip_of_a_byte_goes_unnoticed(path, part):
     flips = random.Random(part)
