@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.utils import convert_state_dict_to_diffusers
 from peft import AutoPeftModelForCausalLM, LoraConfig, get_peft_model_state_dict
 from PIL import Image
 from transformers import Trainer, TrainingArguments
@@ -209,6 +208,9 @@ def pictures(place: Path, names: Names) -> None:
 
 def pictures_of_a_hub(place: Path, names: Names) -> None:
     """The pipeline lies under its hub name, the LoRA as diffusers saves one."""
+    # The lowest versions, which collect this file, have no diffusers to import.
+    from diffusers.utils import convert_state_dict_to_diffusers
+
     pictures(place, names)
     shutil.rmtree(place / "my-lora")
     pipeline = tiny_pipeline(dtype=torch.float32)
