@@ -116,6 +116,14 @@ def test_rows_without_a_gradient_count_nothing(ground, pair, tmp_path):
             assert not found[:, -1].any()
 
 
+def test_margins_are_not_taken_for_losses(ground, tmp_path):
+    data = (ground.train.dataset, ground.queries.dataset, ground.task)
+    with collected(ground.model, *data, cache=tmp_path, output="margin") as margins:
+        assert made("trak", ground, margins).shape == (Q, N)
+        with pytest.raises(OptionError, match=r"^loss ranks by the examples' losses, "):
+            made("loss", ground, margins)
+
+
 def test_queries_without_a_gradient_are_refused(ground, pair):
     more = replace(ground, queries=replace(ground.queries, table=ground.train.table))
     message = f"{N - Q} of {N} queries have no gradient; leave them out of the queries."

@@ -42,6 +42,8 @@ SHOWN: Mapping[str, str] = {
     "exact:damping=1,normalize=block": "exact, damping 1, block",
     "exact:damping=10,normalize=block": "exact, damping 10, block",
     "exact:damping=100,normalize=block": "exact, damping 100, block",
+    "ekfac:damping=0.1,normalize=block": "ekfac, damping 0.1, block",
+    "ekfac:damping=1,normalize=block": "ekfac, damping 1, block",
     "ekfac:damping=10,normalize=block": "ekfac, damping 10, block",
     "tracin:normalize=none": "tracin, an epoch a checkpoint",
     "tracin:normalize=block": "tracin, block",
@@ -190,12 +192,15 @@ def _overview(findings: Findings) -> str:
             for v, top in zip(values, best, strict=True)
         ]
         known = [v for v in values if v is not None]
-        # The least of a part would stand beside the least of all.
-        least = share(min(known)) if len(known) == len(values) else DASH
-        lines.append([said, *marked, least])
-    top = ["best of all options", *(share(value) for value in best), ""]
-    ceiling = ["ceiling", *(_ceiling(result) for _, result in found), ""]
-    return markdown_table(["scores", *heads, "least"], [*lines, top, ceiling])
+        # What holds of a part would stand beside what holds of all.
+        whole = len(known) == len(values)
+        behind = [top - v for v, top in zip(known, best, strict=True)] if whole else []
+        least = share(min(known)) if whole else DASH
+        lines.append([said, *marked, least, share(max(behind)) if whole else DASH])
+    top = ["best of all options", *(share(value) for value in best), "", ""]
+    ceiling = ["ceiling", *(_ceiling(result) for _, result in found), "", ""]
+    ends = ("least", "most behind the best")
+    return markdown_table(["scores", *heads, *ends], [*lines, top, ceiling])
 
 
 def _ceiling(result: Mapping[str, Any]) -> str:

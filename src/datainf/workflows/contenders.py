@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datainf.core.errors import DataError, OptionError, StoreError
+from datainf.core.options import Output
 from datainf.core.records import Scores
 from datainf.estimators.base import Estimator
 from datainf.evaluation.baselines import random_scores, tfidf_scores
@@ -140,6 +141,7 @@ def scores_of(
 
     Raises:
         DataError: If the store leaves out queries.
+        OptionError: If losses are wanted of a store of margins.
     """
     shape = (len(ground.queries.table), len(ground.train.table))
     if one.method == "random":
@@ -155,6 +157,13 @@ def scores_of(
         )
     made = np.zeros(shape)
     if one.method == "loss":
+        output = stores.train.manifest.options.output
+        if output == Output.MARGIN:
+            raise OptionError(
+                "loss ranks by the examples' losses, and these gradients are of their "
+                "margins; leave --output margin out (trak takes margins by itself), or "
+                "leave loss out."
+            )
         made[:, stores.train.index] = _losses(stores.train)
     else:
         scores = score(**stores.sources, method=one.method, **one.options)
