@@ -49,9 +49,10 @@ def few_variants():
 
 @pytest.fixture(scope="package")
 def found_wrong(tmp_path_factory: pytest.TempPathFactory):
-    """`mislabeled` on two data sets, two seeds; its folder."""
+    """`mislabeled` on two data sets, one at a further rank, two seeds; its folder."""
     folder = tmp_path_factory.mktemp("mislabeled")
     study = tiny_study(folder, datasets=("sst2", "demo-lm"), rows=40)
+    study = replace(study, further_ranks={"sst2": (1,)})
     return mislabeled.run(study, folder / "out"), folder / "out"
 
 

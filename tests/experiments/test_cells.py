@@ -30,7 +30,7 @@ def opens(monkeypatch):
     return found
 
 
-def run(out, work, refused=None):
+def run(out, work, refused=None, **options):
     return measured(
         "toy",
         PRESETS["small"],
@@ -39,6 +39,7 @@ def run(out, work, refused=None):
         keys=KEYS,
         refused={} if refused is None else refused,
         cells=work,
+        **options,
     )
 
 
@@ -76,6 +77,15 @@ def test_a_cell_is_kept_before_the_next_is_measured(tmp_path):
         run(tmp_path, breaks)
     (line,) = (tmp_path / "toy.jsonl").read_text().splitlines()
     assert json.loads(line)["result"] == {"value": 7}
+
+
+def test_what_an_adapter_does_not_need_is_not_measured_on_it(tmp_path, opens):
+    def wanted(unit, key):
+        return unit.seed == 0 and key["method"] != "lissa"
+
+    found = run(tmp_path, numbers, wanted=wanted)
+    assert len(found.records) == len(KEYS) - 1
+    assert opens == UNITS[:1]
 
 
 @pytest.mark.usefixtures("opens")

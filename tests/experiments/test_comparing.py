@@ -122,6 +122,6 @@ def test_the_seconds_of_all_cells_are_added_up_and_those_without_are_told(measur
     measured.records.add(key, {"auc": 0.5}, seconds=1234.4)
     said = comparing.spent(measured, keys)
     assert said.startswith("1 of 6 cells took 1,234 s together")
-    assert said.endswith("drawing; of the others it is not recorded.")
+    assert said.endswith("machine; of the others it is not recorded.")
     told = comparing.spent(measured, [Variant("cg").key])
     assert told.startswith("All cells took 1,234 s")

@@ -22,13 +22,15 @@ from tests.experiments.places import tiny_study
 
 def test_every_unit_has_every_cell(found_wrong, few_variants):
     measured, _ = found_wrong
-    assert len(measured.units) == 2 * 2
+    assert len(measured.units) == (2 + 1) * 2
     keys = [v.key for v in few_variants if v.label not in measured.refused]
     keys += [{"method": name, "options": {}} for name in BASELINES] + [ADAPTER]
+    own = [key for key in keys if not key["options"]]
+    assert 0 < len(own) < len(keys)
     for unit in measured.units:
-        for key in keys:
+        for key in own if unit.rank == 1 else keys:
             assert {**unit.key(measured.study), **key} in measured.records
-    assert len(measured.records) == len(measured.units) * len(keys)
+    assert len(measured.records) == 2 * (2 * len(keys) + len(own))
 
 
 def test_a_cell_is_what_score_and_auc_say(found_wrong):

@@ -1,9 +1,11 @@
 """The figures of `mislabeled`: every method, by what it finds, costs and solves."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from datainf.experiments import mislabeled_figures as figures
+from datainf.experiments.cells import Measured
 
 
 def test_both_figures_name_every_method(found_wrong):
@@ -11,6 +13,16 @@ def test_both_figures_name_every_method(found_wrong):
     for svg in (figures.by_dataset(measured), figures.by_cost(measured)):
         ElementTree.fromstring(svg)
         assert {">exact<", ">datainf<", ">loss<"} <= set(re.findall(r">[^<]+<", svg))
+
+
+def test_auc_is_drawn_against_the_rank_where_there_are_several(found_wrong):
+    measured, _ = found_wrong
+    drawn = figures.by_dataset(measured)
+    assert drawn.count(">sst2, by rank<") == 1
+    one = Measured(
+        replace(measured.study, further_ranks={}), measured.records, measured.units, {}
+    )
+    assert "by rank" not in figures.by_dataset(one)
 
 
 def test_a_method_that_solves_no_system_has_no_residual(found_wrong):

@@ -44,6 +44,37 @@ def test_methods_are_listed_best_first(found_wrong):
     assert means == sorted(means, reverse=True)
 
 
+def test_every_method_stands_by_rank_where_there_are_several(found_wrong):
+    measured, _ = found_wrong
+    text = pages.page(measured, "datainf reproduce mislabeled")
+    assert text.count(", by rank\n") == 1
+    part = text.split("## sst2, by rank\n")[1].split("\n## ")[0]
+    assert "| method | r = 1 | r = 2 |" in part
+    for name in ("exact", "loss"):
+        means = [
+            mean_text([one["auc"] for one in cells(measured, ("sst2", r), key)])
+            for r in (1, 2)
+            for key in (Variant(name).key,)
+        ]
+        said = f"`{name}`" if name == "exact" else name
+        assert f"| {said} | {means[0]} | {means[1]} |" in part
+    assert "## sst2, r = 1" not in text  # the table by rank says it
+    assert "normalize" not in part
+
+
+def test_a_method_that_lacks_a_rank_has_a_dash_there(found_wrong, tmp_path):
+    measured, _ = found_wrong
+    kept = Records(tmp_path / "r.jsonl", {})
+    for unit in measured.units:
+        for name in ("exact", "dot"):
+            key = {**unit.key(measured.study), **Variant(name).key}
+            if (name, unit.rank) != ("dot", 1):
+                kept.add(key, measured.records[key])
+    part = pages.by_rank(Measured(measured.study, kept, measured.units, {}))
+    (line,) = (x for x in part[-1].splitlines() if x.startswith("| `dot`"))
+    assert line.startswith("| `dot` | – | ")
+
+
 def test_pairs_are_compared_on_the_same_seeds(found_wrong):
     measured, _ = found_wrong
     gap = pages.paired(measured, GROUP, Variant("exact"), Variant("dot"))

@@ -128,3 +128,12 @@ def test_numbers_below_one_are_refused(given):
         OptionError, match=r"^(seeds|rows|epochs|rank 0) must be at least 1"
     ):
         study_of("small", **given)
+
+
+def test_further_ranks_stand_behind_the_own_ones_and_none_twice():
+    study = study_of("small", ranks=(4,))
+    study = replace(study, further_ranks={"sst2": (1, 4, 16)})
+    assert study.ranks_of("sst2") == (4, 1, 16)
+    assert study.ranks_of("mrpc") == (4,)
+    assert [study.in_full("sst2", rank) for rank in (4, 1, 16)] == [True, False, False]
+    assert study.settings() == study_of("small", ranks=(4,)).settings()

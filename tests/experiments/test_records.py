@@ -5,6 +5,7 @@ import json
 import pytest
 
 from datainf.core.errors import StoreError
+from datainf.experiments import records
 from datainf.experiments.records import Records
 
 MADE = {"datainf": "0.1", "machine": "2-core CPU"}
@@ -63,6 +64,26 @@ def test_the_makers_of_cells_are_told_once(tmp_path):
         "datainf 0.2; 2-core CPU",
     ]
     assert json.loads(path.read_text().splitlines()[1])["made"]["datainf"] == "0.2"
+
+
+def test_a_cell_that_is_measured_on_demand_is_timed(tmp_path, monkeypatch):
+    clock = iter((100.0, 103.5))
+    monkeypatch.setattr(records, "perf_counter", lambda: next(clock))
+    found = Records(tmp_path / "r.jsonl", MADE)
+    assert found.cell({"seed": 0}, lambda: {"x": 1}) == {"x": 1}
+    assert found.cell({"seed": 0}, lambda: {"x": 2}) == {"x": 1}
+    assert found.seconds({"seed": 0}) == 3.5
+
+
+def test_seconds_are_added_up_over_the_cells_that_are_there(tmp_path):
+    found = Records(tmp_path / "r.jsonl", MADE)
+    keys = [{"seed": seed} for seed in range(4)]
+    assert found.spent(keys) == "How long all of it took is not recorded."
+    found.add(keys[0], {}, seconds=1200.4)
+    found.add(keys[1], {}, seconds=34.1)
+    assert found.spent(keys).startswith("All cells took 1,234 s together")
+    found.add(keys[2], {})
+    assert found.spent(keys).startswith("2 of 3 cells took 1,234 s together")
 
 
 def test_what_a_cell_took_stands_beside_its_result(tmp_path):

@@ -86,6 +86,7 @@ def page(measured: Measured, command: str) -> str:
         "## In words",
         "\n".join(f"- {line}" for line in verdicts(cells)),
         f"```\n{command}\n```",
+        measured.records.spent(keys),
         "\n".join(measured.records.makers(keys)),
     ]
     return "\n\n".join(parts) + "\n"

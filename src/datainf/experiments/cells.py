@@ -57,6 +57,7 @@ def measured(  # noqa: PLR0913 - what tells one experiment from another
     keys: Sequence[Key],
     refused: Refused,
     cells: Cells,
+    wanted: Callable[[Unit, Key], bool] = lambda _unit, _key: True,
     progress: Reporter | None = None,
 ) -> Measured:
     """Measure every cell that is not there yet; each is kept at once.
@@ -69,6 +70,7 @@ def measured(  # noqa: PLR0913 - what tells one experiment from another
         keys: What is measured on each: `method` and `options`, and what else there is.
         refused: Variants that cannot run here; grows by those that refuse on the way.
         cells: Measures.
+        wanted: Whether an adapter needs a key at all.
         progress: Told how far it is.
 
     Returns:
@@ -82,7 +84,9 @@ def measured(  # noqa: PLR0913 - what tells one experiment from another
             missing = [
                 key
                 for key in keys
-                if {**own, **key} not in records and _label(key) not in refused
+                if wanted(unit, key)
+                and {**own, **key} not in records
+                and _label(key) not in refused
             ]
             if missing:
                 started = perf_counter()

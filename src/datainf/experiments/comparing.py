@@ -221,17 +221,7 @@ def spent(measured: Measured, keys: Sequence[Mapping[str, Any]]) -> str:
     Returns:
         One sentence.
     """
-    every = [{**unit, **key} for unit in measured.keys.values() for key in keys]
-    there = [key for key in every if key in measured.records]
-    seconds = [s for key in there if (s := measured.records.seconds(key)) is not None]
-    if not seconds:
-        return "How long all of it took is not recorded."
-    some = "All" if len(seconds) == len(there) else f"{len(seconds)} of {len(there)}"
-    rest = "" if some == "All" else "; of the others it is not recorded"
-    return (
-        f"{some} cells took {sum(seconds):,.0f} s together, with training, collecting "
-        f"and drawing{rest}."
-    )
+    return measured.records.spent(_every(measured, keys))
 
 
 def makers(measured: Measured, keys: Sequence[Mapping[str, Any]]) -> str:
@@ -244,5 +234,10 @@ def makers(measured: Measured, keys: Sequence[Mapping[str, Any]]) -> str:
     Returns:
         One line a kind.
     """
-    every = [{**unit, **key} for unit in measured.keys.values() for key in keys]
-    return "\n".join(measured.records.makers(every))
+    return "\n".join(measured.records.makers(_every(measured, keys)))
+
+
+def _every(
+    measured: Measured, keys: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    return [{**unit, **key} for unit in measured.keys.values() for key in keys]

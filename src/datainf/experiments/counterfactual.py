@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from datainf.core.canonical import sha256_of
@@ -227,8 +228,10 @@ def run(
         )
         options = _options(cell, study, folder / NAME)
         config = replace(runs[cell.judged.name, cell.along], evaluate=options)
+        started = perf_counter()
         found = _JUDGES[cell.kind](config, say)
-        records.add(cell.key(study), _RESULTS[cell.kind](found))
+        result = _RESULTS[cell.kind](found)
+        records.add(cell.key(study), result, seconds=perf_counter() - started)
     return Findings(study, records, tuple(cells))
 
 

@@ -125,6 +125,7 @@ def page(findings: Findings, command: str) -> str:
         Markdown.
     """
     study = findings.study
+    keys = [cell.key(study) for cell in findings.cells]
     parts = [
         "# The scoreboard: every method against retraining",
         "LDS, the linear datamodelling score: train again on random subsets, and "
@@ -148,7 +149,9 @@ def page(findings: Findings, command: str) -> str:
         "## Every option",
         *_options(findings),
         f"```\n{command}\n```",
-        "\n".join(findings.records.makers([c.key(study) for c in findings.cells])),
+        f"{findings.records.spent(keys)} Retrainings that an interrupted run had kept "
+        "are not in it.",
+        "\n".join(findings.records.makers(keys)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

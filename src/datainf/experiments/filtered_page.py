@@ -21,6 +21,7 @@ from datainf.experiments.comparing import (
     left_out,
     makers,
     signed,
+    spent,
 )
 from datainf.experiments.filtered import (
     ALL,
@@ -153,6 +154,7 @@ def page(found: Filtered, command: str) -> str:
         Markdown.
     """
     measured, study = found.measured, found.measured.study
+    keys = [found.filtering.key(variant) for variant in every(study)]
     keep = f"{found.filtering.keep:.0%}"
     parts = [
         "# Training again on the rows that are kept",
@@ -176,7 +178,8 @@ def page(found: Filtered, command: str) -> str:
         "\n".join(f"- {line}" for line in (*claims(found), *verdicts(found))),
         *left_out(measured),
         f"```\n{command}\n```",
-        makers(measured, [found.filtering.key(variant) for variant in every(study)]),
+        spent(measured, keys),
+        makers(measured, keys),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -38,6 +38,8 @@ from datainf.workflows.mean import MeanSource
 from datainf.workflows.progress import Reporter
 
 NAME = "mislabeled"
+FURTHER_RANKS = {"sst2": (1, 2, 8, 16)}
+"""Of the small preset: does the order of the methods hang on the rank?"""
 Towards = Callable[[Output], Sources]
 
 
@@ -62,6 +64,9 @@ def run(study: Study, out: str | Path, *, progress: Reporter | None = None) -> M
         keys=[*(variant.key for variant in variants), *baselines, ADAPTER],
         refused=refusals(variants),
         cells=_cells,
+        wanted=lambda unit, key: (
+            not key["options"] or study.in_full(unit.dataset, unit.rank)
+        ),
         progress=progress,
     )
 

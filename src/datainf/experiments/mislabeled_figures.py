@@ -9,7 +9,7 @@ from datainf.evaluation.seeds import seed_mean
 from datainf.experiments.cells import Measured
 from datainf.experiments.comparing import groups
 from datainf.experiments.measuring import BASELINES
-from datainf.experiments.mislabeled_page import rows
+from datainf.experiments.mislabeled_page import in_full, ranked, rows
 from datainf.experiments.variants import all_variants
 from datainf.reports.figure import (
     Panel,
@@ -32,7 +32,7 @@ def by_dataset(measured: Measured) -> str:
         The SVG.
     """
     panels = []
-    for dataset, rank in groups(measured):
+    for dataset, rank in in_full(measured):
         found = rows(measured, (dataset, rank))
         means = [seed_mean(row["auc"]) for row in found]
         ends = [x for m in means for x in (m.mean, m.low, m.high) if np.isfinite(x)]
@@ -53,7 +53,37 @@ def by_dataset(measured: Measured) -> str:
                 series,
             )
         )
+    panels += _by_rank(measured)
     return figure(panels, title="Who finds the wrong labels")
+
+
+def _by_rank(measured: Measured) -> list[Panel]:
+    """Draw mean AUC against rank, where there are several."""
+    panels = []
+    for dataset, table in ranked(measured).items():
+        means = table.map(lambda auc: float(np.mean(auc)))
+        series = [
+            Series(
+                str(name),
+                tuple((float(str(r)), y) for r, y in line.items() if np.isfinite(y)),
+                colour=i,
+            )
+            for i, (name, line) in enumerate(means.iterrows())
+            if name in _RANKED
+        ]
+        heights = [y for one in series for _, y in one.points]
+        panels.append(
+            Panel(
+                f"{dataset}, by rank",
+                log_axis("LoRA rank", [float(str(r)) for r in table.columns]),
+                linear_axis("AUC, mean over the seeds", [0.5, *heights]),
+                tuple(series),
+            )
+        )
+    return panels
+
+
+_RANKED = ("dot", "datainf", "exact", "lissa", "ekfac", "loss")
 
 
 def by_cost(measured: Measured) -> str:

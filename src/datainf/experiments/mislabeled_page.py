@@ -23,6 +23,7 @@ from datainf.experiments.comparing import (
     left_out,
     makers,
     normalized_pairs,
+    spent,
     worst,
 )
 from datainf.experiments.measuring import BASELINES
@@ -98,6 +99,70 @@ def summary(measured: Measured) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def in_full(measured: Measured) -> list[Group]:
+    """List data sets and ranks where every variant runs.
+
+    Args:
+        measured: The experiment.
+
+    Returns:
+        Those, in the study's order.
+    """
+    return [group for group in groups(measured) if measured.study.in_full(*group)]
+
+
+def ranked(measured: Measured) -> dict[str, pd.DataFrame]:
+    """Arrange the mean AUC by LoRA rank, where there are several.
+
+    Args:
+        measured: The experiment.
+
+    Returns:
+        Data set -> a line a method and baseline by its own settings, a column a rank
+        that is measured; the best at the lowest rank first.
+    """
+    own = [*(v.label for v in all_variants() if not v.options), *BASELINES]
+    tables = {}
+    for dataset in measured.study.datasets:
+        columns = {
+            rank: {row["method"]: row["auc"] for row in rows(measured, (dataset, rank))}
+            for rank in sorted(measured.study.ranks_of(dataset))
+        }
+        columns = {rank: found for rank, found in columns.items() if found}
+        if len(columns) > 1:
+            table = pd.DataFrame(columns).reindex(own).dropna(how="all")
+            first = table[table.columns[0]].map(np.mean)
+            tables[dataset] = table.loc[first.sort_values(ascending=False).index]
+    return tables
+
+
+def by_rank(measured: Measured) -> list[str]:
+    """Write the AUC of every method by LoRA rank.
+
+    Args:
+        measured: The experiment.
+
+    Returns:
+        Parts of a page; none where each data set has one rank.
+    """
+    parts = []
+    for dataset, table in ranked(measured).items():
+        lines = [
+            [
+                f"`{name}`" if name not in BASELINES else str(name),
+                *(mean_text(auc) if isinstance(auc, list) else "–" for auc in line),
+            ]
+            for name, line in zip(table.index, table.to_numpy(), strict=True)
+        ]
+        head = ["method", *(f"r = {rank}" for rank in table.columns)]
+        parts += [
+            f"## {dataset}, by rank",
+            "AUC of every method by its own settings (Fig. 6):",
+            markdown_table(head, lines),
+        ]
+    return parts
+
+
 def page(measured: Measured, command: str) -> str:
     """Write the page.
 
@@ -109,6 +174,10 @@ def page(measured: Measured, command: str) -> str:
         Markdown.
     """
     study = measured.study
+    keys = [
+        ADAPTER,
+        *(v.key for v in (*map(Variant, BASELINES), *all_variants())),
+    ]
     parts = [
         "# Wrong labels: every method",
         f"Preset `{study.preset}`: {study.sample.flipped:.0%} of the labels flipped "
@@ -120,13 +189,15 @@ def page(measured: Measured, command: str) -> str:
         "validation gradient; MiB the highest memory beyond what was held before. "
         "*loss*, *TF-IDF*, *embedding* and *random* look at no gradient.",
         f"![AUC of every method]({NAME}.svg)",
-        *(part for group in groups(measured) for part in _section(measured, group)),
+        *(part for group in in_full(measured) for part in _section(measured, group)),
+        *by_rank(measured),
         "## In words",
         "\n".join(f"- {line}" for line in verdicts(measured)),
         _PAPER,
         *left_out(measured),
         f"```\n{command}\n```",
-        makers(measured, [ADAPTER, *(v.key for v in all_variants())]),
+        spent(measured, keys),
+        makers(measured, keys),
     ]
     return "\n\n".join(parts) + "\n"
 

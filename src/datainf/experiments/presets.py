@@ -69,6 +69,8 @@ class Study:
         precision: Number format of the base's weights.
         task: Settings of the task besides those of the rows.
         own_ranks: Data set -> its ranks, where they are others.
+        further_ranks: Data set -> ranks besides, at which methods run by their own
+            settings alone.
     """
 
     preset: str
@@ -82,6 +84,7 @@ class Study:
     precision: Precision = Precision.FLOAT32
     task: Mapping[str, Any] = field(default_factory=dict)
     own_ranks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    further_ranks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def ranks_of(self, dataset: str) -> tuple[int, ...]:
         """Give the LoRA ranks of a data set.
@@ -90,9 +93,22 @@ class Study:
             dataset: Its name.
 
         Returns:
-            Its own, or those of all.
+            Its own, or those of all; then the further ones.
         """
-        return self.own_ranks.get(dataset, self.ranks)
+        own = self.own_ranks.get(dataset, self.ranks)
+        return (*own, *(r for r in self.further_ranks.get(dataset, ()) if r not in own))
+
+    def in_full(self, dataset: str, rank: int) -> bool:
+        """Say whether every variant runs there, or methods by their own settings alone.
+
+        Args:
+            dataset: A data set.
+            rank: A LoRA rank.
+
+        Returns:
+            Whether it is none of the further ranks.
+        """
+        return rank in self.own_ranks.get(dataset, self.ranks)
 
     def recipe_for(self, *, rank: int, seed: int, rows: int) -> Recipe:
         """Say how one adapter is trained.

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from datainf.core.canonical import canonical_json
@@ -115,7 +116,9 @@ class Records:
             The result.
         """
         if key not in self:
-            self.add(key, measure())
+            started = perf_counter()
+            result = measure()
+            self.add(key, result, seconds=perf_counter() - started)
         return self[key]
 
     def makers(self, keys: Sequence[Key]) -> list[str]:
@@ -136,6 +139,27 @@ class Records:
             for made in found
         ]
         return list(dict.fromkeys(said))
+
+    def spent(self, keys: Sequence[Key]) -> str:
+        """Say how long some cells took, with all they waited for.
+
+        Args:
+            keys: The cells; those that are not there are passed over.
+
+        Returns:
+            One sentence.
+        """
+        there = [self.seconds(key) for key in keys if key in self]
+        known = [seconds for seconds in there if seconds is not None]
+        if not known:
+            return "How long all of it took is not recorded."
+        whole = len(known) == len(there)
+        some = "All" if whole else f"{len(known):,} of {len(there):,}"
+        rest = "" if whole else "; of the others it is not recorded"
+        return (
+            f"{some} cells took {sum(known):,.0f} s together, with training, "
+            f"collecting, drawing and other work on the machine{rest}."
+        )
 
 
 def _name(key: Key) -> str:

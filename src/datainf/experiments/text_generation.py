@@ -45,14 +45,11 @@ from datainf.integrations.tasks.causal_lm import CausalLM
 from datainf.workflows.progress import Reporter
 
 NAME = "text-generation"
-# Here cg and auto are exact, and tracin is dot: by their own settings alone.
-_LIKE_OTHERS = ("cg", "auto", "tracin")
 
 
 def variants() -> list[Variant]:
     """List what is compared: every method by its own settings, and normalised."""
-    found = all_variants(dampings=())
-    return [v for v in found if not v.options or v.method not in _LIKE_OTHERS]
+    return all_variants(dampings=())
 
 
 def tasks_of(study: Study) -> list[Unit]:

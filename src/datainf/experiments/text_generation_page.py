@@ -24,6 +24,7 @@ from datainf.experiments.comparing import (
     groups,
     left_out,
     makers,
+    spent,
 )
 from datainf.experiments.data.rows import Wording
 from datainf.experiments.data.text_tasks import TEXT_TASKS
@@ -103,6 +104,7 @@ def page(measured: Measured, command: str) -> str:
         Markdown.
     """
     study, read = measured.study, finding(measured)
+    keys = [ADAPTER, *(v.key for v in (*map(Variant, BASELINES), *variants()))]
     parts = [
         "# Text generation: is the query's class first?",
         f"Preset `{study.preset}`: ten classes a task, one adapter a task and wording, "
@@ -129,7 +131,8 @@ def page(measured: Measured, command: str) -> str:
         *(part for group in groups(measured) for part in _section(read, group)),
         *left_out(measured),
         f"```\n{command}\n```",
-        makers(measured, [ADAPTER, *(v.key for v in variants())]),
+        spent(measured, keys),
+        makers(measured, keys),
     ]
     return "\n\n".join(parts) + "\n"
 

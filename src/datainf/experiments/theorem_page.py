@@ -227,6 +227,7 @@ def page(measured: TheoremMeasured, command: str) -> str:
             [_row(curve) for curve in (*random, *real)],
         ),
         f"```\n{command}\n```",
+        measured.records.spent([*measured.random, *measured.real]),
         "\n".join(measured.records.makers([*measured.random, *measured.real])),
     ]
     return "\n\n".join(parts) + "\n"

@@ -84,6 +84,21 @@ def test_an_experiment_leaves_page_figure_and_records(place, name):
     assert (docs / f"{name}.jsonl").read_text() == records
 
 
+@pytest.mark.parametrize(("given", "ranks"), [((), {4, 1}), (("--ranks", 2), {2})])
+def test_the_small_preset_of_mislabeled_goes_through_the_ranks(
+    place, monkeypatch, given, ranks
+):
+    monkeypatch.setattr(mislabeled, "all_variants", lambda: [Variant("datainf")])
+    monkeypatch.setattr(mislabeled, "FURTHER_RANKS", {"sst2": (1,)})
+    flags = (
+        *("--model", place / "base", "--data-dir", place / "data"),
+        *("--datasets", "sst2,noisy_ag_news", *given, *TOY, "--out", place / "ranks"),
+    )
+    rows = json.loads(worked("reproduce", "mislabeled", *flags).out)
+    assert {row["rank"] for row in rows if row["data"] == "sst2"} == ranks
+    assert {row["rank"] for row in rows if row["data"] != "sst2"} == {max(ranks)}
+
+
 @pytest.mark.parametrize("preset", ["small", "paper"])
 def test_text_generation_runs_by_either_preset_on_a_local_model(
     tmp_path, monkeypatch, preset

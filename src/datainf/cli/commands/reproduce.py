@@ -1,6 +1,7 @@
 """`reproduce theorem`, `mislabeled`, ...: the experiments that the docs report."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from datainf.cli.console import Bars, tell
@@ -41,7 +42,10 @@ def mislabeled(given: Given) -> None:
     from datainf.experiments import mislabeled_figures as drawn
     from datainf.experiments import mislabeled_page as pages
 
-    found = job.run(_study(given), given["out"] or _OUT, progress=Bars())
+    study = _study(given)
+    if study.preset == "small" and not given["ranks"]:
+        study = replace(study, further_ranks=job.FURTHER_RANKS)
+    found = job.run(study, given["out"] or _OUT, progress=Bars())
     page = pages.page(found, command_of(job.NAME, given))
     figures = {job.NAME: drawn.by_dataset(found), "methods": drawn.by_cost(found)}
     _publish(given, job.NAME, page, figures, found.records)
