@@ -60,8 +60,9 @@ PRUNED = (
     "cosine",
     "datainf:normalize=none/block",
     "exact:damping=0.1/1/10",
-    "exact:damping=100,normalize=block",
+    "exact:damping=10/100,normalize=block",
     "ekfac:damping=0.1",
+    "ekfac:damping=1,normalize=block",
     *BASELINES,
 )
 """What drops its proponents: a training each."""
