@@ -1,7 +1,9 @@
 """The loop over adapters: what is there is not opened, what refuses is said."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -30,10 +32,23 @@ def opens(monkeypatch):
     return found
 
 
-def run(out, work, refused=None, **options):
+@pytest.fixture
+def thread(monkeypatch):
+    """One thread in place of processes; tests/workflows/test_workers.py has those."""
+
+    @contextmanager
+    def pool(_workers, prepare, *given):
+        prepare(*given)
+        with ThreadPoolExecutor(1) as found:
+            yield found
+
+    monkeypatch.setattr(cells, "worker_pool", pool)
+
+
+def run(out, work, refused=None, *, workers=1, **options):
     return measured(
         "toy",
-        PRESETS["small"],
+        replace(PRESETS["small"], workers=workers),
         out,
         units=UNITS,
         keys=KEYS,
@@ -97,3 +112,30 @@ def test_what_refuses_is_left_out_of_the_units_that_follow(tmp_path):
 
     found = run(tmp_path, refusing, {"dot": "not here."})
     assert found.refused == {"dot": "not here.", "exact": "no room."}
+
+
+@pytest.mark.usefixtures("thread")
+@pytest.mark.parametrize("workers", [2, 7])
+def test_several_workers_measure_what_one_does(tmp_path, opens, workers):
+    alone = run(tmp_path / "1", numbers)
+    found = run(tmp_path / "2", numbers, workers=workers)
+    keys = [{"seed": seed, **key} for seed in (0, 1) for key in KEYS]
+    assert [found.records[key] for key in keys] == [alone.records[k] for k in keys]
+    assert opens == 2 * UNITS
+    # The file has them too, so that the next run opens nothing.
+    assert len(run(tmp_path / "2", numbers, workers=workers).records) == len(keys)
+    assert opens == 2 * UNITS
+
+
+@pytest.mark.usefixtures("thread", "opens")
+def test_what_refuses_in_a_worker_is_told_and_kept_of_the_others(tmp_path):
+    def refusing(_unit, _, missing, refused):
+        for key in missing:
+            if key["method"] == "exact":
+                refused["exact"] = "no room."
+            else:
+                yield key, {"value": 1}
+
+    found = run(tmp_path, refusing, {"dot": "not here."}, workers=2)
+    assert found.refused == {"dot": "not here.", "exact": "no room."}
+    assert len(found.records) == 2

@@ -1,6 +1,7 @@
 """`reproduce mislabeled` at a toy size: every cell once, resumed, extended."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,17 @@ def test_nothing_is_measured_twice_and_a_lost_cell_alone_again(
     assert len(again.records) == len(measured.records)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[-1]["key"] == json.loads(whole.splitlines()[-1])["key"]
+
+
+def test_two_processes_find_what_one_finds(found_wrong, tmp_path):
+    measured, _ = found_wrong
+    again = run(replace(measured.study, workers=2), tmp_path)
+    assert len(again.records) == len(measured.records)
+    own = measured.units[-1].key(measured.study)
+    for variant in (Variant("dot"), Variant("exact"), Variant("loss")):
+        key = {**own, **variant.key}
+        assert again.records[key]["auc"] == pytest.approx(measured.records[key]["auc"])
+    assert again.refused == measured.refused
 
 
 def test_a_kill_between_cells_loses_none_that_were_measured(tmp_path, monkeypatch):

@@ -66,6 +66,18 @@ def test_the_makers_of_cells_are_told_once(tmp_path):
     assert json.loads(path.read_text().splitlines()[1])["made"]["datainf"] == "0.2"
 
 
+def test_what_another_process_adds_stands_in_the_file_and_is_learned(tmp_path):
+    first = Records(tmp_path / "r.jsonl", MADE)
+    first.add({"seed": 0}, {"x": 1})
+    second = Records.growing(first.path, MADE)
+    second.add({"seed": 1}, {"x": 2}, seconds=3.0)
+    assert len(second) == 1
+    assert {"seed": 1} not in first
+    first.learn(second)
+    assert first[{"seed": 1}] == {"x": 2}
+    assert len(Records(first.path, MADE)) == len(first) == 2
+
+
 def test_a_cell_that_is_measured_on_demand_is_timed(tmp_path, monkeypatch):
     clock = iter((100.0, 103.5))
     monkeypatch.setattr(records, "perf_counter", lambda: next(clock))

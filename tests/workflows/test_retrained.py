@@ -8,7 +8,6 @@ import sys
 import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 
 import pytest
 
@@ -154,16 +153,18 @@ def test_a_damaged_result_is_named(reviews, tmp_path, content):
 
 def test_a_worker_that_is_killed_is_told(reviews, tmp_path, monkeypatch):
     class Pool:
+        def __init__(self, *_, **__):
+            pass
+
+        def shutdown(self, **_):
+            pass
+
         def submit(self, *_):
             future: Future[Outcome] = Future()
             future.set_exception(BrokenProcessPool("killed"))
             return future
 
-    @contextmanager
-    def pool(*_):
-        yield Pool()
-
-    monkeypatch.setattr("datainf.workflows.retrained._pool", pool)
+    monkeypatch.setattr("datainf.workflows.workers.ProcessPoolExecutor", Pool)
     message = (
         "a process that trains was killed, perhaps for want of memory; what it had "
         "finished is kept. Run again, with fewer workers."

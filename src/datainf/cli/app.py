@@ -194,20 +194,16 @@ studies = typer.Typer(
     help="Reproduce the paper's experiments, and what retraining says of them."
 )
 app.add_typer(studies, name="reproduce")
-for _name, _body in (
-    ("theorem", reproduce.theorem),
-    ("mislabeled", reproduce.mislabeled),
-    ("approximation", reproduce.approximation),
-    ("text-generation", reproduce.text_generation),
-    ("text-to-image", reproduce.text_to_image),
+for _name, _body, _also in (
+    ("theorem", reproduce.theorem, ""),
+    ("mislabeled", reproduce.mislabeled, "workers"),
+    ("approximation", reproduce.approximation, "workers"),
+    ("text-generation", reproduce.text_generation, "workers"),
+    ("text-to-image", reproduce.text_to_image, "workers"),
+    ("filtered", reproduce.filtered, "keep workers"),
 ):
-    _add(_name, _body, ("model", *FOR_STUDY, "epochs", "out", "format"), to=studies)
-_add(
-    "filtered",
-    reproduce.filtered,
-    ("model", *FOR_STUDY, "keep", "epochs", "out", "format"),
-    to=studies,
-)
+    _flags = ("model", *FOR_STUDY, *_also.split(), "epochs", "out", "format")
+    _add(_name, _body, _flags, to=studies)
 _add(
     "counterfactual",
     reproduce.counterfactual,

@@ -71,6 +71,8 @@ class Study:
         own_ranks: Data set -> its ranks, where they are others.
         further_ranks: Data set -> ranks besides, at which methods run by their own
             settings alone.
+        workers: Processes, each measuring an adapter of its own with one torch thread;
+            with 1, this process by all of its threads.
     """
 
     preset: str
@@ -85,6 +87,7 @@ class Study:
     task: Mapping[str, Any] = field(default_factory=dict)
     own_ranks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     further_ranks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    workers: int = 1
 
     def ranks_of(self, dataset: str) -> tuple[int, ...]:
         """Give the LoRA ranks of a data set.
@@ -280,6 +283,7 @@ def study_of(  # noqa: PLR0913 - what a user may replace, by name
     seeds: int | None = None,
     rows: int | None = None,
     epochs: int | None = None,
+    workers: int | None = None,
     presets: Mapping[str, Study] = PRESETS,
 ) -> Study:
     """Take a preset and replace what was named.
@@ -293,6 +297,7 @@ def study_of(  # noqa: PLR0913 - what a user may replace, by name
         seeds: Another number of seeds.
         rows: Another number of training rows.
         epochs: Another number of passes over them.
+        workers: Processes that measure adapters side by side.
         presets: Those of the experiment.
 
     Returns:
@@ -307,7 +312,7 @@ def study_of(  # noqa: PLR0913 - what a user may replace, by name
     """
     if preset not in presets:
         raise OptionError(f"preset={preset!r} is unknown: {near(preset, presets)}.")
-    counts = {"seeds": seeds, "rows": rows, "epochs": epochs}
+    counts = {"seeds": seeds, "rows": rows, "epochs": epochs, "workers": workers}
     counts |= {f"rank {rank}": rank for rank in ranks}
     for name, count in counts.items():
         if count is not None and count < 1:
@@ -331,4 +336,5 @@ def study_of(  # noqa: PLR0913 - what a user may replace, by name
         ranks=ranks or found.ranks,
         own_ranks={} if ranks else found.own_ranks,
         seeds=seeds or found.seeds,
+        workers=workers or found.workers,
     )

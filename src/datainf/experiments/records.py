@@ -57,6 +57,29 @@ class Records:
         if torn:
             write_durably(self.path, [line + b"\n" for line in whole])
 
+    @classmethod
+    def growing(cls, path: str | Path, made: Mapping[str, Any]) -> "Records":
+        """Give records that are only added to, for one of several processes.
+
+        Args:
+            path: The file; what is there is neither read nor known.
+            made: What stands beside new results.
+
+        Returns:
+            The records.
+        """
+        found = cls.__new__(cls)
+        found.path, found.made, found._cells = Path(path), dict(made), {}
+        return found
+
+    def learn(self, others: "Records") -> None:
+        """Know the cells that another process has written to the same file.
+
+        Args:
+            others: What that process has added.
+        """
+        self._cells.update(others._cells)
+
     def __len__(self) -> int:
         """Count the cells."""
         return len(self._cells)
@@ -97,9 +120,9 @@ class Records:
         if seconds is not None:
             cell["seconds"] = seconds
         line = json.dumps(cell, sort_keys=True, allow_nan=False) + "\n"
-        with self.path.open("ab") as file:
+        # One write a line, so that lines of several processes stay whole.
+        with self.path.open("ab", buffering=0) as file:
             file.write(line.encode())
-            file.flush()
             os.fsync(file.fileno())
         self._cells[_name(key)] = cell
 

@@ -9,16 +9,10 @@ means and sums of token losses share them: that choice does not change the train
 """
 
 import json
-import multiprocessing
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from datainf.core.canonical import canonical_json, sha256_of
 from datainf.core.durable import write_durably
@@ -27,6 +21,7 @@ from datainf.core.run_config import RunConfig
 from datainf.store.lock import FolderLock
 from datainf.workflows.progress import Reporter
 from datainf.workflows.retraining import Outcome, Retrainer, Retraining
+from datainf.workflows.workers import worker_pool
 
 FORMAT = 1
 ABOUT = "about.json"
@@ -125,43 +120,19 @@ class Retrained:
             for one in missing:
                 yield one, _make(retrainer, one, self._path(one))
             return
-        with _pool(self._config, min(workers, len(missing))) as pool:
+        with worker_pool(min(workers, len(missing)), _prepare, self._config) as pool:
             waiting = {
                 pool.submit(_in_worker, one, self._path(one)): one for one in missing
             }
-            try:
-                for future in as_completed(waiting):
-                    yield waiting[future], future.result()
-            except BrokenProcessPool as error:
-                raise StoreError(
-                    "a process that trains was killed, perhaps for want of memory; "
-                    "what it had finished is kept. Run again, with fewer workers."
-                ) from error
-
-
-@contextmanager
-def _pool(config: RunConfig, workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Open the processes; those that wait are dropped when the scope is left."""
-    # Fresh processes: torch's threads do not survive a fork.
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start,
-        initargs=(config,),
-    )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
 
 
 _of_this_process: dict[str, Retrainer] = {}
 
 
-def _start(config: RunConfig) -> None:
+def _prepare(config: RunConfig) -> None:
     """Prepare a process that trains."""
-    warnings.simplefilter("ignore")  # the first process has told what there is to tell
-    torch.set_num_threads(1)
     _of_this_process["retrainer"] = Retrainer(config)
 
 

@@ -194,6 +194,7 @@ def _study(
         seeds=given["seeds"],
         rows=given["train_rows"],
         epochs=_epochs(given["epochs"]),
+        workers=given["workers"],
         presets=presets or PRESETS,
     )
 
