@@ -125,3 +125,12 @@ def test_the_seconds_of_all_cells_are_added_up_and_those_without_are_told(measur
     assert said.endswith("machine; of the others it is not recorded.")
     told = comparing.spent(measured, [Variant("cg").key])
     assert told.startswith("All cells took 1,234 s")
+
+
+def test_a_finding_is_reproduced_where_all_intervals_lie_above_zero():
+    above, below = SeedMean(0.2, 0.1, 0.3), SeedMean(-0.2, -0.3, -0.1)
+    about, alone = SeedMean(0.1, -0.1, 0.3), SeedMean(0.2, np.nan, np.nan)
+    assert comparing.verdict(above, above) == "reproduced"
+    assert comparing.verdict(above, below) == "contradicted"
+    assert comparing.verdict(above, about) == "neither reproduced nor contradicted"
+    assert comparing.verdict(above, alone) == "not decided by one seed"

@@ -113,6 +113,25 @@ def signed(gap: SeedMean) -> str:
     return f"{text}, {share(gap.low)} to {share(gap.high)}"
 
 
+def verdict(*gaps: SeedMean) -> str:
+    """Say what differences make of a published finding.
+
+    Args:
+        gaps: Each positive where it holds.
+
+    Returns:
+        "reproduced" where every interval lies above 0, "contradicted" where one lies
+        below, or that neither is so.
+    """
+    if any(np.isnan(gap.low) for gap in gaps):
+        return "not decided by one seed"
+    if all(gap.low > 0 for gap in gaps):
+        return "reproduced"
+    if any(gap.high < 0 for gap in gaps):
+        return "contradicted"
+    return "neither reproduced nor contradicted"
+
+
 def normalized_pairs(names: Sequence[str]) -> list[Pair]:
     """List what normalisation changes in some methods.
 

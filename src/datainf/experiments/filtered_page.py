@@ -22,6 +22,7 @@ from datainf.experiments.comparing import (
     makers,
     signed,
     spent,
+    verdict,
 )
 from datainf.experiments.filtered import (
     ALL,
@@ -205,21 +206,11 @@ def claims(found: Filtered) -> list[str]:
         lines.append(
             f"{group[0]}, r = {group[1]}: what the paper's Fig. 7 is to show, that the "
             f"{found.filtering.keep:.0%} of the rows that DataInf keeps train a better "
-            f"model than all rows, is **{_verdict(test)}** here: test accuracy "
+            f"model than all rows, is **{verdict(test)}** here: test accuracy "
             f"{signed(test)}; on the validation rows, which chose, "
             f"{signed(validation)}."
         )
     return lines
-
-
-def _verdict(gap: SeedMean) -> str:
-    if np.isnan(gap.low):
-        return "not decided by one seed"
-    if gap.low > 0:
-        return "reproduced"
-    if gap.high < 0:
-        return "contradicted"
-    return "neither reproduced nor contradicted"
 
 
 def verdicts(found: Filtered) -> list[str]:
