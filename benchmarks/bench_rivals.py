@@ -146,7 +146,7 @@ def run(one: Found, jobs: tuple[Path, Path], environments: Path) -> None:
         out = folder / f"{line.name}.npy"
         # Without -P a script would find the other scripts before the libraries.
         command = [python, "-P", line.path, folder, out, *line.words]
-        seen = watch(command, {**os.environ, **QUIET})
+        seen = watch(command, as_users_have_it())
         if seen.error is not None:
             one.error = seen.error
             return
@@ -154,6 +154,20 @@ def run(one: Found, jobs: tuple[Path, Path], environments: Path) -> None:
     one.scores = line.sign * np.load(jobs[0] / f"{line.name}.npy").astype(np.float64)
     if not np.isfinite(one.scores).all():
         one.error = f"{np.count_nonzero(~np.isfinite(one.scores))} scores are NaN"
+
+
+def as_users_have_it() -> dict[str, str]:
+    """Give the environment of a script: no hub, and modules compiled once.
+
+    Installed rivals are compiled by pip; a checkout would be again at every start where
+    PYTHONDONTWRITEBYTECODE is set.
+
+    Returns:
+        Names and values.
+    """
+    environment = {**os.environ, **QUIET}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
 
 
 def check_shapes(found: Sequence[Found]) -> None:

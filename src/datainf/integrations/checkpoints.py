@@ -16,8 +16,11 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from datainf.core.errors import AdapterError, OptionError
 from datainf.integrations.adapters import config_of, weights_of
 from datainf.integrations.fingerprint import CHOICES
-from datainf.integrations.trainer import CHECKPOINTS
 
+CHECKPOINTS = "checkpoints"
+"""Beside an adapter: the folder that holds those of its training."""
+RUN_FILE = "run.json"
+"""In that folder: hashes of what is trained."""
 _CONFIG = "adapter_config.json"
 # What scales or chooses an adapter's use, beside what its tensors show.
 _COMPARED = (

@@ -12,8 +12,8 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
-from transformers import Trainer
 
 from datainf.core.adapter import Adapter
 from datainf.core.checkpoint import Moments
@@ -115,8 +115,8 @@ def _names_in_order(model: nn.Module, adapter: Adapter) -> tuple[list[str], list
         id(trained.parameter): trained.block.name
         for trained in (*adapter.parameters, *adapter.saved)
     }
-    # A method that asks nothing of its Trainer.
-    decays = set(Trainer.get_decay_parameter_names(None, model))
+    # A method that asks nothing of its Trainer, which is slow to import: only here.
+    decays = set(transformers.Trainer.get_decay_parameter_names(None, model))
     groups: tuple[list[str], list[str]] = ([], [])
     for path, parameter in model.named_parameters():
         name = blocks.get(id(parameter))

@@ -43,6 +43,7 @@ from datainf.core.errors import (
 from datainf.core.options import number
 from datainf.core.recipe import Recipe
 from datainf.core.task import Task
+from datainf.integrations.checkpoints import CHECKPOINTS, RUN_FILE
 from datainf.integrations.diffusion.pipelines import as_module
 from datainf.integrations.fingerprint import hash_example
 from datainf.integrations.tasks.callable import CallableTask
@@ -60,9 +61,6 @@ from datainf.integrations.weights import (
 Progress = Callable[[int, int, float | None], None]
 """Called after a step with its number, the number of steps and the last logged loss."""
 
-CHECKPOINTS = "checkpoints"
-RUN_FILE = "run.json"
-"""In the checkpoints' folder: hashes of what is trained."""
 _DEFAULTS: Mapping[str, Any] = {
     "report_to": "none",
     "save_strategy": "no",

@@ -26,10 +26,14 @@ from datainf.core.recipe import Recipe
 from datainf.core.run_config import RunConfig
 from datainf.core.task import Task
 from datainf.estimators.base import Estimator
-from datainf.integrations.checkpoints import beside, find_checkpoints, loaded
+from datainf.integrations.checkpoints import (
+    RUN_FILE,
+    beside,
+    find_checkpoints,
+    loaded,
+)
 from datainf.integrations.optimizer_state import learning_rates, read_moments
 from datainf.integrations.peft import adapter_of
-from datainf.integrations.trainer import RUN_FILE
 from datainf.store.reader import GradientStore
 from datainf.workflows.pair import TRAIN, Pair, collected, folder_of
 from datainf.workflows.progress import Logged, Reporter
