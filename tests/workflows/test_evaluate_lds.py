@@ -103,7 +103,7 @@ def test_the_details_hold_every_query_and_the_ceiling(reviews, tmp_path, known):
         "verdict.md",
         "lds.csv",
         "lds.json",
-        "run.yaml",
+        "lds.run.yaml",
     ]
     table = pd.read_csv(tmp_path / "lds.csv")
     pd.testing.assert_frame_equal(table, found.table)

@@ -1,6 +1,6 @@
 """Judge scores by retraining: the linear datamodelling score, leave one out, pruning.
 
-out/run.yaml          replays the run
+out/lds.run.yaml      replays the run (loo.run.yaml, prune.run.yaml)
 out/adapter/          the adapter of the recipe, where none was named
 out/train/, queries-* gradients, where methods are judged
 out/margin/           the same of margins, where trak is
@@ -200,5 +200,5 @@ def write_results(
     csv, facts = out / f"{name}.csv", out / f"{name}.json"
     write_durably(csv, [table.to_csv(index=False).encode()])
     write_durably(facts, [canonical_json(body).encode()])
-    run = write_run(replace(ground.config, out=str(out)), out)
+    run = write_run(replace(ground.config, out=str(out)), out / f"{name}.run.yaml")
     return csv, facts, run
