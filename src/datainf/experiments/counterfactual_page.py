@@ -12,6 +12,12 @@ import pandas as pd
 from datainf.evaluation.paired import paired_effect
 from datainf.experiments.counterfactual import NAME, Cell, Findings
 from datainf.experiments.counterfactual_earlier import earlier
+from datainf.experiments.counterfactual_few import (
+    ceiling,
+    every_single,
+    pruned,
+    singles,
+)
 from datainf.experiments.tables import (
     DASH,
     listed,
@@ -126,6 +132,7 @@ def page(findings: Findings, command: str) -> str:
     """
     study = findings.study
     keys = [cell.key(study) for cell in findings.cells]
+    there = [*findings.there()]
     parts = [
         "# The scoreboard: every method against retraining",
         "LDS, the linear datamodelling score: train again on random subsets, and "
@@ -144,10 +151,11 @@ def page(findings: Findings, command: str) -> str:
         "of subsets would move it by more than the interval says.",
         _pairs(findings),
         *earlier(lds_cells(findings)),
-        *_singles(findings),
-        *_pruned(findings),
+        *singles(there, shown(findings)),
+        *pruned(there),
         "## Every option",
         *_options(findings),
+        *every_single(there),
         f"```\n{command}\n```",
         f"{findings.records.spent(keys)} Retrainings that an interrupted run had kept "
         "are not in it.",
@@ -201,14 +209,9 @@ def _overview(findings: Findings) -> str:
         least = share(min(known)) if whole else DASH
         lines.append([said, *marked, least, share(max(behind)) if whole else DASH])
     top = ["best of all options", *(share(value) for value in best), "", ""]
-    ceiling = ["ceiling", *(_ceiling(result) for _, result in found), "", ""]
+    perfect = ["ceiling", *(ceiling(result) for _, result in found), "", ""]
     ends = ("least", "most behind the best")
-    return markdown_table(["scores", *heads, *ends], [*lines, top, ceiling])
-
-
-def _ceiling(result: Mapping[str, Any]) -> str:
-    found = result["ceiling"]
-    return DASH if found is None else share(found["perfect_predictor"])
+    return markdown_table(["scores", *heads, *ends], [*lines, top, perfect])
 
 
 def paired(
@@ -264,67 +267,6 @@ def _pairs(findings: Findings) -> str:
 
 def _signed(value: float) -> str:
     return share(value) if value < 0 else f"+{share(value)}"
-
-
-def _singles(findings: Findings) -> list[str]:
-    """Write what leaving single examples out showed."""
-    found = [pair for pair in findings.there() if pair[0].kind == "loo"]
-    if not found:
-        return []
-    heads = [cell.judged.name for cell, _ in found]
-    lines = [
-        [
-            said,
-            *(
-                with_ends(result["scores"][name], "loo")
-                if name in result["scores"]
-                else DASH
-                for _, result in found
-            ),
-        ]
-        for name, said in shown(findings).items()
-    ]
-    ceiling = ["ceiling", *(_ceiling(result) for _, result in found)]
-    counts = listed([str(len(result["examples"])) for _, result in found])
-    return [
-        "## One example left out",
-        f"{counts} single examples, each trained without once, same batches and steps: "
-        "Spearman over the examples between what the scores foretell and the query's "
-        "loss, mean over queries.",
-        markdown_table(["scores", *heads], [*lines, ceiling]),
-    ]
-
-
-def _pruned(findings: Findings) -> list[str]:
-    """Write what dropping the strongest proponents did."""
-    found = [pair for pair in findings.there() if pair[0].kind == "prune"]
-    if not found:
-        return []
-    heads = [
-        f"{cell.judged.name}, {result['scores'][0]['dropped']} dropped"
-        for cell, result in found
-    ]
-    by_name = [{row["scores"]: row for row in r["scores"]} for _, r in found]
-    names = dict.fromkeys(name for rows in by_name for name in rows)
-    lines = [
-        [
-            f"`{name}`",
-            *(_effect(rows[name]) if name in rows else DASH for rows in by_name),
-        ]
-        for name in names
-    ]
-    sets = found[0][1]["scores"][0]["random_sets"]
-    return [
-        "## The strongest proponents dropped",
-        "Rise of the queries' mean loss when the strongest proponents of the mean "
-        f"query are left out, less the mean rise of {sets} random sets of that size "
-        "(95 %, bootstrap over queries and random sets). One training a method.",
-        markdown_table(["scores", *heads], lines),
-    ]
-
-
-def _effect(row: Mapping[str, Any]) -> str:
-    return f"{row['effect']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
 def _options(findings: Findings) -> list[str]:
