@@ -1,6 +1,8 @@
 """Records: a cell is measured once, whatever kills the experiment in between."""
 
 import json
+import resource
+import signal
 
 import pytest
 
@@ -64,6 +66,24 @@ def test_the_makers_of_cells_are_told_once(tmp_path):
         "datainf 0.2; 2-core CPU",
     ]
     assert json.loads(path.read_text().splitlines()[1])["made"]["datainf"] == "0.2"
+
+
+def test_a_disk_that_takes_half_a_line_is_told(tmp_path):
+    """A write may take less than was given, as on a disk that is full."""
+    path = tmp_path / "r.jsonl"
+    found = Records(path, MADE)
+    found.add({"seed": 0}, {"x": 1})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 7, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            found.add({"seed": 1}, {"x": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, former)
+    assert {"seed": 1} not in found
+    assert len(Records(path, MADE)) == 1
 
 
 def test_what_another_process_adds_stands_in_the_file_and_is_learned(tmp_path):

@@ -119,10 +119,11 @@ class Records:
         }
         if seconds is not None:
             cell["seconds"] = seconds
-        line = json.dumps(cell, sort_keys=True, allow_nan=False) + "\n"
+        line = (json.dumps(cell, sort_keys=True, allow_nan=False) + "\n").encode()
         # One write a line, so that lines of several processes stay whole.
         with self.path.open("ab", buffering=0) as file:
-            file.write(line.encode())
+            while line:  # a disk that is full takes a part, and refuses the rest
+                line = line[file.write(line) :]
             os.fsync(file.fileno())
         self._cells[_name(key)] = cell
 
