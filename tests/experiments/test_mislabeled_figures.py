@@ -33,6 +33,13 @@ def test_a_method_that_solves_no_system_has_no_residual(found_wrong):
     assert cost.count("<circle") == 2 * methods + len(solving)
 
 
+def test_a_data_set_of_several_ranks_counts_once_in_the_mean_of_all(found_wrong):
+    measured, _ = found_wrong
+    study = replace(measured.study, further_ranks={})
+    one = Measured(study, measured.records, measured.units, {})
+    assert figures.by_cost(measured) == figures.by_cost(one)
+
+
 KNOWN = {
     "dot", "scaled-dot", "cosine", "datainf", "exact", "cg", "lissa", "ekfac",
     "tracin", "trak", "less", "auto", "loss", "TF-IDF", "embedding", "random",

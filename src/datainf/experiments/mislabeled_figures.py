@@ -7,7 +7,6 @@ import numpy as np
 
 from datainf.evaluation.seeds import seed_mean
 from datainf.experiments.cells import Measured
-from datainf.experiments.comparing import groups
 from datainf.experiments.measuring import BASELINES
 from datainf.experiments.mislabeled_page import in_full, ranked, rows
 from datainf.experiments.variants import all_variants
@@ -87,7 +86,9 @@ _RANKED = ("dot", "datainf", "exact", "lissa", "ekfac", "loss")
 
 
 def by_cost(measured: Measured) -> str:
-    """Draw every method's AUC, time and residual, over all data sets and ranks.
+    """Draw every method's AUC, time and residual, over all data sets.
+
+    Further ranks of one data set are left out: it would count several times.
 
     Args:
         measured: The experiment.
@@ -97,10 +98,11 @@ def by_cost(measured: Measured) -> str:
         not drawn.
     """
     everywhere: dict[str, list[dict[str, Any]]] = {}
-    for group in groups(measured):
+    settings = in_full(measured)
+    for group in settings:
         for row in rows(measured, group):
             everywhere.setdefault(row["method"], []).append(row)
-    whole = {n: p for n, p in everywhere.items() if len(p) == len(groups(measured))}
+    whole = {n: p for n, p in everywhere.items() if len(p) == len(settings)}
     named = {n: p for n, p in whole.items() if n not in _normalized()}
     auc = {
         n: float(np.mean([np.mean(one["auc"]) for one in p])) for n, p in named.items()
