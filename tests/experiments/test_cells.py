@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from datainf.core.errors import StoreBusyError
 from datainf.experiments import cells
 from datainf.experiments.cells import measured
 from datainf.experiments.presets import PRESETS
+from datainf.experiments.records import alone_in
 from datainf.experiments.units import Unit
 from datainf.experiments.variants import Variant
 
@@ -139,3 +141,27 @@ def test_what_refuses_in_a_worker_is_told_and_kept_of_the_others(tmp_path):
     found = run(tmp_path, refusing, {"dot": "not here."}, workers=2)
     assert found.refused == {"dot": "not here.", "exact": "no room."}
     assert len(found.records) == 2
+
+
+def test_a_folder_in_which_a_run_works_is_refused(tmp_path, opens):
+    with alone_in(tmp_path), pytest.raises(StoreBusyError):
+        run(tmp_path, lambda *_: [])
+    assert opens == []
+
+
+@pytest.mark.usefixtures("opens", "thread")
+def test_workers_say_their_own_threads(tmp_path, monkeypatch):
+    monkeypatch.setattr(cells, "surroundings", lambda: {"machine": "here"})
+    prepare = cells._prepare
+
+    def there(*given):
+        monkeypatch.setattr(cells, "surroundings", lambda: {"machine": "there"})
+        prepare(*given)
+
+    monkeypatch.setattr(cells, "_prepare", there)
+    found = run(tmp_path, lambda _u, _o, keys, _r: [(k, {}) for k in keys], workers=2)
+    made = {
+        json.loads(line)["made"]["machine"]
+        for line in found.records.path.read_text().splitlines()
+    }
+    assert made == {"there"}

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from datainf.core.errors import StoreError
+from datainf.core.errors import StoreBusyError, StoreError
 from datainf.experiments import records
-from datainf.experiments.records import Records
+from datainf.experiments.records import Records, alone_in
 
 MADE = {"datainf": "0.1", "machine": "2-core CPU"}
 
@@ -125,3 +125,12 @@ def test_what_a_cell_took_stands_beside_its_result(tmp_path):
     again = Records(tmp_path / "r.jsonl", MADE)
     assert [again.seconds({"seed": seed}) for seed in (0, 1, 2)] == [2.5, None, None]
     assert again[{"seed": 0}] == {"x": 1}
+
+
+def test_two_runs_do_not_work_in_one_folder(tmp_path):
+    with alone_in(tmp_path / "out"):
+        message = f"{tmp_path / 'out'} is being written by another process"
+        with pytest.raises(StoreBusyError, match=message), alone_in(tmp_path / "out"):
+            pass
+    with alone_in(tmp_path / "out"):
+        pass

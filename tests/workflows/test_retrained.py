@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 import pytest
@@ -152,21 +152,15 @@ def test_a_damaged_result_is_named(reviews, tmp_path, content):
 
 
 def test_a_worker_that_is_killed_is_told(reviews, tmp_path, monkeypatch):
-    class Pool:
-        def __init__(self, *_, **__):
-            pass
-
-        def shutdown(self, **_):
-            pass
-
-        def submit(self, *_):
+    class Pool(ProcessPoolExecutor):
+        def submit(self, *_, **__):
             future: Future[Outcome] = Future()
             future.set_exception(BrokenProcessPool("killed"))
             return future
 
     monkeypatch.setattr("datainf.workflows.workers.ProcessPoolExecutor", Pool)
     message = (
-        "a process that trains was killed, perhaps for want of memory; what it had "
+        "a worker was killed, perhaps for want of memory; what it had "
         "finished is kept. Run again, with fewer workers."
     )
     with pytest.raises(StoreError, match=f"^{re.escape(message)}$"):

@@ -94,7 +94,7 @@ def test_what_cannot_be_pickled_is_raised_with_its_own_words(seen):
 
 def test_a_process_that_is_killed_is_told(seen):
     assert seen[2:] == [
-        "a process that trains was killed, perhaps for want of memory; what it had "
+        "a worker was killed, perhaps for want of memory; what it had "
         "finished is kept. Run again, with fewer workers."
     ]
 

@@ -53,7 +53,9 @@ class EvaluateOptions:
         "the mean over all queries when not given.",
     )
     subset_seed: int = described(0, "Draws the subsets and the random sets.")
-    workers: int = described(1, "Processes that train at the same time.")
+    workers: int = described(
+        1, "Processes that work at the same time, one torch thread each."
+    )
     diverged: int = described(
         2, "Most retrainings that may end in NaN; they are left out and named."
     )

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from datainf.experiments.presets import Study
-from datainf.experiments.records import Records
+from datainf.experiments.records import Records, alone_in
 from datainf.experiments.surroundings import surroundings
 from datainf.experiments.units import Opened, Unit, opened
 from datainf.experiments.variants import Variant
@@ -80,31 +80,33 @@ def measured(  # noqa: PLR0913 - what tells one experiment from another
         The measurements.
 
     Raises:
+        StoreBusyError: If another run works in the folder.
         StoreError: If one of several workers is killed.
     """
     say, folder = progress or Logged(), Path(out)
-    records = Records(folder / f"{name}.jsonl", surroundings())
-    work = _Work(study, folder, cells)
+    with alone_in(folder):
+        records = Records(folder / f"{name}.jsonl", surroundings())
+        work = _Work(study, folder, cells)
 
-    def missing(unit: Unit) -> list[Key]:
-        own = unit.key(study)
-        return [
-            key
-            for key in keys
-            if wanted(unit, key)
-            and {**own, **key} not in records
-            and _label(key) not in refused
-        ]
+        def missing(unit: Unit) -> list[Key]:
+            own = unit.key(study)
+            return [
+                key
+                for key in keys
+                if wanted(unit, key)
+                and {**own, **key} not in records
+                and _label(key) not in refused
+            ]
 
-    with say.stage(f"{name}: adapters", len(units)) as advance:
-        if study.workers == 1:
-            for unit in units:
-                work.measure(unit, missing(unit), refused, records)
-                advance(1)
-        else:
-            _side_by_side(work, units, missing, refused, records, advance)
-    for label, reason in refused.items():
-        say.say(f"{label} is left out: {reason}")
+        with say.stage(f"{name}: adapters", len(units)) as advance:
+            if study.workers == 1:
+                for unit in units:
+                    work.measure(unit, missing(unit), refused, records)
+                    advance(1)
+            else:
+                _side_by_side(work, units, missing, refused, records, advance)
+        for label, reason in refused.items():
+            say.say(f"{label} is left out: {reason}")
     return Measured(study, records, units, refused)
 
 
@@ -142,7 +144,7 @@ def _side_by_side(
     """Measure as many adapters at a time as there are workers."""
     left, running = deque(units), set[Future[tuple[Records, Refused]]]()
     workers = min(work.study.workers, len(units))
-    with worker_pool(workers, _prepare, work, records.path, records.made) as pool:
+    with worker_pool(workers, _prepare, work, records.path) as pool:
         while left or running:
             while left and len(running) < workers:
                 unit = left.popleft()
@@ -162,8 +164,9 @@ def _side_by_side(
 _of_this_process: dict[str, Any] = {}
 
 
-def _prepare(work: _Work, path: Path, made: Mapping[str, Any]) -> None:
-    _of_this_process.update(work=work, path=path, made=made)
+def _prepare(work: _Work, path: Path) -> None:
+    # Asked here, where the threads are those that measure.
+    _of_this_process.update(work=work, path=path, made=surroundings())
 
 
 def _in_worker(

@@ -22,7 +22,7 @@ from datainf.core.evaluate_options import BatchOrder, EvaluateOptions
 from datainf.core.run_config import RunConfig
 from datainf.experiments.data.rows_on_disk import keep_rows
 from datainf.experiments.judged import ALL_JUDGED, Judged, JudgedStudy
-from datainf.experiments.records import Records
+from datainf.experiments.records import Records, alone_in
 from datainf.experiments.surroundings import surroundings
 from datainf.experiments.units import model_id
 from datainf.integrations.base_copy import copy_without_dropout
@@ -212,27 +212,29 @@ def run(
 
     Raises:
         OptionError: If the folder holds results on other rows or another base.
+        StoreBusyError: If another run works in the folder.
     """
     say, folder = progress or Logged(), Path(out)
-    records = Records(folder / f"{NAME}.jsonl", surroundings())
-    cells = cells_of(study)
-    runs = {
-        (cell.judged.name, cell.along): _run_of(cell, study, folder / NAME)
-        for cell in cells
-    }
-    missing = [cell for cell in cells if cell.key(study) not in records]
-    for number, cell in enumerate(missing, start=1):
-        share = "" if cell.removed is None else f", {cell.removed:.0%}"
-        say.say(
-            f"{number} of {len(missing)}: {cell.judged.name}, {cell.kind}, batches "
-            f"{cell.order}{share}"
-        )
-        options = _options(cell, study, folder / NAME)
-        config = replace(runs[cell.judged.name, cell.along], evaluate=options)
-        started = perf_counter()
-        found = _JUDGES[cell.kind](config, say)
-        result = _RESULTS[cell.kind](found)
-        records.add(cell.key(study), result, seconds=perf_counter() - started)
+    with alone_in(folder):
+        records = Records(folder / f"{NAME}.jsonl", surroundings())
+        cells = cells_of(study)
+        runs = {
+            (cell.judged.name, cell.along): _run_of(cell, study, folder / NAME)
+            for cell in cells
+        }
+        missing = [cell for cell in cells if cell.key(study) not in records]
+        for number, cell in enumerate(missing, start=1):
+            share = "" if cell.removed is None else f", {cell.removed:.0%}"
+            say.say(
+                f"{number} of {len(missing)}: {cell.judged.name}, {cell.kind}, batches "
+                f"{cell.order}{share}"
+            )
+            options = _options(cell, study, folder / NAME)
+            config = replace(runs[cell.judged.name, cell.along], evaluate=options)
+            started = perf_counter()
+            found = _JUDGES[cell.kind](config, say)
+            result = _RESULTS[cell.kind](found)
+            records.add(cell.key(study), result, seconds=perf_counter() - started)
     return Findings(study, records, tuple(cells))
 
 

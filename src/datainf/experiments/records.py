@@ -9,7 +9,8 @@ or a place on one.
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from datainf.core.canonical import canonical_json
 from datainf.core.durable import write_durably
 from datainf.core.errors import StoreError
+from datainf.store.lock import FolderLock
 
 Key = Mapping[str, Any]
 
@@ -184,6 +186,30 @@ class Records:
             f"{some} cells took {sum(known):,.0f} s together, with training, "
             f"collecting, drawing and other work on the machine{rest}."
         )
+
+
+@contextmanager
+def alone_in(folder: str | Path) -> Iterator[None]:
+    """Let one run at a time work in an experiment's folder.
+
+    Two would train the same adapters over each other.
+
+    Args:
+        folder: That of `--out`; made if need be.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        StoreBusyError: If another run works there.
+    """
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(place)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _name(key: Key) -> str:

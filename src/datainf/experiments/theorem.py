@@ -22,7 +22,7 @@ from torch import Tensor
 
 from datainf.experiments.data.spectra import Spectrum, spectral_gradients
 from datainf.experiments.presets import Study
-from datainf.experiments.records import Records
+from datainf.experiments.records import Records, alone_in
 from datainf.experiments.surroundings import surroundings
 from datainf.experiments.units import Unit, opened
 from datainf.linalg.swap import swap_error
@@ -93,32 +93,36 @@ def run(
 
     Returns:
         The measurements.
+
+    Raises:
+        StoreBusyError: If another run works in the folder.
     """
     say, folder = progress or Logged(), Path(out)
     settings = settings or replace(PRESETS[study.preset], seeds=study.seeds)
-    records = Records(folder / f"{NAME}.jsonl", surroundings())
-    random = [
-        {"spectrum": str(s), "d": d, "rows": settings.rows, "seed": seed}
-        for s in Spectrum
-        for d in settings.sizes
-        for seed in range(settings.seeds)
-    ]
-    with say.stage(f"{NAME}: random gradients", len(random)) as advance:
-        for key in random:
-            records.cell(key, partial(_random, key))
-            advance(1)
-    units = [
-        Unit(dataset, rank, 0, noisy=False)
-        for dataset in study.datasets
-        for rank in study.ranks
-    ]
-    real: list[Mapping[str, Any]] = []
-    with say.stage(f"{NAME}: adapters", len(units)) as advance:
-        for unit in units:
-            key = {**unit.key(study), "blocks": "all"}
-            records.cell(key, partial(_real, unit, study, folder))
-            real.append(key)
-            advance(1)
+    with alone_in(folder):
+        records = Records(folder / f"{NAME}.jsonl", surroundings())
+        random = [
+            {"spectrum": str(s), "d": d, "rows": settings.rows, "seed": seed}
+            for s in Spectrum
+            for d in settings.sizes
+            for seed in range(settings.seeds)
+        ]
+        with say.stage(f"{NAME}: random gradients", len(random)) as advance:
+            for key in random:
+                records.cell(key, partial(_random, key))
+                advance(1)
+        units = [
+            Unit(dataset, rank, 0, noisy=False)
+            for dataset in study.datasets
+            for rank in study.ranks
+        ]
+        real: list[Mapping[str, Any]] = []
+        with say.stage(f"{NAME}: adapters", len(units)) as advance:
+            for unit in units:
+                key = {**unit.key(study), "blocks": "all"}
+                records.cell(key, partial(_real, unit, study, folder))
+                real.append(key)
+                advance(1)
     return TheoremMeasured(settings, study, records, random, real)
 
 

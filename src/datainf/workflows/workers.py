@@ -81,7 +81,7 @@ def worker_pool(
         if not isinstance(error, BrokenProcessPool):
             raise
         raise StoreError(
-            "a process that trains was killed, perhaps for want of memory; what it had "
+            "a worker was killed, perhaps for want of memory; what it had "
             "finished is kept. Run again, with fewer workers."
         ) from error
     finally:
