@@ -62,12 +62,12 @@ def test_the_best_is_that_of_all_options_not_of_those_shown(cell):
 
 
 def test_dropped_proponents_stand_with_their_sets_and_intervals(cell):
-    row = {"scores": "dot", "effect": 0.5, "low": 0.25, "high": 0.75}
+    row = {"scores": "dot", "effect": 0.5, "low": -0.25, "high": 0.75}
     result = {"scores": [{**row, "dropped": 7, "random_sets": 11}]}
     _, said, table = pages.pruned([(cell("a", "prune"), result)])
     assert "less the mean rise of 11 random sets" in said
     assert table.splitlines()[0] == "| scores | a, 7 dropped |"
-    assert table.splitlines()[2] == "| `dot` | 0.500 (0.250 to 0.750) |"
+    assert table.splitlines()[2] == "| `dot` | 0.500 (−0.250 to 0.750) |"
 
 
 def test_what_was_not_judged_is_not_mentioned(cell):

@@ -139,4 +139,5 @@ def _of_kind(found: Judgements, kind: str) -> list[tuple[Cell, Mapping[str, Any]
 
 
 def _effect(row: Mapping[str, Any]) -> str:
-    return f"{row['effect']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+    said = f"{row['effect']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+    return said.replace("-", "−")
