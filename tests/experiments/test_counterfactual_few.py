@@ -74,3 +74,5 @@ def test_what_was_not_judged_is_not_mentioned(cell):
     assert pages.pruned([(cell("a"), single(dot=0.2))]) == []
     assert pages.singles([], NAMES) == []
     assert pages.every_single([]) == []
+    assert pages.drawn([(cell("a", "lds"), {})]) == []
+    assert "counterfactual-few.svg" in pages.drawn([(cell("a"), single(dot=0.2))])[0]

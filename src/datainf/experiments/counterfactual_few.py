@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from datainf.experiments.counterfactual import Cell
+from datainf.experiments.counterfactual import NAME, Cell
 from datainf.experiments.tables import DASH, listed, markdown_table, share, with_ends
 
+FIGURE = f"{NAME}-few"
+"""The figure of this part."""
 Judgements = Iterable[tuple[Cell, Mapping[str, Any]]]
 """Cells that are judged, with their results."""
 
@@ -54,6 +56,20 @@ def singles(found: Judgements, shown: Mapping[str, str]) -> list[str]:
         "loss, mean over queries ([every option](#single-examples-every-option)).",
         markdown_table(["scores", *best, "most behind the best"], lines),
     ]
+
+
+def drawn(found: Judgements) -> list[str]:
+    """Show the figure of this part.
+
+    Args:
+        found: What is judged.
+
+    Returns:
+        A paragraph; none where there is nothing to draw.
+    """
+    if all(cell.kind == "lds" for cell, _ in found):
+        return []
+    return [f"![Single examples left out, and proponents dropped]({FIGURE}.svg)"]
 
 
 def every_single(found: Judgements) -> list[str]:

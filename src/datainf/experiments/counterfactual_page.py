@@ -14,6 +14,7 @@ from datainf.experiments.counterfactual import NAME, Cell, Findings
 from datainf.experiments.counterfactual_earlier import earlier
 from datainf.experiments.counterfactual_few import (
     ceiling,
+    drawn,
     every_single,
     pruned,
     singles,
@@ -153,6 +154,7 @@ def page(findings: Findings, command: str) -> str:
         *earlier(lds_cells(findings)),
         *singles(there, shown(findings)),
         *pruned(there),
+        *drawn(there),
         "## Every option",
         *_options(findings),
         *every_single(there),

@@ -132,7 +132,7 @@ def counterfactual(given: Given) -> None:
     )
     found = job.run(study, given["out"] or _OUT, progress=Bars())
     page = pages.page(found, command_of(job.NAME, given))
-    _publish(given, job.NAME, page, {job.NAME: drawn.drawing(found)}, found.records)
+    _publish(given, job.NAME, page, drawn.figures(found), found.records)
     write_table(pages.summary(found), style)
 
 
