@@ -35,7 +35,7 @@ def test_how_far_behind_is_said_of_what_was_judged_everywhere(cell):
         (cell("b"), single(dot=0.41, loss=0.4)),
     ]
     _, said, table = pages.singles(found, NAMES)
-    assert said.startswith("2 and 2 single examples")
+    assert said.startswith("2 single examples of each")
     head, _, *lines = table.splitlines()
     assert head == "| scores | a | b | most behind the best |"
     assert lines == [
@@ -45,6 +45,12 @@ def test_how_far_behind_is_said_of_what_was_judged_everywhere(cell):
         "| best of all options | .500 | .410 |  |",
         f"| ceiling | {DASH} | {DASH} |  |",
     ]
+
+
+def test_other_numbers_of_examples_are_all_said(cell):
+    found = [(cell("a"), single(dot=0.2)), (cell("b"), single(dot=0.4))]
+    found[1][1]["examples"].append(7)
+    assert pages.singles(found, NAMES)[1].startswith("2 and 3 single examples of each")
 
 
 def test_every_option_is_listed_those_that_the_first_table_leaves_out_too(cell):

@@ -48,10 +48,11 @@ def singles(found: Judgements, shown: Mapping[str, str]) -> list[str]:
         ["best of all options", *(share(value) for value in best.values()), ""],
         ["ceiling", *(ceiling(result) for _, result in results), ""],
     ]
-    counts = listed([str(len(result["examples"])) for _, result in results])
+    counts = [str(len(result["examples"])) for _, result in results]
+    many = counts[0] if len({*counts}) == 1 else listed(counts)
     return [
         "## One example left out",
-        f"{counts} single examples, each trained without once, same batches and steps: "
+        f"{many} single examples of each, each trained without once, same batches and steps: "
         "Spearman over the examples between what the scores foretell and the query's "
         "loss, mean over queries ([every option](#single-examples-every-option)).",
         markdown_table(["scores", *best, "most behind the best"], lines),
