@@ -52,8 +52,8 @@ def singles(found: Judgements, shown: Mapping[str, str]) -> list[str]:
     many = counts[0] if len({*counts}) == 1 else listed(counts)
     return [
         "## One example left out",
-        f"{many} single examples of each, each trained without once, same batches and steps: "
-        "Spearman over the examples between what the scores foretell and the query's "
+        f"{many} single examples of each, each trained without once, same batches and "
+        "steps: Spearman over the examples between what the scores foretell and the query's "
         "loss, mean over queries ([every option](#single-examples-every-option)).",
         markdown_table(["scores", *best, "most behind the best"], lines),
     ]
