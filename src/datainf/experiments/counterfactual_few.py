@@ -53,8 +53,9 @@ def singles(found: Judgements, shown: Mapping[str, str]) -> list[str]:
     return [
         "## One example left out",
         f"{many} single examples of each, each trained without once, same batches and "
-        "steps: Spearman over the examples between what the scores foretell and the query's "
-        "loss, mean over queries ([every option](#single-examples-every-option)).",
+        "steps: Spearman over the examples between what the scores foretell and the "
+        "query's loss, mean over queries "
+        "([every option](#single-examples-every-option)).",
         markdown_table(["scores", *best, "most behind the best"], lines),
     ]
 
