@@ -76,5 +76,7 @@ def test_a_model_split_by_hooks_gives_the_same_gradients():
         with CaptureSession(model, adapter_of(model), TokenTask()) as session:
             found.append(session.gradients(batch))
     (rows, losses), (mine, others) = found
-    assert torch.equal(losses, others)
-    assert all(torch.equal(rows[name], mine[name]) for name in rows)
+    # Not to the bit: layers with hooks run as they are, the others as one product.
+    torch.testing.assert_close(losses, others, rtol=1e-6, atol=0)
+    for name in rows:
+        torch.testing.assert_close(rows[name], mine[name], rtol=1e-5, atol=1e-6)

@@ -9,7 +9,7 @@ gets tokens, not examples) loses its blocks for that batch.
 B examples, R rows of each in one call, d parameters of a block.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
@@ -18,13 +18,14 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from datainf.capture.factors import token_sums
+from datainf.capture.fused import Fused
 from datainf.capture.projector import Projector
 from datainf.capture.readers import Reader
 from datainf.capture.registry import OUTER_PRODUCTS, RULES
 from datainf.capture.replay import Call, Key, Replay, tensors_of
 from datainf.capture.rows import Weighted, rows_are_examples, weighted
 from datainf.capture.scaling import scaled, unscaled, wide
-from datainf.capture.tap import tap
+from datainf.capture.tap import Sink, tap
 from datainf.core.errors import AdapterError
 from datainf.core.factors import FactorSums
 
@@ -74,16 +75,23 @@ class Recorder:
         self._unsure: list[Tensor] = []
         self._weighted: list[list[Weighted]] = []
 
-    def attached(self, readers: list[Reader]) -> AbstractContextManager[object]:
+    def attached(
+        self, readers: Sequence[Reader], fused: Sequence[Fused] = ()
+    ) -> AbstractContextManager[object]:
         """Put a hook on each reader; leaving the scope takes them out.
 
         Args:
             readers: Who reads the collected parameters.
+            fused: Layers that run as one product in passes of this recorder.
 
         Returns:
             The scope.
         """
         with ExitStack() as stack:
+            for layer in fused:
+                module = layer.layer.module
+                module.forward = self._as_one(layer, module.forward)
+                stack.callback(delattr, module, "forward")
             for reader in readers:
                 handle = reader.module.register_forward_hook(
                     self._hook(reader), with_kwargs=True
@@ -152,32 +160,16 @@ class Recorder:
             if self._phase in {"idle", "replay"} or not torch.is_grad_enabled():
                 return None
             self.recomputed |= self._phase != "forward"
-            blocks = [block for block in reader.names if self._wanted(block)]
+            blocks = self._of(reader)
             if not blocks:
                 return None
             tensors = tensors_of(args, kwargs)
             if not isinstance(output, Tensor) or not tensors:
                 self.lost.update(blocks)
                 return None
-            apart = all(map(self._has_rows, (*tensors.values(), output)))
-            # Without a token dimension, rows are examples or whatever was routed here.
-            unsure = apart and output.ndim < 3
-            # Reentrant checkpointing hides such a call until the check is over.
-            apart = apart and not (unsure and self._phase == "backward")
-            asked = unsure and self._phase == "forward"
-            number = len(self._unsure)
             call, cast = _without_tensors(args, kwargs), _autocast_of(output)
 
-            def sink(saved: tuple[Tensor, ...], grad_output: Tensor) -> None:
-                if self._phase != "backward":
-                    return
-                if not apart or (
-                    asked and not rows_are_examples(grad_output, self._weighted[number])
-                ):
-                    # Only here: what gets no gradient does not matter (DoRA calls its
-                    # A and B on an identity matrix).
-                    self.lost.update(blocks)
-                    return
+            def take(saved: tuple[Tensor, ...], grad_output: Tensor) -> None:
                 kept = [block for block in blocks if block not in self.lost]
                 self._by_rule(reader, kept, saved[0], grad_output)
                 folded = map(self._by_example, saved)
@@ -186,12 +178,66 @@ class Recorder:
                 with cast:
                     self._by_replay(reader, replay, kept, call, inputs, g)
 
-            tapped = tap(output, list(tensors.values()), self._anchor_on(output), sink)
-            if asked:
-                self._unsure.append(tapped)
-            return tapped
+            return self._tapped(output, list(tensors.values()), blocks, take)
 
         return hook
+
+    def _as_one(self, fused: Fused, forward: Any) -> Any:
+        def run(x: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if (
+                self._phase in {"idle", "replay"}
+                or not torch.is_grad_enabled()
+                or args
+                or kwargs
+                or not fused.runs(x)
+            ):
+                return forward(x, *args, **kwargs)
+            self.recomputed |= self._phase != "forward"
+            blocks = [*self._of(fused.a), *self._of(fused.b)]
+            if not blocks:
+                return forward(x)
+
+            def take(saved: tuple[Tensor, ...], grad_output: Tensor) -> None:
+                for reader, inputs, g in fused.shown(saved[0], grad_output):
+                    kept = [b for b in self._of(reader) if b not in self.lost]
+                    self._by_rule(reader, kept, inputs, g)
+
+            return self._tapped(fused(x), [x], blocks, take)
+
+        return run
+
+    def _of(self, reader: Reader) -> list[str]:
+        """List the reader's blocks that are wanted."""
+        return [block for block in reader.names if self._wanted(block)]
+
+    def _tapped(
+        self, output: Tensor, inputs: list[Tensor], blocks: list[str], take: Sink
+    ) -> Tensor:
+        """Take gradients of a call in the backward pass, if its examples are apart."""
+        apart = all(map(self._has_rows, (*inputs, output)))
+        # Without a token dimension, rows are examples or whatever was routed here.
+        unsure = apart and output.ndim < 3
+        # Reentrant checkpointing hides such a call until the check is over.
+        apart = apart and not (unsure and self._phase == "backward")
+        asked = unsure and self._phase == "forward"
+        number = len(self._unsure)
+
+        def sink(saved: tuple[Tensor, ...], grad_output: Tensor) -> None:
+            if self._phase != "backward":
+                return
+            if not apart or (
+                asked and not rows_are_examples(grad_output, self._weighted[number])
+            ):
+                # Only here: what gets no gradient does not matter (DoRA calls its A
+                # and B on an identity matrix).
+                self.lost.update(blocks)
+                return
+            take(saved, grad_output)
+
+        tapped = tap(output, inputs, self._anchor_on(output), sink)
+        if asked:
+            self._unsure.append(tapped)
+        return tapped
 
     def _by_rule(
         self, reader: Reader, blocks: list[str], inputs: Tensor, grad_output: Tensor

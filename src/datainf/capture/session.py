@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from datainf.capture.devices import device_of, input_embeddings, moved
 from datainf.capture.factors import lost, unfactored
+from datainf.capture.fused import fused_layers
 from datainf.capture.looped import looped_gradients, unused
 from datainf.capture.parts import added, batch_size, cut_of
 from datainf.capture.probe import (
@@ -121,7 +122,8 @@ class CaptureSession:
             if embeddings is not None:
                 handle = embeddings.register_forward_hook(self._begin_graph)
                 stack.callback(handle.remove)
-            stack.enter_context(self._recorder.attached(self._readers))
+            fused = fused_layers(self._adapter.low_rank, self._readers)
+            stack.enter_context(self._recorder.attached(self._readers, fused))
             self._stack = stack.pop_all()
         self._entered = True
         return self

@@ -26,6 +26,27 @@ class TrainedParameter:
 
 
 @dataclass(frozen=True, eq=False)
+class LowRankLayer:
+    """A linear layer with two low-rank matrices beside it, y = x Wᵀ + b + s (x Aᵀ) Bᵀ.
+
+    Attributes:
+        module: The layer.
+        base: Holds W and b.
+        a: Holds A, `[r, i]`.
+        b: Holds B, `[o, r]`.
+        scale: s.
+        plain: Whether a call of the layer would give that and nothing else now.
+    """
+
+    module: nn.Module
+    base: nn.Linear
+    a: nn.Linear
+    b: nn.Linear
+    scale: float
+    plain: Callable[[], bool]
+
+
+@dataclass(frozen=True, eq=False)
 class Adapter:
     """An adapter of a model, as capture sees it: no tuner library involved.
 
@@ -38,6 +59,7 @@ class Adapter:
         task_type: What the adapter was made for ("SEQ_CLS", "CAUSAL_LM"), if it says
             so.
         activated: Gives a scope in which this adapter, and no other, is switched on.
+        low_rank: Layers that may run as one product while gradients are taken.
     """
 
     name: str
@@ -46,6 +68,7 @@ class Adapter:
     left_out: tuple[tuple[str, str], ...] = ()
     task_type: str | None = None
     activated: Callable[[], AbstractContextManager[object]] = nullcontext
+    low_rank: tuple[LowRankLayer, ...] = ()
 
     @cached_property
     def layout(self) -> Layout:

@@ -29,6 +29,7 @@ from datainf.integrations.diffusion.injected import (
     configs_of,
     injected_alone,
 )
+from datainf.integrations.low_rank import low_rank_layers
 from datainf.integrations.prompts import (
     PROMPT_ENCODER,
     PROMPT_KEY,
@@ -109,6 +110,7 @@ def adapter_of(
         left_out=tuple(left_out),
         task_type=str(getattr(task_type, "value", task_type)) if task_type else None,
         activated=partial(_activated if whole else injected_alone, model, name),
+        low_rank=low_rank_layers(model, name),
     )
 
 
