@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from datainf.experiments import mislabeled_figures as figures
 from datainf.experiments.cells import Measured
+from datainf.reports.figure import COLOURS
 
 
 def test_both_figures_name_every_method(found_wrong):
@@ -44,3 +45,10 @@ KNOWN = {
     "dot", "scaled-dot", "cosine", "datainf", "exact", "cg", "lissa", "ekfac",
     "tracin", "trak", "less", "auto", "loss", "TF-IDF", "embedding", "random",
 }  # fmt: skip
+
+
+def test_every_line_by_rank_has_a_colour_of_its_own(found_wrong):
+    measured, _ = found_wrong
+    (panel,) = figures._by_rank(measured)
+    colours = [series.colour % len(COLOURS) for series in panel.series]
+    assert len(set(colours)) == len(colours) > 3

@@ -65,9 +65,9 @@ def _by_rank(measured: Measured) -> list[Panel]:
             Series(
                 str(name),
                 tuple((float(str(r)), y) for r, y in line.items() if np.isfinite(y)),
-                colour=i,
+                colour=_RANKED.index(str(name)),
             )
-            for i, (name, line) in enumerate(means.iterrows())
+            for name, line in means.iterrows()
             if name in _RANKED
         ]
         heights = [y for one in series for _, y in one.points]
