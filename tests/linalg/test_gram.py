@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from datainf.core.share import Share, Shared
-from datainf.linalg import gram
 from datainf.linalg.gram import (
     apply_curvature,
     curvature_matrix,
@@ -33,17 +32,6 @@ def test_streamed_products_equal_whole_ones(portion):
     close(curvature_times(rows, X, count=7), applied)
     close(curvature_matrix(rows, count=7, size=5), G.T @ G / 7)
     close(gram_matrix(G.split(portion, dim=1), count=7), G @ G.T)
-
-
-def test_matrices_of_several_bands_are_symmetric_and_whole(monkeypatch):
-    for band in (1, 2, 3, 5, 7):
-        monkeypatch.setattr(gram, "_BAND", band)
-        curvature = curvature_matrix(G.split(2), count=7, size=5)
-        torch.testing.assert_close(curvature, G.T @ G / 7)
-        assert torch.equal(curvature, curvature.T)
-        products_of_rows = gram_matrix(G.split(2, dim=1), count=7)
-        torch.testing.assert_close(products_of_rows, G @ G.T)
-        assert torch.equal(products_of_rows, products_of_rows.T)
 
 
 def test_matrices_are_float64():

@@ -17,11 +17,6 @@ from torch import Tensor
 
 from datainf.core.share import share_of
 
-# Rows of a symmetric matrix that are formed at once. Narrower bands spare more of what
-# is above the diagonal, and multiply more slowly: 256 is the best of 64 to 512 on a
-# CPU, 1.5 to 1.7 times as fast as the whole product from 1000 rows on.
-_BAND = 256
-
 
 def products(
     rows: Iterable[Float[Tensor, "_ d"]], x: Float[Tensor, "Q d"], *, count: int
@@ -140,7 +135,7 @@ def curvature_matrix(
     size: int,
     device: torch.device | str = "cpu",
 ) -> Float[Tensor, "d d"]:
-    """Form ``GᵀG / N`` in float64; O(Nd²), one side of the diagonal; d² numbers.
+    """Form ``GᵀG / N`` in float64; O(Nd²) time, d² numbers.
 
     Args:
         rows: The gradient rows in portions, in float64.
@@ -153,9 +148,9 @@ def curvature_matrix(
     """
     matrix = torch.zeros(size, size, dtype=torch.float64, device=device)
     for g in rows:
-        _add_outer(matrix, g.T)
+        matrix.addmm_(g.T, g)
         del g
-    return _mirrored(share_of(rows, count).add_up(matrix).div_(count))
+    return share_of(rows, count).add_up(matrix).div_(count)
 
 
 def gram_matrix(
@@ -164,7 +159,7 @@ def gram_matrix(
     count: int,
     device: torch.device | str = "cpu",
 ) -> Float[Tensor, "N N"]:
-    """Form ``GGᵀ`` in float64 from column ranges; O(N²d), one side of the diagonal.
+    """Form ``GGᵀ`` in float64 from column ranges; O(N²d) time, N² numbers.
 
     Args:
         slabs: Column ranges of G, in float64, that together hold each column once;
@@ -177,27 +172,6 @@ def gram_matrix(
     """
     matrix = torch.zeros(count, count, dtype=torch.float64, device=device)
     for slab in slabs:
-        _add_outer(matrix, slab)
+        matrix.addmm_(slab, slab.T)
         del slab
-    return _mirrored(share_of(slabs, count).add_up(matrix))
-
-
-def _add_outer(matrix: Float[Tensor, "m m"], a: Float[Tensor, "m k"]) -> None:
-    """Add ``a aᵀ`` to what is on and below the diagonal, by bands of rows.
-
-    What a band has above the diagonal is not meaningful: `_mirrored` writes over it.
-    """
-    for start in range(0, len(matrix), _BAND):
-        stop = start + _BAND
-        matrix[start:stop, :stop].addmm_(a[start:stop], a[:stop].T)
-
-
-def _mirrored(matrix: Float[Tensor, "m m"]) -> Float[Tensor, "m m"]:
-    """Copy what is below the diagonal to above it, in place."""
-    for start in range(0, len(matrix), _BAND):
-        stop = start + _BAND
-        band = matrix[start:stop]
-        band[:, stop:] = matrix[stop:, start:stop].T
-        own = band[:, start:stop]
-        own.copy_(own.tril() + own.tril(-1).T)
-    return matrix
+    return share_of(slabs, count).add_up(matrix)
