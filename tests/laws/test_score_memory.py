@@ -16,7 +16,7 @@ from tests.processes import python
 from tests.store.stores import big_store
 
 MIB = 2**20
-LIMIT = 96 * MIB
+LIMIT = 128 * MIB
 
 LIMITED = """
 import json, os, re, resource, sys
@@ -51,16 +51,16 @@ def with_factors(store):
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """A training store of 288 MiB in shards of 16 MiB, and three queries."""
+    """A training store of 384 MiB in shards of 16 MiB, and three queries."""
     folder = tmp_path_factory.mktemp("big")
     size = MIB // 16
-    train = big_store(folder / "train", rows=1152, size=size, shard_rows=64)
+    train = big_store(folder / "train", rows=1536, size=size, shard_rows=64)
     with_factors(train)
     assert sum(shard.bytes for shard in train.manifest.shards) >= 3 * LIMIT
     return train.path, big_store(folder / "q", rows=3, size=size, shard_rows=3).path
 
 
-# A narrow projection, since the time is that of 1152 × 65536 × k products. What is
+# A narrow projection, since the time is that of 1536 × 65536 × k products. What is
 # estimated counts the largest portions there may be, so it passes half of the limit.
 OPTIONS = {"trak": {"projection": 101}, "auto": {"max_memory": "256MiB"}}
 
@@ -70,4 +70,4 @@ def test_a_store_three_times_larger_than_the_memory_limit_is_scored(stores, meth
     options = json.dumps(OPTIONS.get(method, {}))
     done = python("-c", LIMITED, *stores, LIMIT, method, options, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "3 1152\n"
+    assert done.stdout == "3 1536\n"
