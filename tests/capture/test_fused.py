@@ -104,6 +104,14 @@ def test_the_losses_are_those_of_three_products(monkeypatch):
     torch.testing.assert_close(one, losses(net()), rtol=1e-12, atol=0)
 
 
+def test_a_session_in_inference_mode_gives_the_same(calls):
+    model = net()
+    usual = losses(model)
+    with torch.inference_mode():
+        assert torch.equal(losses(model), usual)
+    assert len(calls) == 2 * 3
+
+
 @contextmanager
 def dropping(model) -> Iterator[None]:
     for layer in layers_of(model):

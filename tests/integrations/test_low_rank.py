@@ -75,6 +75,17 @@ def test_weights_of_several_formats_are_left_alone():
     assert len(low_rank_layers(model, "default")) == 1
 
 
+class Packed(nn.Parameter):
+    """As libraries keep weights that are sharded, or in other numbers."""
+
+
+def test_weights_of_another_class_are_left_alone():
+    model = net()
+    base = model.base_model.model.first.base_layer
+    base.weight = Packed(base.weight.detach())
+    assert len(low_rank_layers(model, "default")) == 1
+
+
 def test_what_is_switched_between_calls_is_asked_at_each():
     model = net(lora_dropout=0.1)
     first, _ = low_rank_layers(model, "default")

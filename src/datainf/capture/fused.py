@@ -118,7 +118,8 @@ def fused_layers(
         room -= weight.nbytes
         if room < 0:
             break
-        with torch.no_grad():
+        # Autograd saves the weights, and refuses those that inference mode has made.
+        with torch.inference_mode(False), torch.no_grad():
             whole = torch.addmm(
                 weight, layer.b.weight, layer.a.weight, alpha=layer.scale
             )

@@ -46,6 +46,8 @@ def _is_plain(layer: Any, name: str) -> bool:
     parts = (layer.base_layer, layer.lora_A[name], layer.lora_B[name])
     return (
         all(type(part) is nn.Linear and not _is_touched(part) for part in parts)
+        # Weights of another class (sharded, quantised in place) have sums of their own.
+        and all(type(part.weight) is nn.Parameter for part in parts)
         and not _is_touched(layer, hooks=False)
         and not _is_touched(layer.lora_dropout[name])
         and name not in getattr(layer, "lora_variant", {})
